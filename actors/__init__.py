@@ -1,0 +1,1 @@
+"""Event-sourced actors of any kind: decider, mailbox, dispatcher, passivation, ownership."""

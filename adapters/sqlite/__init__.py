@@ -1,0 +1,1 @@
+"""The embedded carrier: one SQLite file, one writer, an anchor beside it."""

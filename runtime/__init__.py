@@ -1,0 +1,1 @@
+"""What a durable workflow run is: authoring, driving, deciding, performing."""

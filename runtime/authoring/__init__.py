@@ -1,0 +1,1 @@
+"""What an author writes: steps, workflows, and the effects that a workflow awaits."""

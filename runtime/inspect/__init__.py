@@ -1,0 +1,1 @@
+"""Looking at a run without touching it: replay, timeline, digest, difference."""

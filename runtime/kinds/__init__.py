@@ -1,0 +1,1 @@
+"""Durable actors beside the workflow run: each a small pure decider."""

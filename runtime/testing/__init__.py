@@ -1,0 +1,1 @@
+"""What tests of workflows stand on: simulation with virtual time and crashes, given/when/then."""
