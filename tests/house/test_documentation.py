@@ -1,0 +1,77 @@
+"""The documentation is tested: its programs run, its commands exist, its links lead somewhere.
+
+A ```python block runs by itself in an empty folder; ```python continues goes on with the one before. What is not
+meant to run is not called python: ```text.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from tests.house import pages, tree
+
+PAGES = [pytest.param(page, id=tree.name(page)) for page in pages.pages()]
+PROGRAMS = [pytest.param(program, id=program[0].where) for page in pages.pages() for program in pages.programs(page)]
+COMMANDS = [pytest.param(command, id=f"{block.where} {command}") for page in pages.pages() for block, command in pages.commands(page)]
+
+
+def test_the_readme_leads_with_its_two_commands() -> None:
+    first = next(pages.commands(tree.ROOT / "README.md"))[0]
+
+    assert [command for block, command in pages.commands(tree.ROOT / "README.md") if block == first] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_in_the_documentation_runs(program: list[pages.Block], tmp_path: Path) -> None:
+    source = tmp_path / "shown.py"
+    source.write_text("\n".join(block.text for block in program), encoding="utf-8")
+    run = [sys.executable, "-W", "error", str(source)]
+    told = subprocess.run(run, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_in_the_documentation_exists(command: str) -> None:
+    words = shlex.split(command)
+    if words[0] == "perdure":
+        assert _understood([str(Path(sysconfig.get_path("scripts")) / "perdure"), *words[1:], "--help"])
+    elif words[0] == "make":
+        assert _understood(["make", "--dry-run", *words[1:]])
+    else:
+        assert shutil.which(words[0]), f"documentation shows {words[0]!r}, which nobody here can run"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    assert [target for target in pages.links(page) if not _leads_somewhere(page, target)] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_of_a_page_says_what_it_is(page: Path) -> None:
+    known = {"python", "text", "bash", "console", "json", "sql", "toml"}
+    marked = {"continues"}
+
+    assert [block.where for block in pages.blocks(page) if block.language not in known or not set(block.marks) <= marked] == []
+
+
+def _understood(command: list[str]) -> bool:
+    told = subprocess.run(command, cwd=tree.ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert told.returncode == 0, told.stdout + told.stderr
+    return True
+
+
+def _leads_somewhere(page: Path, target: str) -> bool:
+    if target.startswith(("http://", "https://", "mailto:")):
+        return True
+    where, _, anchor = unquote(target).partition("#")
+    there = (page.parent / where).resolve() if where else page
+    return there.exists() and (not anchor or there.suffix != ".md" or anchor in pages.anchors(there))
