@@ -32,4 +32,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
     if machine.left_out:
         terminalreporter.section("left out on this machine", sep="-")
         for part, tests in sorted(machine.left_out.items()):
-            terminalreporter.write_line(f"no {part}: {len(tests)} tests, such as {tests[0]}")
+            terminalreporter.write_line(f"no {part}: {', '.join(tests[:3])}{f' and {len(tests) - 3} more' if len(tests) > 3 else ''}")

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 from typing import NoReturn
 
@@ -59,7 +60,7 @@ def environment(version: str) -> Path | None:
         return Path(sys.executable)
     home = ROOT / f".venv-{version}"
     interpreter, stamp = home / "bin" / "python", home / ".ready"
-    wanted = (ROOT / "constraints.txt").read_text() + (ROOT / "pyproject.toml").read_text()
+    wanted = (ROOT / "constraints.txt").read_text() + str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"])
     if stamp.exists() and stamp.read_text() == wanted:
         return interpreter
     base = _interpreter(version)
