@@ -1,1 +1,1 @@
-"""The embedded carrier: one SQLite file, one writer, an anchor beside it."""
+"""The embedded carrier: a log in one SQLite file, safe against a power cut, owned by one process at a time."""

@@ -1,0 +1,43 @@
+"""The index of heads: written with the appends, read here, rebuilt when it is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from ...eventlog.log import Summary
+from .log import SqliteLog
+from .rows import HEAD, summary_of
+
+ONE = f"select {HEAD} from head where stream = ?"  # noqa: S608
+DUE = f"""select {HEAD} from head where wake_at is not null and wake_at <= ? and (wake_at, stream) > (?, ?)
+    order by wake_at, stream limit ?"""  # noqa: S608
+ALL = f"select {HEAD} from head where stream > ? and stream >= ? and stream < ? order by stream limit ?"  # noqa: S608
+
+BEFORE_ALL = (-(2**63), "")
+LAST_CHARACTER = "\U0010ffff"
+
+
+class SqliteHeads:
+    """The heads of a SqliteLog; a row that does not fit its seal is Corrupt."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log = log
+
+    async def get(self, stream: str) -> Summary | None:
+        found = await self._summaries(ONE, stream)
+        return found[0] if found else None
+
+    async def due(self, before: int, *, after: tuple[int, str] | None = None, limit: int = 1000) -> Sequence[Summary]:
+        return await self._summaries(DUE, before, *(after or BEFORE_ALL), limit)
+
+    async def all(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Summary]:
+        return await self._summaries(ALL, after, prefix, prefix + LAST_CHARACTER, limit)
+
+    async def rebuild(self, summaries: Sequence[Summary]) -> None:
+        await self._log.writing.run_shielded(partial(self._log.writer.rebuild_heads, summaries))
+
+    async def _summaries(self, question: str, *values: Any) -> list[Summary]:
+        rows = await self._log.reading.run(partial(self._log.reader.rows, question, values))
+        return [summary_of(row) for row in rows]

@@ -1,0 +1,85 @@
+"""The reading side: one read-only connection. Everything here runs on the reader thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from ...eventlog.records import Record
+from ...eventlog.snapshots import Snapshot
+from .faults import explained, is_undecodable
+from .rows import RECORD, RECORDS_BEHIND, SNAPSHOTS_OF, Row, record_of, snapshot_of
+from .schema import connect_reader
+
+PAGE_ROWS = 512
+PAGE_BYTES = 4 * 1024 * 1024
+
+OF_STREAM = f"select {RECORD} from record where stream = ? and first > ? order by first limit {PAGE_ROWS}"  # noqa: S608
+BEHIND = f"select {RECORD} from record where position > ? order by position limit {PAGE_ROWS}"  # noqa: S608
+
+
+class Reader:
+    """Reads what is committed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._db = connect_reader(path)
+        except (sqlite3.Error, OSError) as error:
+            raise explained(error, path) from error
+
+    def rows(self, question: str, values: Sequence[Any] = ()) -> list[Row]:
+        return self._fetch(question, values, None)
+
+    def load(self, after: Mapping[str, int]) -> dict[str, list[Record]]:
+        """The records of many streams behind a version of each."""
+        found: dict[str, list[Record]] = {stream: [] for stream in after}
+        wanted = list(chain.from_iterable(after.items()))
+        for question, values in RECORDS_BEHIND.statements(wanted):
+            for record in map(record_of, self.rows(question, values)):
+                found[record.stream].append(record)
+        return found
+
+    def page_of_stream(self, stream: str, after: int) -> list[Record]:
+        return [record_of(row) for row in self._fetch(OF_STREAM, (stream, after), PAGE_BYTES)]
+
+    def page_behind(self, position: int) -> list[Record]:
+        return [record_of(row) for row in self._fetch(BEHIND, (position,), PAGE_BYTES)]
+
+    def snapshots(self, streams: Iterable[str]) -> dict[str, Snapshot]:
+        """The intact snapshots of these streams."""
+        rows = chain.from_iterable(self.rows(question, values) for question, values in SNAPSHOTS_OF.statements(list(streams)))
+        return {snapshot.stream: snapshot for row in rows if (snapshot := snapshot_of(row)) is not None}
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _fetch(self, question: str, values: Sequence[Any], bytes_max: int | None) -> list[Row]:
+        try:
+            return self._rows(question, values, bytes_max)
+        except sqlite3.Error as error:
+            if not is_undecodable(error):
+                raise explained(error, self.path) from error
+        self._db.text_factory = lenient  # a damaged text fails its check, and harms no other row
+        return self._fetch(question, values, bytes_max)
+
+    def _rows(self, question: str, values: Sequence[Any], bytes_max: int | None) -> list[Row]:
+        """The rows; with `bytes_max`, so many of them that their data (the sixth column) does not pass it by more than one row."""
+        cursor = self._db.execute(question, values)
+        if bytes_max is None:
+            return cursor.fetchall()
+        rows: list[Row] = []
+        for row in cursor:
+            rows.append(row)
+            bytes_max -= len(row[5]) if isinstance(row[5], bytes | str) else 0
+            if bytes_max < 0:
+                break
+        cursor.close()
+        return rows
+
+
+def lenient(raw: bytes) -> str:
+    return raw.decode(errors="replace")

@@ -1,0 +1,23 @@
+"""The newest snapshot of each stream. A damaged one is passed over: the log has it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from ...eventlog.snapshots import Snapshot
+from .log import SqliteLog
+
+
+class SqliteSnapshots:
+    """The snapshots beside a SqliteLog."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log = log
+
+    async def load(self, streams: Sequence[str]) -> Mapping[str, Snapshot]:
+        return await self._log.reading.run(partial(self._log.reader.snapshots, streams))
+
+    async def save(self, snapshots: Sequence[Snapshot]) -> None:
+        if snapshots:
+            await self._log.writing.run_shielded(partial(self._log.writer.save_snapshots, snapshots))

@@ -1,0 +1,70 @@
+"""Views for doors: read-only listings, under asyncio, usable while another process holds the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from ...eventlog.errors import NotFound
+from ...eventlog.log import Summary
+from ...eventlog.records import EMPTY, Record, verified
+from .faults import explained
+from .rows import HEAD, RECORD, Row, record_of, summary_of
+from .schema import BUSY_SECONDS, READING, connect_reader, placed, reading_uri
+
+NEWEST = f"""select {HEAD} from head where stream >= ? and stream < ? and (? is null or status = ?) and (started_at, stream) < (?, ?)
+    order by started_at desc, stream desc limit ?"""  # noqa: S608
+ONE = f"select {HEAD} from head where stream = ?"  # noqa: S608
+OF_STREAM = f"select {RECORD} from record where stream = ? and first > ? order by first limit ?"  # noqa: S608
+
+BEHIND_ALL = (2**63 - 1, "\U0010ffff")
+
+
+class Views:
+    """What doors show of a log."""
+
+    def __init__(self, db: aiosqlite.Connection, path: Path) -> None:
+        self._db = db
+        self._path = path
+
+    async def newest(
+        self, *, prefix: str = "", status: str | None = None, after: tuple[int, str] | None = None, limit: int = 100
+    ) -> Sequence[Summary]:
+        """Heads by `started_at`, newest first, behind (started_at, stream) of the page before."""
+        rows = await self._rows(NEWEST, prefix, prefix + BEHIND_ALL[1], status, status, *(after or BEHIND_ALL), limit)
+        return [summary_of(row) for row in rows]
+
+    async def head(self, stream: str) -> Summary | None:
+        rows = await self._rows(ONE, stream)
+        return summary_of(rows[0]) if rows else None
+
+    async def records(self, stream: str, *, limit: int = 100_000) -> Sequence[Record]:
+        """The records of a stream from its start, their chain verified."""
+        return list(verified(stream, EMPTY, map(record_of, await self._rows(OF_STREAM, stream, 0, limit))))
+
+    async def _rows(self, question: str, *values: Any) -> list[Row]:
+        try:
+            return [tuple(row) for row in await self._db.execute_fetchall(question, values)]
+        except sqlite3.Error as error:
+            raise explained(error, self._path) from error
+
+
+@asynccontextmanager
+async def open_views(path: str | Path) -> AsyncGenerator[Views]:
+    """Views of the log at `path`; no lock is taken and nothing is written."""
+    place = placed(path)
+    if not place.exists():
+        raise NotFound("there is no log", who="the SQLite log", where=str(place), instead="correct the path, or start a run first")
+    try:
+        connect_reader(place).close()  # refuses what is no log of ours, with the reason
+        async with aiosqlite.connect(reading_uri(place), uri=True, isolation_level=None, timeout=BUSY_SECONDS) as db:
+            for pragma in READING:
+                await db.execute(pragma)
+            yield Views(db, place)
+    except sqlite3.Error as error:
+        raise explained(error, place) from error
