@@ -5,7 +5,7 @@ NAME   ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
 ROOMS  := eventlog actors runtime adapters
-PIP    := $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --no-compile -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench sim chaos proofs clean
@@ -40,7 +40,7 @@ proofs: $(VENV)/.test ## show claim, figure, bound and verdict (NAME=1a for one)
 
 clean: ## remove what was made, the environments too
 	@rm -rf $(VENV) .venv-* .demo .make build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@find $(ROOMS) perdure tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Setting up says one line; its log is shown only if it fails.
 define install
