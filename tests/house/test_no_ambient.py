@@ -18,7 +18,12 @@ ALLOWED: dict[str, dict[str, str]] = {
         "trio": "the same for the other loop",
         "sys": "sees whether trio is loaded",
     },
-    "runtime/perform/": {"anyio.to_thread": "a synchronous step runs in a worker thread"},
+    "runtime/engine.py": {"anyio.sleep": "naps between passivations, by the loop's clock"},
+    "runtime/perform/": {
+        "anyio.sleep": "naps between sweeps, by the loop's clock",
+        "anyio.current_time": "the deadline of a step's scope is written in the loop's time",
+        "anyio.to_thread": "a synchronous step runs in a worker thread",
+    },
     "runtime/testing/": {"trio": "the simulation runs on trio's virtual clock", "random": "everything is drawn from the simulation's seed"},
 }
 """Module, or folder with a slash, to what it may use and why. A line that is not needed any more is a failure too."""
