@@ -1,5 +1,78 @@
-"""Durable workflows as event-sourced actors: a run outlives the process it started in."""
+"""perdure: durable workflows as supervised, event-sourced actors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
+from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, RunError, StepError
+from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
+from .runtime.authoring.retry import Retry
+from .runtime.authoring.steps import current, step
+from .runtime.authoring.words import attributes, info, log, now, random, signal, sleep, sleep_until, uuid
+from .runtime.authoring.workflows import workflow
+
+if TYPE_CHECKING:
+    from .adapters.compose import open  # noqa: A004 - the word a user expects
+    from .runtime.engine import Runtime
+    from .runtime.handle import RunHandle
+    from .runtime.settings import Settings
 
 __version__ = "0.1.0.dev0"
 
-__all__ = ["__version__"]
+__all__ = [
+    "Bug",
+    "Cancelled",
+    "Conflict",
+    "Corrupt",
+    "Diverged",
+    "Fatal",
+    "First",
+    "ForeignAwait",
+    "Invalid",
+    "NotFound",
+    "PerdureError",
+    "Refused",
+    "Retry",
+    "RunError",
+    "RunHandle",
+    "Runtime",
+    "Settings",
+    "StepError",
+    "Unavailable",
+    "attributes",
+    "current",
+    "first_of",
+    "gather",
+    "info",
+    "log",
+    "now",
+    "open",
+    "random",
+    "signal",
+    "sleep",
+    "sleep_until",
+    "step",
+    "task_group",
+    "timeout",
+    "uuid",
+    "workflow",
+]
+
+_LATER = {
+    "Runtime": ("perdure.runtime.engine", "Runtime"),
+    "RunHandle": ("perdure.runtime.handle", "RunHandle"),
+    "Settings": ("perdure.runtime.settings", "Settings"),
+    "open": ("perdure.adapters.compose", "open"),
+}
+"""What an import of perdure does not load until it is asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'perdure' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _LATER[name]
+    found = globals()[name] = getattr(import_module(module), attribute)
+    return found

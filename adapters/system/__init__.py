@@ -1,1 +1,1 @@
-"""The machine itself behind ports: clock, entropy, process."""
+"""The machine as the core sees it: its clock, its chance, its threads."""

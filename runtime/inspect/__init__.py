@@ -1,1 +1,1 @@
-"""Looking at a run without touching it: replay, timeline, digest, difference."""
+"""Looking at what a log holds: refolding, replaying with today's code, digests."""

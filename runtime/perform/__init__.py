@@ -1,1 +1,1 @@
-"""What a run wants done outside: step attempts, timers, and their outcomes coming back as commands."""
+"""Performing: steps in a pool of workers, timers, and the sweep that finds what waits."""

@@ -1,1 +1,1 @@
-"""One run: its events, its state, the driver of its code and the decider."""
+"""One run: its events and state, the driver of its code, and the decider over both."""

@@ -1,0 +1,387 @@
+"""The dispatcher: gives turns to actors that have mail, and makes each turn durable with one group commit.
+
+A turn: gather the ready actors, activate the cold ones, decide every letter, append all that was decided in one
+write, and only then let anything out: replies, refusals, effects. Mail that arrives meanwhile is the next turn, so the
+size of a commit follows the load by itself. One append is under way at a time; a state that was driven past an append
+that failed is thrown away whole and folded again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from ..eventlog.errors import Bug, Conflict, PerdureError, Unavailable
+from ..eventlog.log import Log, Snapshots
+from ..eventlog.records import Append, Tail, sealed
+from ..eventlog.snapshots import Snapshot
+from .activation import activate, snapshot_of
+from .kind import Kind
+from .mailbox import Actor, Letter, Promise
+from .ports import Clock, Ownership
+from .settings import Settings
+
+logger = logging.getLogger("perdure.actors")
+
+SLICE = 256
+"""Actors decided between two looks at the loop."""
+
+
+class Dispatcher:
+    """All actors of one node. `run` serves them until `drain`; `tell` and `ask` reach them by stream."""
+
+    def __init__(
+        self,
+        log: Log,
+        snapshots: Snapshots,
+        kinds: Mapping[str, Kind[Any, Any, Any]],
+        clock: Clock,
+        ownership: Ownership,
+        settings: Settings | None = None,
+    ) -> None:
+        self.log = log
+        self.snapshots = snapshots
+        self.kinds = kinds
+        self.clock = clock
+        self.ownership = ownership
+        self.settings = settings or Settings()
+        self.actors: dict[str, Actor] = {}
+        self.turns = self.conflicts = self.passivated = 0
+        self._ready: list[Actor] = []
+        self._waiting = 0
+        self._wake: anyio.Event | None = None
+        self._closed = self._busy = False
+        self._failed_in_a_row = 0
+
+    # -- mail ----------------------------------------------------------------------------------------------------------
+
+    def post(self, stream: str, command: Any) -> None:
+        """Leave a command of our own (an outcome, a due timer), whose number what is in flight already bounds."""
+        actor = self.actors.get(stream) or self._actor(stream)
+        actor.mail.append(command)
+        if not actor.queued:
+            actor.queued = True
+            self._ready.append(actor)
+            if self._wake is not None:
+                self._wake.set()
+                self._wake = None
+
+    async def tell(self, stream: str, command: Any) -> None:
+        self._open(stream)
+        await self._room(stream)
+        self.post(stream, command)
+
+    async def ask(self, stream: str, command: Any, *, within: float | None = None) -> Any:
+        self._open(stream)
+        promise = Promise()
+        within = self.settings.ask_seconds if within is None else within
+        self._waiting += 1
+        try:
+            with anyio.move_on_after(within):
+                await self._room(stream)
+                self.post(stream, Letter(command, promise))
+                return await promise.wait()
+        finally:
+            self._waiting -= 1
+        raise Unavailable("no answer in time", who=stream, where=type(command).__name__, expected=f"an answer within {within:g} s", found="none yet",
+                          instead="ask again with the same command id: what was accepted is not done twice")
+
+    def _open(self, stream: str) -> None:
+        if self._closed:
+            raise Unavailable("this node takes no more commands", who=stream, found="it is draining", instead="ask again once a node serves the log")
+        if self._waiting >= self.settings.asks_max:
+            raise Unavailable("too many callers wait", who=stream, expected=f"at most {self.settings.asks_max}", found=str(self._waiting),
+                              instead="send less at once, or try again a little later")
+
+    async def _room(self, stream: str) -> None:
+        """Back-pressure: wait while the mailbox is full."""
+        while True:
+            actor = self.actors.get(stream) or self._actor(stream)
+            if len(actor.mail) < self.settings.mail_max:
+                return
+            actor.room = actor.room or anyio.Event()
+            await actor.room.wait()
+
+    def is_awake(self, stream: str) -> bool:
+        actor = self.actors.get(stream)
+        return actor is not None and (actor.awake or actor.broken is not None)
+
+    def _actor(self, stream: str) -> Actor:
+        name = stream.partition("/")[0]
+        kind = self.kinds.get(name)
+        if kind is None:
+            raise Bug("no such kind of actor", who=stream, expected=f"one of {', '.join(sorted(self.kinds))}", found=name)
+        actor = self.actors[stream] = Actor(stream, kind)
+        return actor
+
+    # -- turns ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        while True:
+            if not self._ready:
+                self._wake = anyio.Event()
+                await self._wake.wait()
+            await self._turn()
+            if self._failed_in_a_row:
+                await anyio.sleep(min(1.0, 0.01 * 2**self._failed_in_a_row))
+
+    def close(self) -> None:
+        """Take no more commands from outside."""
+        self._closed = True
+
+    async def drain(self) -> None:
+        """Return once no actor has mail."""
+        while self._ready or self._busy:
+            await anyio.sleep(0.001)
+
+    async def _turn(self) -> None:
+        turn, self._ready = self._ready, []
+        self._busy = True
+        self.turns += 1
+        for actor in turn:
+            actor.queued, actor.in_turn, actor.touched = False, True, self.turns
+        cold = [actor for actor in turn if not (actor.awake or actor.broken or self._opens(actor))]
+        try:
+            if cold:
+                await activate(cold, self.log, self.snapshots, _rest)
+            appends, writers = await self._decide_all(turn)
+            answers: Sequence[Tail | Conflict] = ()
+            if appends:
+                with anyio.CancelScope(shield=True):
+                    answers = await self.log.append(appends)
+        except Exception as error:
+            self._outcome_unknown(turn, error)
+            self._busy = False
+            return
+        self._failed_in_a_row = 0
+        for actor, append, answer in zip(writers, appends, answers, strict=True):
+            self._appended(actor, append, answer)
+        for actor in turn:
+            self._settle(actor)
+        self._busy = False
+        await _rest()
+
+    def _opens(self, actor: Actor) -> bool:
+        first = actor.mail[0] if actor.mail and not actor.exists else None
+        opens = first is not None and actor.kind.opens(first.command if type(first) is Letter else first)
+        if opens:
+            actor.state, actor.awake = actor.kind.initial(actor.stream), True
+        return opens
+
+    async def _decide_all(self, turn: Sequence[Actor]) -> tuple[list[Append], list[Actor]]:
+        appends: list[Append] = []
+        writers: list[Actor] = []
+        now = self.clock.now()
+        for count, actor in enumerate(turn, 1):
+            append = self._decide(actor, now)
+            if append is not None:
+                appends.append(append)
+                writers.append(actor)
+            if count % SLICE == 0:
+                await _rest()
+        return appends, writers
+
+    def _decide(self, actor: Actor, now: int) -> Append | None:
+        """Judge the letters of one actor; what they lead to, as one append."""
+        actor.letters, actor.mail = actor.mail, []
+        if actor.room is not None:
+            actor.room.set()
+            actor.room = None
+        epoch = self.ownership.epoch(actor.stream)
+        if actor.broken is not None or epoch is None or epoch < actor.epoch:
+            self._turn_away(actor)
+            return None
+        kind, now, events = actor.kind, max(now, actor.at), []
+        try:
+            if actor.claimed != epoch:
+                actor.claimed = epoch
+                if actor.tail.version and actor.epoch != epoch:
+                    self._follow(actor, kind.claim(actor.state, self.ownership.owner, epoch), now, events)
+                self._follow(actor, (), now, events)
+            for letter in actor.letters:
+                self._judge(actor, letter, now, events)
+            return self._sealed(actor, now, epoch, events) if events else None
+        except _Broke as broke:
+            self._broke(actor, broke)
+            return None
+
+    def _sealed(self, actor: Actor, now: int, epoch: int, events: list[Any]) -> Append:
+        try:
+            head = actor.kind.head(actor.state, actor.head)
+            data = actor.kind.codec.encode(now, epoch, events)
+        except Exception as error:
+            raise _Broke(None, error) from error
+        changed = None if head is actor.head else head
+        actor.head, actor.at, actor.epoch = head, now, epoch
+        return sealed(actor.stream, actor.tail, data, len(events), changed)
+
+    def _judge(self, actor: Actor, letter: Any, now: int, events: list[Any]) -> None:
+        promise, command = (letter.promise, letter.command) if type(letter) is Letter else (None, letter)
+        try:
+            decided = actor.kind.decide(actor.state, command, now)
+        except PerdureError as refusal:
+            if promise is not None:
+                actor.answers.append((promise, None, refusal))
+            return
+        except Exception as error:
+            raise _Broke(letter, error) from error
+        if decided:
+            try:
+                self._follow(actor, decided, now, events)
+            except _Broke as broke:
+                broke.letter = letter
+                raise
+        if promise is not None:
+            actor.answers.append((promise, actor.kind.answer(actor.state, command), None))
+
+    def _follow(self, actor: Actor, decided: Sequence[Any], now: int, events: list[Any]) -> None:
+        """Evolve by what was decided and by all that follows from it."""
+        kind, state = actor.kind, actor.state
+        evolve = kind.evolve
+        try:
+            while True:
+                for event in decided:
+                    state = evolve(state, event, now)
+                events.extend(decided)
+                decided = kind.react(state, now)
+                if not decided:
+                    break
+        except Exception as error:
+            raise _Broke(None, error) from error
+        finally:
+            actor.state = state
+
+    # -- after the append ----------------------------------------------------------------------------------------------
+
+    def _appended(self, actor: Actor, append: Append, answer: Tail | Conflict) -> None:
+        if isinstance(answer, Conflict):
+            self.conflicts += 1
+            actor.exists = True
+            self._again(actor)
+            return
+        actor.since_events += answer.version - actor.tail.version
+        actor.since_bytes += len(append.data)
+        actor.tail = answer
+
+    def _settle(self, actor: Actor) -> None:
+        """What the turn decided is durable, or was nothing: let it out."""
+        actor.in_turn = False
+        if not actor.awake:
+            return
+        for promise, value, error in actor.answers:
+            if error is None:
+                promise.keep(value)
+            else:
+                promise.breaks(error)
+        actor.answers, actor.letters = [], []
+        try:
+            actor.kind.perform(actor.stream, actor.state)
+        except Exception as error:
+            self._broke(actor, _Broke(None, error))
+            return
+        if actor.kind.done(actor.state) and not (actor.mail or actor.queued or actor.room):
+            self._forget(actor)
+            del self.actors[actor.stream]
+
+    def _again(self, actor: Actor) -> None:
+        """Forget what could not be made durable, and judge the same letters again on what the log really says."""
+        letters = actor.letters
+        self._forget(actor)
+        if letters:
+            actor.mail[:0] = letters
+            self._queue(actor)
+
+    def _outcome_unknown(self, turn: Sequence[Actor], error: Exception) -> None:
+        """The append may or may not have happened: who asked is told so; the rest is judged again, and is known by its ids."""
+        unknown = error if isinstance(error, Unavailable) else Unavailable(
+            "the log did not answer", who=type(self.log).__name__, found=repr(error), instead="ask again with the same command id")
+        logger.warning("a turn of %d actors failed: %r", len(turn), error)
+        self._failed_in_a_row += 1
+        for actor in turn:
+            letters = actor.letters
+            self._forget(actor)
+            actor.in_turn, actor.exists = False, True
+            actor.mail[:0] = [letter for letter in letters if type(letter) is not Letter]
+            for letter in letters:
+                if type(letter) is Letter:
+                    letter.promise.breaks(unknown)
+            if actor.mail:
+                self._queue(actor)
+
+    def _turn_away(self, actor: Actor) -> None:
+        """The stream is broken, or another node owns it: nothing is decided here."""
+        why = actor.broken or Unavailable("another node owns the stream", who=actor.stream, found=f"this is {self.ownership.owner}",
+                                          instead="ask again: the request goes to its owner")
+        for letter in actor.letters:
+            if type(letter) is Letter:
+                letter.promise.breaks(why)
+        self._forget(actor)
+        actor.kind.lose(actor.stream)
+
+    def _broke(self, actor: Actor, broke: _Broke) -> None:
+        """The kind's own code failed: restart by forgetting and folding, within its intensity and period."""
+        error = broke.__cause__ or broke
+        logger.error("actor %s broke on %r", actor.stream, broke.letter, exc_info=error)
+        now, period = self.clock.now(), self.settings.restart_seconds * 1_000_000
+        actor.failures = [*(at for at in actor.failures if now - at < period), now]
+        bug = Bug("an actor's own code failed", who=actor.stream, where=type(broke.letter).__name__, found=repr(error),
+                  instead="report it with the log of this run")
+        if type(broke.letter) is Letter:
+            broke.letter.promise.breaks(bug)
+        if len(actor.failures) > self.settings.restarts_max:
+            actor.broken = bug
+            self._turn_away(actor)
+            return
+        actor.letters = [letter for letter in actor.letters if letter is not broke.letter]
+        self._again(actor)
+
+    # -- forgetting ----------------------------------------------------------------------------------------------------
+
+    def _queue(self, actor: Actor) -> None:
+        if not actor.queued:
+            actor.queued = True
+            self._ready.append(actor)
+
+    def _forget(self, actor: Actor) -> None:
+        if actor.awake:
+            actor.kind.forget(actor.stream, actor.state)
+        actor.forget()
+
+    async def passivate(self, *, untouched_since: int | None = None) -> int:
+        """Forget idle actors that had no turn after turn `untouched_since`, keeping snapshots of long ones; how many."""
+        snapshots: list[Snapshot] = []
+        limit = self.turns if untouched_since is None else untouched_since
+        gone = [actor for actor in self.actors.values() if actor.touched <= limit and self._is_idle(actor)]
+        for actor in gone:
+            if actor.awake and (snapshot := snapshot_of(actor)) is not None:
+                snapshots.append(snapshot)
+            self._forget(actor)
+            del self.actors[actor.stream]
+        self.passivated += len(gone)
+        if snapshots:
+            await self.snapshots.save(snapshots)
+        return len(gone)
+
+    def _is_idle(self, actor: Actor) -> bool:
+        if actor.queued or actor.in_turn or actor.mail or actor.room:
+            return False
+        return actor.broken is not None or not actor.awake or actor.kind.idle(actor.state)
+
+
+class _Broke(Exception):  # noqa: N818 - a signal between our own functions, never seen outside
+    """A kind's own code raised what it must not raise."""
+
+    def __init__(self, letter: Any, error: BaseException) -> None:
+        super().__init__(repr(error))
+        self.letter = letter
+        self.__cause__ = error
+
+
+async def _rest() -> None:
+    """Let everybody else on the loop go on."""
+    await checkpoint()

@@ -1,0 +1,88 @@
+"""A kind of actor: a decider, and what the dispatcher asks of it besides.
+
+A decider is four pure functions: `initial`, `decide` (may it be?), `evolve` (it is so), `react` (what follows). Pure
+means: the same input gives the same output, without I/O, clock or chance; `evolve` may consume the state it is
+given, because a state that could not be made durable is thrown away whole. (The pattern: Jérémie Chassaing, "Functional
+Event Sourcing Decider".)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from ..eventlog.codec import Codec, Event
+from ..eventlog.records import Head
+
+S = TypeVar("S")
+C = TypeVar("C")
+E = TypeVar("E", bound=Event)
+
+
+class Kind(Generic[S, C, E]):
+    """Subclass it, give `name` and `codec`, and write `initial`, `decide` and `evolve`; the rest has defaults."""
+
+    name: str
+    codec: Codec[E]
+    state_version = 1
+    """Raise it when snapshots of older states must not be read any more."""
+
+    def initial(self, stream: str) -> S:
+        """The state of an actor to which nothing has happened."""
+        raise TypeError(f"{type(self).__name__} must say what the initial state is: define 'initial'")
+
+    def decide(self, state: S, command: C, now: int) -> Sequence[E]:
+        """The events that grant the command (none: it changes nothing); raises Refused where it is illegal now."""
+        raise TypeError(f"{type(self).__name__} must say what a command leads to: define 'decide'")
+
+    def evolve(self, state: S, event: E, at: int) -> S:
+        """The state after the event; may reuse the one it is given."""
+        raise TypeError(f"{type(self).__name__} must say what an event changes: define 'evolve'")
+
+    def react(self, state: S, now: int) -> Sequence[E]:
+        """The events that follow from the state itself; asked again until there are none."""
+        return ()
+
+    def answer(self, state: S, command: C) -> Any:
+        """What an `ask` returns once the command's events are durable."""
+        return None
+
+    def opens(self, command: C) -> bool:
+        """Whether the command usually meets a stream that does not exist yet, so that reading it first is a waste."""
+        return False
+
+    def awaken(self, state: S) -> None:
+        """The state was folded from a stream that exists; nothing is decided on it yet."""
+
+    def claim(self, state: S, owner: str, epoch: int) -> Sequence[E]:
+        """The events that must be durable before a new owner performs anything for this actor."""
+        return ()
+
+    def head(self, state: S, old: Head | None) -> Head | None:
+        """What the index should say of the actor: `old` itself where nothing changed."""
+        return old
+
+    def perform(self, stream: str, state: S) -> None:
+        """Start the effects that the state, durable by now, wants and that are not in flight. Must not block."""
+
+    def idle(self, state: S) -> bool:
+        """Whether the actor may be forgotten until mail arrives."""
+        return True
+
+    def done(self, state: S) -> bool:
+        """Whether nothing more is expected, so that the actor is forgotten at once."""
+        return False
+
+    def lose(self, stream: str) -> None:
+        """Another node owns the actor now: stop what is in flight for it."""
+
+    def forget(self, stream: str, state: S) -> None:
+        """Release what lives beside the state."""
+
+    def freeze(self, state: S) -> bytes | None:
+        """The state as the bytes of a snapshot; None where the kind takes none."""
+        return None
+
+    def thaw(self, stream: str, data: bytes) -> S:
+        """The state that `freeze` made the bytes from."""
+        raise TypeError(f"{type(self).__name__} takes snapshots: define 'thaw' beside 'freeze'")

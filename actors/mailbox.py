@@ -1,0 +1,100 @@
+"""An actor as the dispatcher keeps it, and what lies in its mailbox.
+
+A mailbox is a plain list, swapped out whole for each turn. A command that nobody waits for is its own letter; only an
+`ask` is wrapped, and an event object is made only when somebody really waits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+
+from ..eventlog.errors import PerdureError
+from ..eventlog.records import EMPTY, Head, Tail
+from .kind import Kind
+
+
+class Promise:
+    """An answer that is not there yet."""
+
+    __slots__ = ("_event", "done", "error", "value")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.value: Any = None
+        self.error: PerdureError | None = None
+        self._event: anyio.Event | None = None
+
+    def keep(self, value: Any) -> None:
+        if not self.done:
+            self.done, self.value = True, value
+            if self._event is not None:
+                self._event.set()
+
+    def breaks(self, error: PerdureError) -> None:
+        if not self.done:
+            self.done, self.error = True, error
+            if self._event is not None:
+                self._event.set()
+
+    async def wait(self) -> Any:
+        """The value, once it is there; raises the error that took its place."""
+        if not self.done:
+            self._event = anyio.Event()
+            await self._event.wait()
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class Letter:
+    """A command whose sender waits for an answer."""
+
+    __slots__ = ("command", "promise")
+
+    def __init__(self, command: Any, promise: Promise) -> None:
+        self.command = command
+        self.promise = promise
+
+
+class Actor:
+    """One actor in memory: its mail, and, between activation and forgetting, its state and where its stream ends."""
+
+    __slots__ = (
+        "answers", "at", "awake", "broken", "claimed", "epoch", "exists", "failures", "head", "in_turn", "kind", "letters", "mail",
+        "queued", "room", "since_bytes", "since_events", "state", "stream", "tail", "touched",
+    )
+
+    def __init__(self, stream: str, kind: Kind[Any, Any, Any]) -> None:
+        self.stream = stream
+        self.kind = kind
+        self.mail: list[Any] = []
+        self.queued = False
+        """In the dispatcher's list of ready actors."""
+        self.in_turn = False
+        """Its state may hold what is not durable yet."""
+        self.room: anyio.Event | None = None
+        """Somebody waits for room in the mailbox."""
+        self.failures: list[int] = []
+        """When the actor had to be forgotten because its own code broke."""
+        self.exists = False
+        """The stream was met in the log: do not open it without reading."""
+        self.touched = 0
+        self.broken: PerdureError | None = None
+        """Why its stream cannot be folded."""
+        self.forget()
+
+    def forget(self) -> None:
+        """As if never activated; the mail stays."""
+        self.awake = False
+        self.state: Any = None
+        self.tail: Tail = EMPTY
+        self.head: Head | None = None
+        self.at = 0
+        self.epoch = 0
+        self.claimed = 0
+        self.since_events = 0
+        self.since_bytes = 0
+        self.letters: list[Any] = []
+        self.answers: list[tuple[Promise, Any, PerdureError | None]] = []

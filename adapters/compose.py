@@ -1,0 +1,69 @@
+"""The composition root: the only place that knows which carrier a runtime stands on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..actors.ports import OwnsAll
+from ..eventlog.errors import Invalid
+from ..runtime.authoring.workflows import Workflow
+from ..runtime.engine import Runtime
+from ..runtime.settings import Settings
+from .system.clock import SystemClock, SystemIds, WorkerThreads, owner
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from ..eventlog.log import Carrier
+
+URLS = "sqlite:///FILE.db (a relative path), sqlite:////absolute/FILE.db, or memory:"
+
+
+@asynccontextmanager
+async def open(  # noqa: A001 - perdure.open is the word a user expects
+    url: str,
+    *,
+    workflows: Iterable[Workflow[..., Any]] = (),
+    settings: Settings | None = None,
+) -> AsyncIterator[Runtime]:
+    """Open the log at `url` and serve its runs until the end of the block.
+
+    `sqlite:///shop.db` is a file beside the program, `sqlite:////var/lib/shop.db` one by its absolute path, `memory:` a
+    log that ends with the process. Raises Unavailable if another process serves the file, Corrupt if it does not hold
+    what was written to it.
+    """
+    settings = settings or Settings.of(os.environ)
+    async with carrier_of(url) as carrier:
+        runtime = Runtime(
+            carrier,
+            workflows,
+            clock=SystemClock(),
+            ids=SystemIds(),
+            threads=WorkerThreads(settings.worker_concurrency),
+            ownership=OwnsAll(owner(), carrier.epoch),
+            settings=settings,
+        )
+        async with runtime.serving():
+            yield runtime
+
+
+def carrier_of(url: str) -> AbstractAsyncContextManager[Carrier]:
+    """The carrier that a URL names; nothing is loaded that it does not need."""
+    scheme, _, rest = url.partition(":")
+    if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
+        from .sqlite.open import open_sqlite
+
+        return open_sqlite(rest[3:])
+    if url in ("memory:", "memory://"):
+        return _in_memory()
+    raise Invalid("the URL names no carrier", who="perdure.open", where="url", expected=URLS, found=repr(url), instead="write for example sqlite:///perdure.db")
+
+
+@asynccontextmanager
+async def _in_memory() -> AsyncIterator[Carrier]:
+    from ..eventlog.memory import MemoryLog
+
+    yield MemoryLog().carrier()

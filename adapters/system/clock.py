@@ -1,0 +1,56 @@
+"""The machine's clock, its chance and its threads."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class SystemClock:
+    """Wall time of this machine."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+
+class SystemIds:
+    """Ids and seeds from the operating system's source of chance."""
+
+    def run_id(self, now: int) -> str:
+        """18 characters of Crockford's base 32: ten of the millisecond, eight of chance; so ids sort by time."""
+        return _base32(now // 1000, 10) + _base32(secrets.randbits(40), 8)
+
+    def seed(self) -> int:
+        return secrets.randbits(63)
+
+
+class WorkerThreads:
+    """Plain functions in worker threads, as many at once as steps may run."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(self._limit)
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._limiter)
+
+
+def owner() -> str:
+    """This process, as the log names it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _base32(number: int, digits: int) -> str:
+    return "".join(CROCKFORD[(number >> 5 * place) & 31] for place in reversed(range(digits)))

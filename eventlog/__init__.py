@@ -1,0 +1,1 @@
+"""What happened, in which order, provably: records, log, chain, codec, snapshots."""

@@ -1,0 +1,115 @@
+"""The log in memory: the reference that the other carriers are held against. It survives nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import anyio
+
+from .errors import Conflict
+from .log import Carrier, Cursor, Summary, Version
+from .records import EMPTY, Append, Record, Tail, recorded
+from .snapshots import Snapshot
+
+
+class MemoryLog:
+    """Log, Heads and Snapshots in dictionaries."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.streams: dict[str, list[Record]] = {}
+        self.summaries: dict[str, Summary] = {}
+        self.snapshots: dict[str, Snapshot] = {}
+        self._grown: anyio.Event | None = None
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
+        answers = [self.append_one(append) for append in appends]
+        if self._grown is not None:
+            self._grown.set()
+            self._grown = None
+        return answers
+
+    def append_one(self, append: Append) -> Tail | Conflict:
+        """Add one record, or say why not."""
+        stream = self.streams.get(append.stream)
+        found = stream[-1].tail if stream else EMPTY
+        if found != append.expected:
+            return conflict(append, found)
+        record = recorded(append, len(self.records) + 1)
+        self.records.append(record)
+        if stream is None:
+            self.streams[append.stream] = [record]
+        else:
+            stream.append(record)
+        if append.head is not None:
+            self.summaries[append.stream] = Summary(append.stream, append.tail, append.head)
+        return append.tail
+
+    async def load(self, after: Mapping[str, Version]) -> Mapping[str, Sequence[Record]]:
+        return {stream: [r for r in self.streams.get(stream, ()) if r.first > version] for stream, version in after.items()}
+
+    async def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
+        for record in tuple(self.streams.get(stream, ())):
+            if record.first > after:
+                yield record
+
+    async def follow(self, *, after: Cursor | None = None) -> AsyncIterator[Record]:
+        place = int(after or 0)
+        while True:
+            while place < len(self.records):
+                place += 1
+                yield self.records[place - 1]
+            if self._grown is None:
+                self._grown = anyio.Event()
+            await self._grown.wait()
+
+    def cursor(self, record: Record) -> Cursor:
+        return str(record.position)
+
+    def carrier(self, epoch: int = 1) -> Carrier:
+        return Carrier(self, MemoryHeads(self), MemorySnapshots(self), "memory", epoch)
+
+
+class MemoryHeads:
+    """The heads of a MemoryLog."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.log = log
+
+    async def get(self, stream: str) -> Summary | None:
+        return self.log.summaries.get(stream)
+
+    async def due(self, before: int, *, after: tuple[int, str] | None = None, limit: int = 1000) -> Sequence[Summary]:
+        keyed = sorted((s.head.wake_at, s.stream) for s in self.log.summaries.values() if s.head.wake_at is not None and s.head.wake_at <= before)
+        return [self.log.summaries[key[1]] for key in keyed if after is None or key > after][:limit]
+
+    async def all(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Summary]:
+        streams = sorted(s for s in self.log.summaries if s.startswith(prefix) and s > after)
+        return [self.log.summaries[stream] for stream in streams[:limit]]
+
+    async def rebuild(self, summaries: Sequence[Summary]) -> None:
+        self.log.summaries = {summary.stream: summary for summary in summaries}
+
+
+class MemorySnapshots:
+    """The snapshots of a MemoryLog."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.log = log
+
+    async def load(self, streams: Sequence[str]) -> Mapping[str, Snapshot]:
+        return {stream: self.log.snapshots[stream] for stream in streams if stream in self.log.snapshots}
+
+    async def save(self, snapshots: Sequence[Snapshot]) -> None:
+        self.log.snapshots.update((snapshot.stream, snapshot) for snapshot in snapshots)
+
+
+def conflict(append: Append, found: Tail) -> Conflict:
+    """What a log answers to an append that comes too late."""
+    return Conflict(
+        "someone else wrote to the stream first",
+        who=append.stream,
+        expected=f"version {append.expected.version}, digest {append.expected.digest.hex()[:12]}",
+        found=f"version {found.version}, digest {found.digest.hex()[:12]}",
+        instead="reload and decide again",
+    )

@@ -1,0 +1,44 @@
+"""Who drives the code that runs right now.
+
+A workflow's code runs in a context of its own, in which this variable names its driver; everywhere else there is none,
+and a step is an ordinary coroutine. So authoring knows nothing of how runs are driven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from contextvars import ContextVar
+from random import Random
+from typing import Any, Protocol
+
+from ...eventlog.errors import Invalid
+
+
+class Driver(Protocol):
+    """What the words of an author need that are not awaited."""
+
+    closing: bool
+
+    def time(self) -> int: ...
+
+    def random(self) -> Random: ...
+
+    def note(self, level: str, message: str, fields: dict[str, Any]) -> None: ...
+
+    def set_attributes(self, values: dict[str, Any]) -> None: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+    def join_in(self, group: Any, work: Awaitable[Any], name: str | None) -> Any: ...
+
+
+DRIVER: ContextVar[Driver | None] = ContextVar("perdure_driver", default=None)
+
+
+def driver(word: str) -> Driver:
+    """The driver of the workflow that runs right now; Invalid outside a workflow."""
+    found = DRIVER.get()
+    if found is None:
+        raise Invalid(f"{word} was called outside a workflow", who=word, expected="a call from the code of an @workflow function, or from what it awaits",
+                      found="no workflow is being driven here", instead="in a step or in plain code use the ordinary means of Python")
+    return found

@@ -1,0 +1,158 @@
+"""Effects: what a workflow can await. Each is plain data that its `await` hands to the driver, which knows what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from msgspec import Raw
+
+from ...eventlog.errors import Invalid
+from .driving import DRIVER
+
+if TYPE_CHECKING:
+    from .steps import Step
+    from .values import Shape
+
+T = TypeVar("T")
+
+CLOSING_REFUSALS = 32
+
+
+class Effect(Generic[T]):
+    """An awaitable of a workflow."""
+
+    __slots__ = ("__weakref__",)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        driver = DRIVER.get()
+        if driver is None:
+            raise Invalid(f"{self!r} was awaited outside a workflow", who=repr(self), expected="an await in the code of an @workflow function",
+                          found="no workflow is being driven here", instead="in a step or in plain code use anyio")
+        if driver.closing:
+            raise GeneratorExit("the run leaves memory: its cleanup runs when it really ends")
+        return (yield self)
+
+
+class StepCall(Effect[T]):
+    """One call of a step: its arguments as recorded, and as the step receives them."""
+
+    __slots__ = ("arguments", "raw", "step")
+
+    def __init__(self, step: Step[..., T], raw: Raw, arguments: tuple[Any, ...]) -> None:
+        self.step = step
+        self.raw = raw
+        self.arguments = arguments
+
+    def __repr__(self) -> str:
+        return f"step {self.step.name!r}"
+
+    # A step called outside a workflow is a coroutine; inside it offers the same face, and refuses to be driven by others.
+
+    def send(self, value: Any) -> Any:
+        raise Invalid("a step of a workflow was driven by something else than its workflow", who=repr(self), instead="await it, or pass it to perdure.gather")
+
+    def throw(self, *error: Any) -> Any:
+        return self.send(None)
+
+    def close(self) -> None:
+        """Nothing was begun, so there is nothing to end."""
+
+
+class Sleep(Effect[None]):
+    """Wait for a duration, or until a moment, in microseconds."""
+
+    __slots__ = ("duration", "until")
+
+    def __init__(self, duration: int | None, until: int | None = None) -> None:
+        self.duration = duration
+        self.until = until
+
+    def __repr__(self) -> str:
+        return "sleep"
+
+
+class SignalWait(Effect[T]):
+    """Wait for the next signal of a name."""
+
+    __slots__ = ("name", "shape")
+
+    def __init__(self, name: str, shape: Shape) -> None:
+        self.name = name
+        self.shape = shape
+
+    def __repr__(self) -> str:
+        return f"signal {self.name!r}"
+
+
+class Together(Effect[T]):
+    """Run several awaitables as branches side by side; `first` ends with the first of them."""
+
+    __slots__ = ("first", "keep_errors", "work")
+
+    def __init__(self, work: tuple[Awaitable[Any], ...], *, first: bool = False, keep_errors: bool = False) -> None:
+        self.work = work
+        self.first = first
+        self.keep_errors = keep_errors
+
+    def __repr__(self) -> str:
+        return "first_of" if self.first else "gather"
+
+
+class OpenGroup(Effect[Any]):
+    """Begin a task group; answers with the driver's own handle of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "task_group"
+
+
+class JoinGroup(Effect[None]):
+    """Wait for every branch of a task group; `cancel` ends them first."""
+
+    __slots__ = ("cancel", "group")
+
+    def __init__(self, group: Any, *, cancel: bool) -> None:
+        self.group = group
+        self.cancel = cancel
+
+    def __repr__(self) -> str:
+        return "the end of a task_group"
+
+
+class JoinTask(Effect[Any]):
+    """Wait for one branch of a task group."""
+
+    __slots__ = ("branch",)
+
+    def __init__(self, branch: Any) -> None:
+        self.branch = branch
+
+    def __repr__(self) -> str:
+        return "a task of a task_group"
+
+
+class OpenScope(Effect[None]):
+    """Begin a scope that is cancelled when its time is up; the scope learns so by `expired`."""
+
+    __slots__ = ("duration", "scope")
+
+    def __init__(self, scope: Any, duration: int) -> None:
+        self.scope = scope
+        self.duration = duration
+
+    def __repr__(self) -> str:
+        return "timeout"
+
+
+class CloseScope(Effect[None]):
+    """End a scope."""
+
+    __slots__ = ("scope",)
+
+    def __init__(self, scope: Any) -> None:
+        self.scope = scope
+
+    def __repr__(self) -> str:
+        return "the end of a timeout"

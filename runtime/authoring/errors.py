@@ -1,0 +1,127 @@
+"""What an author raises and catches, and how an exception travels through the log.
+
+An exception is recorded as data (type, message, details, cause) and code sees the same thing live and on replay:
+a StepError, or the class itself where `@step(raises=[…])` names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ...eventlog.errors import PerdureError
+
+CAUSES_MAX = 8
+MESSAGE_MAX = 4000
+
+
+class Failure(Struct, frozen=True, omit_defaults=True):
+    """An exception as data."""
+
+    type: str
+    message: str
+    details: Raw | None = None
+    cause: Failure | None = None
+
+
+class Fatal(Exception):
+    """Raised by a step: trying again would not help."""
+
+
+class StepError(Exception):
+    """A step failed for good. `type` and `message` are those of what it raised, `details` its fields, `cause` what was behind it."""
+
+    def __init__(self, step: str, failure: Failure) -> None:
+        super().__init__(f"step {step!r} failed: {failure.type}: {failure.message}")
+        self.step = step
+        self.failure = failure
+
+    @property
+    def type(self) -> str:
+        return self.failure.type
+
+    @property
+    def message(self) -> str:
+        return self.failure.message
+
+    @property
+    def details(self) -> Any:
+        return None if self.failure.details is None else msgspec.json.decode(self.failure.details)
+
+    @property
+    def cause(self) -> Failure | None:
+        return self.failure.cause
+
+
+class RunError(Exception):
+    """A run ended without a result: it failed, was cancelled or was terminated. Raised by `result()`."""
+
+    def __init__(self, run: str, status: str, failure: Failure | None) -> None:
+        text = f": {failure.type}: {failure.message}" if failure else ""
+        super().__init__(f"run {run!r} {status}{text}")
+        self.run = run
+        self.status = status
+        self.failure = failure
+
+
+class Cancelled(BaseException):
+    """Raised at an await of a workflow: the run, the branch or the scope is cancelled. Clean up and let it pass."""
+
+    def __init__(self, source: object = None) -> None:
+        super().__init__("cancelled")
+        self.source = source
+        """The scope or group that cancels; None for the run itself."""
+
+
+class ForeignAwait(PerdureError):
+    """A workflow used something that only an event loop can serve."""
+
+    code, exit_code, http_status = "foreign_await", 5, 422
+
+
+def failure_of(error: BaseException) -> Failure:
+    """An exception as data, its chain of causes included."""
+    return _failure(error, CAUSES_MAX)
+
+
+def _failure(error: BaseException, room: int) -> Failure:
+    if isinstance(error, StepError) and not error.__cause__:
+        return Failure("StepError", str(error), None, error.failure)
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    inner = _failure(cause, room - 1) if cause is not None and room else None
+    return Failure(type(error).__name__, _text(error), _details(error), inner)
+
+
+def _text(error: BaseException) -> str:
+    text = error.message if isinstance(error, PerdureError) else str(error)
+    return text[:MESSAGE_MAX].encode("utf-8", "backslashreplace").decode()
+
+
+def _details(error: BaseException) -> Raw | None:
+    """The encodable fields of an exception: its attributes, and its arguments where they say more than its text."""
+    fields: dict[str, Any] = error.parts() if isinstance(error, PerdureError) else {k: v for k, v in vars(error).items() if not k.startswith("_")}
+    if error.args and error.args != (str(error),):
+        fields["args"] = list(error.args)
+    kept: dict[str, Any] = {}
+    for name, value in fields.items():
+        try:
+            if msgspec.json.decode(msgspec.json.encode(value)) == value:
+                kept[name] = value
+        except (TypeError, ValueError, msgspec.MsgspecError, RecursionError):
+            continue
+    return Raw(msgspec.json.encode(kept, order="deterministic")) if kept else None
+
+
+def raised(step: str, failure: Failure, raises: Sequence[type[Exception]]) -> Exception:
+    """What the workflow's code is to see of a failed step."""
+    kind = next((kind for kind in raises if kind.__name__ == failure.type), None)
+    if kind is None:
+        return StepError(step, failure)
+    fields: dict[str, Any] = msgspec.json.decode(failure.details) if failure.details is not None else {}
+    error = kind.__new__(kind)
+    error.args = tuple(fields.pop("args", (failure.message,)))
+    vars(error).update(fields)
+    return error

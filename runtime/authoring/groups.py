@@ -1,0 +1,129 @@
+"""Several things side by side: gather, first_of, task_group, timeout.
+
+Each is structured: it ends when all its branches have ended. Branches are named by their place (or by the name they are
+given), so that a step added to one of them never shifts the steps of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Coroutine, Generator
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Generic, Literal, TypeVar, cast, overload
+
+from msgspec import Struct
+
+from .driving import driver
+from .effects import CloseScope, JoinGroup, JoinTask, OpenGroup, OpenScope, Together
+from .errors import Cancelled
+from .retry import microseconds
+
+T = TypeVar("T")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+
+
+@overload
+def gather(a: Awaitable[T1], b: Awaitable[T2], /) -> Coroutine[Any, Any, tuple[T1, T2]]: ...
+@overload
+def gather(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], /) -> Coroutine[Any, Any, tuple[T1, T2, T3]]: ...
+@overload
+def gather(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], /) -> Coroutine[Any, Any, tuple[T1, T2, T3, T4]]: ...
+@overload
+def gather(*work: Awaitable[T], return_exceptions: Literal[False] = False) -> Coroutine[Any, Any, tuple[T, ...]]: ...
+@overload
+def gather(*work: Awaitable[T], return_exceptions: Literal[True]) -> Coroutine[Any, Any, tuple[T | Exception, ...]]: ...
+def gather(*work: Awaitable[Any], return_exceptions: bool = False) -> Coroutine[Any, Any, tuple[Any, ...]]:
+    """The results of all, in their order. The first that fails cancels the others, and its error is raised once they have ended;
+
+    with `return_exceptions` errors are results instead.
+    """
+    return cast("Coroutine[Any, Any, tuple[Any, ...]]", Together(work, keep_errors=return_exceptions))
+
+
+class First(Struct, Generic[T], frozen=True):
+    """Which of the awaitables of a `first_of` ended first (counted from 0), and its result."""
+
+    index: int
+    value: T
+
+
+def first_of(*work: Awaitable[T]) -> Coroutine[Any, Any, First[T]]:
+    """The first to end, in the order of the log. The others are cancelled and have ended before this returns; the error of the first is raised."""
+    return cast("Coroutine[Any, Any, First[T]]", Together(work, first=True))
+
+
+class Task(Generic[T]):
+    """A branch of a task group; await it for its result."""
+
+    def __init__(self, branch: Any) -> None:
+        self._branch = branch
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return cast("Generator[Any, Any, T]", JoinTask(self._branch).__await__())
+
+    def result(self) -> T:
+        """The result of an ended branch; raises its error."""
+        return cast("T", self._branch.outcome())
+
+
+class TaskGroup:
+    """`async with task_group() as group:` ends when every branch has; a branch that fails cancels the rest, and the errors are raised as a group."""
+
+    def __init__(self) -> None:
+        self._group: Any = None
+
+    async def __aenter__(self) -> TaskGroup:
+        self._group = await OpenGroup()
+        return self
+
+    def start(self, work: Awaitable[T], *, name: str | None = None) -> Task[T]:
+        """Begin a branch; `name`, or else its number, is part of the ids of its steps."""
+        return Task(driver("task_group.start()").join_in(self._group, work, name))
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        group = self._group
+        ours = isinstance(error, Cancelled) and error.source is group
+        try:
+            await JoinGroup(group, cancel=error is not None)
+        except Cancelled as cancelled:
+            if cancelled.source is not group:
+                raise
+        errors: list[Exception] = list(group.errors)
+        if isinstance(error, Exception):
+            errors.append(error)
+        if error is not None and not isinstance(error, Exception) and not ours:
+            return False
+        if errors:
+            raise ExceptionGroup("branches of a task_group failed", errors)
+        return ours
+
+
+def task_group() -> TaskGroup:
+    """Branches that begin one by one; see `TaskGroup.start`."""
+    return TaskGroup()
+
+
+class Scope:
+    """`async with timeout(…)`: cancels its body when the time is up and turns that into TimeoutError."""
+
+    def __init__(self, duration: timedelta) -> None:
+        self._duration = microseconds(duration)
+        self.expired = False
+        """Whether the time was up before the body ended."""
+
+    async def __aenter__(self) -> Scope:
+        await OpenScope(self, self._duration)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await CloseScope(self)
+        if isinstance(error, Cancelled) and error.source is self:
+            raise TimeoutError from error
+
+
+def timeout(duration: timedelta) -> Scope:
+    """A limit of time for a block of a workflow; like every wait of a workflow it outlives the process."""
+    return Scope(duration)

@@ -1,0 +1,49 @@
+"""When to try again: pure arithmetic over a policy, the number of the attempt and a seeded chance."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from hashlib import sha256
+
+from msgspec import Struct
+
+from ...eventlog.errors import Invalid
+
+
+class Retry(Struct, frozen=True):
+    """`attempts` in all; the n-th pause is `first * factor ** (n - 1)`, at most `longest`, shortened by up to `jitter` of itself."""
+
+    attempts: int = 3
+    first: timedelta = timedelta(seconds=5)
+    factor: float = 2.0
+    longest: timedelta = timedelta(hours=1)
+    jitter: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.first < timedelta(0) or self.longest < timedelta(0) or self.factor < 1 or not 0 <= self.jitter <= 1:
+            raise Invalid("a retry policy makes no sense", who="Retry", expected="attempts >= 1, first >= 0, longest >= 0, factor >= 1, 0 <= jitter <= 1",
+                          found=repr(self), instead="leave a field out to get its default")
+
+
+ONCE = Retry(attempts=1)
+
+
+def pause_after(retry: Retry, attempt: int, seed: int, effect: str) -> int | None:
+    """Microseconds to wait after attempt number `attempt` failed; None where it was the last."""
+    if attempt >= retry.attempts:
+        return None
+    longest = microseconds(retry.longest)
+    try:
+        full = min(longest, microseconds(retry.first) * retry.factor ** (attempt - 1))
+    except OverflowError:
+        full = longest
+    return int(full * (1 - retry.jitter * chance(seed, f"{effect}#{attempt}")))
+
+
+def chance(seed: int, name: str) -> float:
+    """A number in [0, 1) that depends on nothing but its arguments."""
+    return int.from_bytes(sha256(f"{seed}/{name}".encode()).digest()[:7]) / 2**56
+
+
+def microseconds(duration: timedelta) -> int:
+    return (duration.days * 86_400 + duration.seconds) * 1_000_000 + duration.microseconds

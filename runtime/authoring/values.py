@@ -1,0 +1,246 @@
+"""Values on their way into the log and back.
+
+Code always receives `decode(encode(value))` by its annotation, live and on replay, so what would not come back as it
+went in is refused at the door: not-a-number, lone surrogates, and values whose type the annotation does not keep.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast, get_type_hints
+
+import msgspec
+from msgspec import Raw
+
+from ...eventlog.errors import Invalid
+from ...eventlog.guard import guard
+
+VALUE_BYTES_MAX = 1024 * 1024
+NOTHING = Raw(b"null")
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_EXACT = (type(None), bool, int, float, str, list, dict)
+
+
+class Shape:
+    """How values of one annotation are encoded and decoded. `who` names its owner in errors."""
+
+    __slots__ = ("_decode", "_loose", "annotation", "who")
+
+    def __init__(self, annotation: Any, who: str) -> None:
+        self.annotation = annotation
+        self.who = who
+        try:
+            self._decode: Callable[[Any], Any] = msgspec.json.Decoder(annotation).decode
+            self._loose = keeps_less_than_it_takes(annotation)
+        except TypeError as error:
+            raise Invalid("the annotation cannot be carried by the log", who=who, expected="types that msgspec encodes: builtins, Structs, dataclasses, …",
+                          found=f"{describe(annotation)}: {error}", instead="annotate with such a type, or turn the value into one first") from error
+
+    def encode(self, value: Any) -> Raw:
+        """The value as JSON; Invalid, with the path, where decoding would not give it back."""
+        return self.pair(value)[0]
+
+    def pair(self, value: Any) -> tuple[Raw, Any]:
+        """(the value as JSON, what code receives for it)."""
+        try:
+            data = _encode(value)
+            received = self._decode(data)
+        except (msgspec.MsgspecError, TypeError, UnicodeEncodeError, OverflowError, RecursionError, ValueError) as error:
+            raise self._unfit(value, error) from error
+        if (self._loose and received != value) or len(data) > VALUE_BYTES_MAX:
+            raise self._unfit(value, None, len(data))
+        guard(data, self.who)
+        return Raw(data), received
+
+    def decode(self, data: Any) -> Any:
+        """The value that code receives; Invalid where the stored bytes do not fit the annotation."""
+        try:
+            return self._decode(data)
+        except msgspec.MsgspecError as error:
+            expected, found, where = explained(error)
+            raise Invalid("a recorded value does not fit its annotation", who=self.who, where=where, expected=expected, found=found,
+                          instead="make the annotation accept what was recorded, or give the changed code a new version") from error
+
+    def _unfit(self, value: Any, error: Exception | None, size: int = 0) -> Invalid:
+        if size > VALUE_BYTES_MAX:
+            return Invalid("the value is too large for the log", who=self.who, where="$", expected=f"at most {VALUE_BYTES_MAX} bytes as JSON",
+                           found=f"{size} bytes", instead="keep it in a file or an object store and pass its address")
+        fault = first_fault(value, "$", set())
+        if fault is not None and (error is None or not isinstance(error, msgspec.ValidationError)):
+            where, found, instead = fault
+            return Invalid("the value would not come back from the log as it is", who=self.who, where=where, expected=describe(self.annotation),
+                           found=found, instead=instead)
+        expected, found, where = explained(error) if error is not None else (describe(self.annotation), type(value).__name__, "$")
+        return Invalid("the value does not fit its annotation", who=self.who, where=where, expected=expected, found=found,
+                       instead="pass a value of the annotated type, or change the annotation")
+
+
+def explained(error: Exception) -> tuple[str, str, str]:
+    """(expected, found, where) of a msgspec error, as far as its text says."""
+    text, _, where = str(error).partition(" - at ")
+    expected, comma, found = text.partition(", got ")
+    return expected.removeprefix("Expected ").strip("`"), found.strip("`") if comma else text, where.strip("`") or "$"
+
+
+def first_fault(value: Any, where: str, above: set[int]) -> tuple[str, str, str] | None:
+    """(path, what was found, what to do instead) of the first part that JSON would lose or change."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return where, repr(value), "return None, a string, or leave the field out: JSON has no such number"
+    if isinstance(value, str):
+        return _fault_in_text(value, where)
+    if id(value) in above or len(above) > 60:
+        return where, "a value that contains itself, or is nested very deeply", "flatten it"
+    for key, part in _parts(value):
+        if fault := first_fault(part, where + key, above | {id(value)}):
+            return fault
+    if isinstance(value, Mapping):
+        return _fault_in_keys(cast("Mapping[Any, Any]", value), where)
+    if type(value) in _EXACT:
+        return None
+    try:
+        text = _encode(value)[:40].decode(errors="replace")
+    except Exception:
+        return where, f"{type(value).__name__}, which cannot be encoded", "return builtins, a msgspec.Struct or a dataclass"
+    return where, f"{type(value).__name__}, which would come back as {text}", f"annotate it, for example '-> {type(value).__name__}', or convert it first"
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    """(path, part) of what a value holds."""
+    if isinstance(value, Mapping):
+        return [(f".{key}", part) for key, part in cast("Mapping[Any, Any]", value).items()]
+    if isinstance(value, list | tuple):
+        return [(f"[{i}]", part) for i, part in enumerate(cast("list[Any]", value))]
+    fields = getattr(value, "__struct_fields__", None) or getattr(value, "__dataclass_fields__", None) or ()
+    return [(f".{name}", getattr(value, name)) for name in fields] if not isinstance(value, type) else []
+
+
+def _fault_in_text(value: str, where: str) -> tuple[str, str, str] | None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return where, "a string with a lone surrogate", "encode it first, for example with errors='backslashreplace'"
+    return None
+
+
+def _fault_in_keys(value: Mapping[Any, Any], where: str) -> tuple[str, str, str] | None:
+    for key in value:
+        if not isinstance(key, str):
+            name = type(key).__name__
+            return f"{where}[{key!r}]", f"a key of type {name}, which would come back as str", f"annotate it, for example 'dict[{name}, …]'"
+    return None
+
+
+def keeps_less_than_it_takes(annotation: Any) -> bool:
+    """Whether a value could pass this annotation and yet come back changed: it holds untyped parts or floats."""
+    seen: set[int] = set()
+
+    def loose(info: Any) -> bool:
+        if id(info) in seen:
+            return False
+        seen.add(id(info))
+        if isinstance(info, msgspec.inspect.AnyType | msgspec.inspect.FloatType | msgspec.inspect.RawType | msgspec.inspect.CustomType):
+            return True
+        if isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DataclassType | msgspec.inspect.TypedDictType | msgspec.inspect.NamedTupleType):
+            return any(loose(field.type) for field in info.fields)
+        parts = [getattr(info, name, None) for name in ("item_type", "key_type", "value_type", "type")]
+        many = [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
+        return any(loose(part) for part in (*parts, *many) if isinstance(part, msgspec.inspect.Type))
+
+    return loose(msgspec.inspect.type_info(annotation))
+
+
+def describe(annotation: Any) -> str:
+    """An annotation as a person would write it."""
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+
+
+class Arguments:
+    """The parameters of a function: checks a call against them and turns it into JSON, and back.
+
+    Stored as an array in the order of the parameters; keyword-only parameters follow as one object.
+    """
+
+    __slots__ = ("_count", "_named", "_positional", "_shape", "_signature", "who")
+
+    def __init__(self, function: Callable[..., Any], who: str) -> None:
+        self.who = who
+        self._signature = inspect.signature(function)
+        hints = hints_of(function, who)
+        parameters = list(self._signature.parameters.values())
+        if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+            raise Invalid("a variable number of arguments cannot be recorded by name", who=who, where="signature", expected="named parameters",
+                          found=str(self._signature), instead="take one list or one dict instead of *args or **kwargs")
+        self._positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+        self._named = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        self._count = len(self._positional) if not self._named else -1
+        types: list[Any] = [hints.get(name, Any) for name in self._positional]
+        if self._named:
+            types.append(msgspec.defstruct("Named", [(name, hints.get(name, Any)) for name in self._named]))
+        self._shape = Shape(tuple[tuple(types)] if types else tuple[()], who)
+
+    def pair(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Raw, tuple[Any, ...]]:
+        """(the call as JSON, the arguments that the function receives); a call that does not fit is Invalid."""
+        if kwargs or len(args) != self._count:
+            try:
+                bound = self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise self._wrong_call(str(error), args, kwargs) from error
+            bound.apply_defaults()
+            args = [bound.arguments[name] for name in self._positional]
+            if self._named:
+                args.append({name: bound.arguments[name] for name in self._named})
+        return self._shape.pair(tuple(args)) if not self._named else self._named_pair(args)
+
+    def decode(self, data: Any) -> tuple[Any, ...]:
+        """The arguments that the function receives, for `apply`."""
+        return cast("tuple[Any, ...]", self._shape.decode(data))
+
+    def accept(self, data: bytes) -> Raw:
+        """Arguments from outside, as a JSON array or an object by parameter name, in the stored form."""
+        given = msgspec.json.decode(guard(data, self.who))
+        args, kwargs = (given, {}) if isinstance(given, list) else ([], given)
+        if not isinstance(kwargs, dict):
+            raise self._wrong_call("neither an array nor an object", [given], {})
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise self._wrong_call(str(error), args, kwargs) from error
+        bound.apply_defaults()
+        values: list[Any] = [bound.arguments[name] for name in self._positional]
+        if self._named:
+            values.append({name: bound.arguments[name] for name in self._named})
+        stored = _encode(values)
+        self.decode(stored)
+        return Raw(stored)
+
+    def split(self, arguments: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The received arguments as (args, kwargs)."""
+        if not self._named:
+            return arguments, {}
+        *args, named = arguments
+        return tuple(args), {name: getattr(named, name) for name in self._named}
+
+    def _named_pair(self, args: Sequence[Any]) -> tuple[Raw, tuple[Any, ...]]:
+        *plain, named = args
+        for name, value in cast("dict[str, Any]", named).items():
+            if fault := first_fault(value, f"$.{name}", set()):
+                raise Invalid("the argument would not come back from the log as it is", who=self.who, where=fault[0], found=fault[1], instead=fault[2])
+        stored = _encode([*plain, named])
+        return Raw(stored), self.decode(stored)
+
+    def _wrong_call(self, why: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Invalid:
+        found = ", ".join([*(repr(a)[:40] for a in args), *(f"{k}={v!r}"[:40] for k, v in kwargs.items())])
+        return Invalid("the call does not fit the signature", who=self.who, where=why, expected=f"({', '.join(str(p) for p in self._signature.parameters.values())})",
+                       found=f"({found})", instead="pass the parameters that the function names")
+
+
+def hints_of(function: Callable[..., Any], who: str) -> dict[str, Any]:
+    """The annotations of a function, resolved."""
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise Invalid("an annotation cannot be resolved", who=who, where="signature", found=str(error),
+                      instead="import the name at the top of the module, not only under TYPE_CHECKING") from error

@@ -1,0 +1,76 @@
+"""The words of an author besides steps and groups: sleep, signal, now, random, uuid, log, attributes, info."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from datetime import datetime, timedelta, timezone
+from random import Random
+from typing import Any, TypeVar, cast, overload
+from uuid import UUID
+
+from ...eventlog.errors import Invalid
+from .driving import driver
+from .effects import SignalWait, Sleep
+from .retry import microseconds
+from .values import Shape
+
+T = TypeVar("T")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+_shapes: dict[Any, Shape] = {}
+
+
+def sleep(duration: timedelta) -> Coroutine[Any, Any, None]:
+    """Wait for a duration; the wait outlives the process."""
+    return cast("Coroutine[Any, Any, None]", Sleep(microseconds(duration)))
+
+
+def sleep_until(moment: datetime) -> Coroutine[Any, Any, None]:
+    """Wait until a moment, which must have a time zone."""
+    if moment.tzinfo is None:
+        raise Invalid("a moment without a time zone means another one on every machine", who="sleep_until", where="moment", expected="a datetime with tzinfo",
+                      found=repr(moment), instead="use datetime(…, tzinfo=timezone.utc)")
+    return cast("Coroutine[Any, Any, None]", Sleep(None, microseconds(moment - EPOCH)))
+
+
+@overload
+def signal(name: str) -> Coroutine[Any, Any, Any]: ...
+@overload
+def signal(name: str, type: type[T]) -> Coroutine[Any, Any, T]: ...  # noqa: A002 - the word an author expects
+def signal(name: str, type: Any = Any) -> Coroutine[Any, Any, Any]:  # noqa: A002
+    """Wait for the next signal of this name, decoded to `type`; signals that came earlier, since the run's start, count."""
+    shape = _shapes.get(type)
+    if shape is None:
+        shape = _shapes[type] = Shape(type, f"signal {name!r}")
+    return cast("Coroutine[Any, Any, Any]", SignalWait(name, shape))
+
+
+def now() -> datetime:
+    """The time of what the run is answering to right now, in UTC: the same on every replay."""
+    return EPOCH + timedelta(microseconds=driver("now()").time())
+
+
+def random() -> Random:
+    """A source of chance that draws the same numbers on every replay; each branch has its own."""
+    return driver("random()").random()
+
+
+def uuid() -> UUID:
+    """A version 4 UUID, the same on every replay."""
+    return UUID(int=driver("uuid()").random().getrandbits(128), version=4)
+
+
+def log(message: str, *, level: str = "info", **fields: Any) -> None:
+    """Write a line into the log of the run, once, however often the code is driven again."""
+    driver("log()").note(level, message, fields)
+
+
+def attributes(**values: Any) -> None:
+    """Set searchable attributes of the run; None takes one away."""
+    driver("attributes()").set_attributes(values)
+
+
+def info() -> dict[str, Any]:
+    """What a workflow may know of its own run: `run`, `workflow`, `version`."""
+    return driver("info()").describe()

@@ -1,0 +1,104 @@
+"""Workflows: async functions whose progress lasts."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterable
+from hashlib import sha256
+from types import CodeType, FunctionType
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from ...eventlog.errors import Invalid, NotFound
+from .values import Arguments, Shape, hints_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Workflow(Generic[P, R]):
+    """An async function made a workflow; called directly it is the function itself."""
+
+    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str, version: int) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name
+        self.version = version
+        self.arguments = Arguments(function, f"workflow {name!r}")
+        self.returns = Shape(hints_of(function, f"workflow {name!r}").get("return", Any), f"workflow {name!r}, result")
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name} {self.version}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return self.function(*args, **kwargs)
+
+    @functools.cached_property
+    def build(self) -> str:
+        """A digest of the code of the workflow's module: a suspended run is tried again once it changes."""
+        space = self.function.__globals__
+        functions = sorted((name, getattr(found, "__wrapped__", found)) for name, found in space.items() if _is_home(found, space))
+        codes = [_code(self.function), *(f"{name}={_code(function)}" for name, function in functions)]
+        return sha256("\n".join(codes).encode()).hexdigest()[:16]
+
+
+def _is_home(found: Any, space: dict[str, Any]) -> bool:
+    function = getattr(found, "__wrapped__", found)
+    return isinstance(function, FunctionType) and function.__module__ == space.get("__name__")
+
+
+def _code(function: Any) -> str:
+    def digest(code: CodeType) -> str:
+        constants = [digest(part) if isinstance(part, CodeType) else repr(part) for part in code.co_consts]
+        return sha256(repr((code.co_name, code.co_code.hex(), code.co_names, code.co_varnames, constants)).encode()).hexdigest()
+
+    return digest(function.__code__)
+
+
+@overload
+def workflow(function: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
+@overload
+def workflow(*, name: str | None = None, version: int = 1) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Workflow[P, R]]: ...
+def workflow(function: Callable[..., Any] | None = None, /, *, name: str | None = None, version: int = 1) -> Any:
+    """Make an async function a workflow: a run of it survives the process, and continues where its log ends.
+
+    Its code may await only perdure's effects, and must take time, chance and ids from perdure, because it is driven again
+    from the log. A run is bound to `name` (the function's name by default) and `version`.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Workflow[..., Any]:
+        known = name or function.__name__
+        if not inspect.iscoroutinefunction(function):
+            raise Invalid("a workflow must be an async function", who=f"workflow {known!r}", expected="async def", found="def",
+                          instead="write 'async def', or make a plain function a step")
+        if version < 1:
+            raise Invalid("a version counts from 1", who=f"workflow {known!r}", where="version", found=str(version))
+        return Workflow(function, known, version)
+
+    return decorate if function is None else decorate(function)
+
+
+class Registry:
+    """The workflows that a runtime knows, by name and version."""
+
+    def __init__(self, workflows: Iterable[Workflow[..., Any]]) -> None:
+        self.by_key: dict[tuple[str, int], Workflow[..., Any]] = {}
+        for known in workflows:
+            other = self.by_key.setdefault((known.name, known.version), known)
+            if other is not known:
+                raise Invalid("two workflows have one name and version", who=f"workflow {known.name!r}", where=f"version {known.version}",
+                              found=f"{other.function.__module__} and {known.function.__module__}", instead="give one of them another name or version")
+
+    def find(self, name: str, version: int) -> Workflow[..., Any] | None:
+        return self.by_key.get((name, version))
+
+    def newest(self, name: str) -> Workflow[..., Any]:
+        """The highest version of a workflow, for a new run."""
+        versions = [version for known, version in self.by_key if known == name]
+        if not versions:
+            raise NotFound("no such workflow", who=f"workflow {name!r}", where="the workflows of this runtime", expected=self.names() or "at least one workflow",
+                           found=name, instead="pass it to perdure.open(workflows=[…]), or check the spelling")
+        return self.by_key[name, max(versions)]
+
+    def names(self) -> str:
+        return ", ".join(f"{name} {version}" for name, version in sorted(self.by_key))

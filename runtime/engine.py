@@ -1,0 +1,187 @@
+"""The runtime: one node that serves runs, and the methods by which they are started and steered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec, TypeVar, overload
+
+import anyio
+from msgspec import UNSET
+
+from ..actors.dispatcher import Dispatcher
+from ..actors.kind import Kind
+from ..actors.ports import Clock, Ownership
+from ..actors.ref import Ref
+from ..eventlog.errors import Invalid, PerdureError
+from ..eventlog.log import Carrier
+from ..eventlog.streams import stream_of
+from .authoring.values import Shape
+from .authoring.workflows import Registry, Workflow
+from .handle import RunHandle, too_slow
+from .perform.alarm import Alarm
+from .perform.performer import Performer
+from .perform.pool import Pool
+from .perform.ports import Ids, Threads
+from .requests import AnyReply, AnyRequest, Applied, AwaitRun, CancelRun, Declined, LookAtRun, SignalRun, StartRun, TerminateRun
+from .run import commands as cmd
+from .run.runs import Runs, Standing
+from .settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+logger = logging.getLogger("perdure")
+
+
+class Runtime:
+    """Serves the runs of a carrier while `serving()` is open."""
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        workflows: Iterable[Workflow[..., Any]],
+        *,
+        clock: Clock,
+        ids: Ids,
+        threads: Threads,
+        ownership: Ownership,
+        settings: Settings | None = None,
+        kinds: Iterable[Kind[Any, Any, Any]] = (),
+    ) -> None:
+        self.carrier = carrier
+        self.registry = Registry(workflows)
+        self.settings = settings or Settings()
+        self.clock = clock
+        self.ids = ids
+        self.performer = Performer(clock)
+        self.runs = Runs(self.registry, self.performer, ownership.owner)
+        known: Mapping[str, Kind[Any, Any, Any]] = {kind.name: kind for kind in (self.runs, *kinds)}
+        self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, self.settings.actors)
+        self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency)
+        self.alarm = Alarm(carrier.heads, clock, self.dispatcher.post, self.dispatcher.ask, self.dispatcher.is_awake)
+        self.performer.connect(self.pool, self.alarm)
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Runtime]:
+        """Serve runs; on the way out take no more commands, let steps end within the grace, and leave the rest to the next start."""
+        body_error: BaseException | None = None
+        async with anyio.create_task_group() as group:
+            for service in (self.dispatcher.run, self.pool.serve, self.alarm.serve, self.alarm.sweep_for_ever, self._passivate_for_ever):
+                group.start_soon(service)
+            try:
+                yield self
+            except BaseException as error:
+                body_error = error  # raised below as it is, not in the task group's wrapping
+            with anyio.CancelScope(shield=True):
+                await self._drain()
+            group.cancel_scope.cancel()
+        if body_error is not None:
+            raise body_error
+
+    async def _drain(self) -> None:
+        with anyio.move_on_after(self.settings.drain_seconds):
+            self.dispatcher.close()
+            await self.pool.drain()
+            await self.dispatcher.drain()
+            await self.dispatcher.passivate()
+
+    async def _passivate_for_ever(self) -> None:
+        mark = 0
+        while True:
+            await anyio.sleep(self.settings.actors.passivate_seconds)
+            await self.dispatcher.passivate(untouched_since=mark)
+            mark = self.dispatcher.turns
+
+    # -- what users call -----------------------------------------------------------------------------------------------
+
+    @overload
+    async def start(self, workflow: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
+    @overload
+    async def start(self, workflow: Callable[..., Coroutine[Any, Any, R]], /, *args: Any, id: str, command: str = "", tenant: str = "default", **kwargs: Any) -> RunHandle[R]: ...
+    async def start(self, workflow: Any, /, *args: Any, id: str = "", command: str = "", tenant: str = "default", **kwargs: Any) -> RunHandle[Any]:
+        """Begin a run; with an `id` that is taken by a run of the same input, that run. Returns once the start is durable.
+
+        A workflow's own parameters named `id`, `command` or `tenant` must be passed by position.
+        """
+        if not isinstance(workflow, Workflow):
+            raise Invalid("only a workflow can be started", who=repr(workflow), expected="a function decorated with @workflow", found=type(workflow).__name__,
+                          instead="decorate it, or call it as what it is")
+        known: Workflow[..., Any] = workflow
+        if self.registry.find(known.name, known.version) is not known:
+            self.registry.newest(known.name)
+        raw, _ = known.arguments.pair(args, kwargs)
+        reply = await self.do(StartRun(workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant))
+        return RunHandle(self, reply.run, tenant=tenant, returns=known.returns)
+
+    def run(self, id: str, *, tenant: str = "default") -> RunHandle[Any]:
+        """The handle of a run by its id, whether it exists or not."""
+        return RunHandle(self, id, tenant=tenant)
+
+    def actor(self, kind: str, id: str, *, tenant: str = "default") -> Ref:
+        """The address of an actor of any kind that this runtime serves."""
+        return Ref(self.dispatcher, stream_of(kind, tenant, id))
+
+    def shape_of(self, workflow: str) -> Shape | None:
+        """How results of a workflow decode; None where it is not known here."""
+        versions = [known for (name, _), known in self.registry.by_key.items() if name == workflow]
+        return versions[-1].returns if versions else None
+
+    # -- what doors call -----------------------------------------------------------------------------------------------
+
+    async def handle(self, request: AnyRequest) -> AnyReply:
+        """The one way in for every door: whatever happens is a Reply."""
+        try:
+            return await self.do(request)
+        except PerdureError as error:
+            return Declined.of(error)
+
+    async def do(self, request: AnyRequest) -> Applied:
+        """As `handle`, raising what it would decline with."""
+        if isinstance(request, StartRun):
+            return await self._start(request)
+        stream = stream_of("run", request.tenant, request.run)
+        if isinstance(request, AwaitRun):
+            return _applied(request.run, await self._end_of(stream, request))
+        return _applied(request.run, await self.dispatcher.ask(stream, _command(request), within=request.within))
+
+    async def _start(self, request: StartRun) -> Applied:
+        if request.version is None:
+            workflow = self.registry.newest(request.workflow)
+        else:
+            workflow = self.registry.find(request.workflow, request.version) or self.registry.newest(request.workflow)
+        raw = workflow.arguments.accept(bytes(request.arguments))
+        id = request.run or self.ids.run_id(self.clock.now())
+        start = cmd.Start(workflow.name, workflow.version, raw, self.ids.seed(), request.command)
+        return _applied(id, await self.dispatcher.ask(stream_of("run", request.tenant, id), start, within=request.within))
+
+    async def _end_of(self, stream: str, request: AwaitRun) -> Standing:
+        with self.performer.awaiting(stream) as end:
+            standing: Standing = await self.dispatcher.ask(stream, cmd.Look())
+            if standing.status in ("completed", "failed", "cancelled", "terminated"):
+                return standing
+            with anyio.move_on_after(request.within):
+                return await end.wait()
+        raise too_slow(request.run, request.within or 0)
+
+
+def _command(request: SignalRun | CancelRun | TerminateRun | LookAtRun) -> cmd.Command:
+    match request:
+        case SignalRun(name=name, value=value, command=command):
+            return cmd.Signal(name, value, command)
+        case CancelRun(reason=reason, command=command):
+            return cmd.Cancel(reason, command)
+        case TerminateRun(reason=reason, command=command):
+            return cmd.Terminate(reason, command)
+        case LookAtRun():
+            return cmd.Look()
+
+
+def _applied(run: str, standing: Standing) -> Applied:
+    result = UNSET if standing.result is None else standing.result
+    return Applied(run, standing.version, standing.status, standing.workflow, result, standing.failure, standing.reason)
+
+

@@ -1,0 +1,107 @@
+"""The alarm: wakes runs when something of theirs is due.
+
+What is due soon sits in a heap; what is due later rests in the index of heads alone, until the sweep, which runs every
+half horizon, finds it. The sweep also finds what should be live and is not: it is the recovery after a crash, and at
+rest it must find none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from heapq import heappop, heappush
+from typing import Any
+
+import anyio
+
+from ...actors.ports import Clock
+from ...eventlog.errors import PerdureError
+from ...eventlog.log import Heads
+from ..run.commands import Wake
+
+HORIZON = 60_000_000
+"""Microseconds ahead of which timers are held in memory."""
+
+RECOVERED_AT_ONCE = 200
+"""Runs that a sweep wakes before it waits for them to be awake."""
+
+LONGEST_NAP = 3600.0
+
+
+class Alarm:
+    """Timers of runs, and the sweep over the heads."""
+
+    def __init__(
+        self,
+        heads: Heads,
+        clock: Clock,
+        post: Callable[[str, Any], None],
+        ask: Callable[[str, Any], Awaitable[Any]],
+        is_awake: Callable[[str], bool],
+    ) -> None:
+        self._heads = heads
+        self._clock = clock
+        self._post = post
+        self._ask = ask
+        self._is_awake = is_awake
+        self._heap: list[tuple[int, str]] = []
+        self._set: dict[str, int] = {}
+        """The earliest entry of each stream that is in the heap."""
+        self._earlier: anyio.Event | None = None
+        self.recovered = 0
+        """Runs found live by a sweep though nothing held them awake."""
+
+    def wake_at(self, stream: str, due: int) -> None:
+        """Send Wake to the stream once the clock says `due`; forgotten if that is beyond the horizon, for the sweep to find."""
+        known = self._set.get(stream)
+        if due > self._clock.now() + HORIZON or (known is not None and known <= due):
+            return
+        self._set[stream] = due
+        heappush(self._heap, (due, stream))
+        if self._heap[0][0] == due and self._earlier is not None:
+            self._earlier.set()
+            self._earlier = None
+
+    async def serve(self) -> None:
+        """Wake what is due, until cancelled."""
+        heap = self._heap
+        while True:
+            now = self._clock.now()
+            while heap and heap[0][0] <= now:
+                due, stream = heappop(heap)
+                if self._set.get(stream) == due:
+                    del self._set[stream]
+                    self._post(stream, Wake())
+            self._earlier = anyio.Event()
+            with anyio.move_on_after((heap[0][0] - now) / 1e6 if heap else LONGEST_NAP):
+                await self._earlier.wait()
+
+    async def sweep_for_ever(self) -> None:
+        while True:
+            await self.sweep()
+            await anyio.sleep(HORIZON / 2e6)
+
+    async def sweep(self) -> int:
+        """Wake every run that should be live and is not; how many. Timers that come due soon go into the heap."""
+        found, after = 0, None
+        until = self._clock.now() + HORIZON
+        while page := await self._heads.due(until, after=after, limit=RECOVERED_AT_ONCE):
+            asleep = [s.stream for s in page if s.head.wake_at == 0 and not self._is_awake(s.stream)]
+            for stream in asleep[:-1]:
+                self._post(stream, Wake())
+            if asleep:
+                await self._wake_and_wait(asleep[-1])
+            for summary in page:
+                if summary.head.wake_at:
+                    self.wake_at(summary.stream, summary.head.wake_at)
+            found += len(asleep)
+            last = page[-1]
+            after = (last.head.wake_at or 0, last.stream)
+        self.recovered += found
+        return found
+
+    async def _wake_and_wait(self, stream: str) -> None:
+        """The last of a page: once it has answered, all before it have had their turn."""
+        try:
+            await self._ask(stream, Wake())
+        except PerdureError:
+            return  # a broken stream must not keep the others from being found

@@ -1,0 +1,67 @@
+"""The performer: what a run's facts want done, handed to the pool and the alarm; and who waits for a run's end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ...actors.mailbox import Promise
+from ...actors.ports import Clock
+from ...eventlog.errors import Bug
+from ..authoring.effects import StepCall
+from ..run.runs import Standing
+from .alarm import Alarm
+from .pool import Pool
+
+
+class Performer:
+    """Stands between the decider of runs, which must not know tasks, and the pool and the alarm, which must not know runs."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._pool: Pool | None = None
+        self._alarm: Alarm | None = None
+        self._waiting: dict[str, list[Promise]] = {}
+
+    def connect(self, pool: Pool, alarm: Alarm) -> None:
+        self._pool, self._alarm = pool, alarm
+
+    def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
+        self._connected().start(stream, id, attempt, call)
+
+    def cancel(self, stream: str, id: str) -> None:
+        self._connected().cancel(stream, id)
+
+    def cancel_all(self, stream: str) -> None:
+        self._connected().cancel_all(stream)
+
+    def wake_at(self, stream: str, due: int) -> None:
+        if self._alarm is not None:
+            self._alarm.wake_at(stream, due)
+
+    def time(self) -> int:
+        return self._clock.now()
+
+    def ended(self, stream: str, standing: Standing) -> None:
+        for promise in self._waiting.pop(stream, ()):
+            promise.keep(standing)
+
+    @contextmanager
+    def awaiting(self, stream: str) -> Iterator[Promise]:
+        """A promise of how the run ends, kept from now on."""
+        promise = Promise()
+        self._waiting.setdefault(stream, []).append(promise)
+        try:
+            yield promise
+        finally:
+            waiting = self._waiting.get(stream, [])
+            if promise in waiting:
+                waiting.remove(promise)
+            if not waiting:
+                self._waiting.pop(stream, None)
+
+    def _connected(self) -> Pool:
+        if self._pool is None:
+            raise Bug("the performer is not connected to a pool", who="Performer")
+        return self._pool

@@ -1,0 +1,195 @@
+"""The pool: a bounded set of workers that perform steps.
+
+Each worker is a task with one cancel scope for life. It sends a step's coroutine once in the step's own context; a step
+that returns at once costs no task and no round of the loop. A step that waits keeps its worker, which first wakes or
+hires the next one. So the number of workers is the bound on steps at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from contextvars import copy_context
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import anyio.abc
+from anyio.lowlevel import checkpoint
+from msgspec import Struct
+
+from ...actors.ports import Clock
+from ...eventlog.errors import Invalid
+from ..authoring.effects import StepCall
+from ..authoring.errors import Failure, Fatal, failure_of
+from ..authoring.retry import Retry
+from ..authoring.steps import ATTEMPT, Attempt
+from ..run.commands import StepBroke, StepEnded
+from .ports import Threads
+from .rest import Rest
+
+STEPS_BETWEEN_RESTS = 64
+"""A worker whose steps never wait lets the loop go on this often."""
+
+
+class Job(Struct, gc=False, eq=False):
+    """One attempt to be performed."""
+
+    stream: str
+    id: str
+    attempt: int
+    call: StepCall[Any]
+    scope: anyio.CancelScope | None = None
+    """That of the worker, while the attempt runs."""
+    unwanted: bool = False
+
+
+class Pool:
+    """Performs attempts and posts their outcomes as commands to their streams."""
+
+    def __init__(self, post: Callable[[str, Any], None], clock: Clock, threads: Threads, concurrency: int) -> None:
+        self.post = post
+        self.clock = clock
+        self.threads = threads
+        self.concurrency = concurrency
+        self.attempts = 0
+        """Attempts begun so far."""
+        self._queue: deque[Job] = deque()
+        self._flying: dict[tuple[str, str], Job] = {}
+        self._idle: list[anyio.Event] = []
+        self._workers = 0
+        self._group: anyio.abc.TaskGroup | None = None
+        self._quiet: anyio.Event | None = None
+        self.stopping = False
+
+    async def serve(self) -> None:
+        """Perform until cancelled."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            self._call_worker()
+            await anyio.sleep_forever()
+
+    async def drain(self) -> None:
+        """Begin nothing more, and return once what runs has ended."""
+        self.stopping = True
+        for job in self._queue:
+            self._land(job)
+        self._queue.clear()
+        while self._flying:
+            self._quiet = anyio.Event()
+            await self._quiet.wait()
+
+    @property
+    def flying(self) -> int:
+        return len(self._flying)
+
+    def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
+        if (stream, id) in self._flying or self.stopping:
+            return
+        job = Job(stream, id, attempt, call)
+        self._flying[stream, id] = job
+        self._queue.append(job)
+        self._call_worker()
+
+    def cancel(self, stream: str, id: str) -> None:
+        job = self._flying.get((stream, id))
+        if job is None:
+            return
+        job.unwanted = True
+        if job.scope is not None:
+            job.scope.cancel()
+
+    def cancel_all(self, stream: str) -> None:
+        for key in [key for key in self._flying if key[0] == stream]:
+            self.cancel(*key)
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    def _call_worker(self) -> None:
+        """Make sure that somebody takes the next job, if the bound allows."""
+        if not self._queue or self._group is None:
+            return
+        if self._idle:
+            self._idle.pop().set()
+        elif self._workers < self.concurrency:
+            self._workers += 1
+            self._group.start_soon(self._worker)
+
+    async def _worker(self) -> None:
+        """Serve until cancelled; a worker whose scope was cancelled for one job is spent."""
+        try:
+            with anyio.CancelScope() as scope:
+                await self._serve(scope)
+        finally:
+            self._workers -= 1
+            if not self.stopping:
+                self._call_worker()
+
+    async def _serve(self, scope: anyio.CancelScope) -> None:
+        queue, begun = self._queue, 0
+        while True:
+            while not queue:
+                woken = anyio.Event()
+                self._idle.append(woken)
+                await woken.wait()
+            job = queue.popleft()
+            if job.unwanted:
+                self._land(job)
+                continue
+            job.scope = scope
+            await self._perform(job, scope)
+            job.scope = None
+            if scope.cancel_called:
+                await checkpoint()
+            begun += 1
+            if begun % STEPS_BETWEEN_RESTS == 0:
+                await checkpoint()
+
+    async def _perform(self, job: Job, scope: anyio.CancelScope) -> None:
+        """Run one attempt and post its outcome."""
+        step, started = job.call.step, self.clock.now()
+        self.attempts += 1
+        context = copy_context()
+        context.run(ATTEMPT.set, Attempt(job.stream, step.name, job.id, job.attempt))
+        try:
+            args, kwargs = step.arguments.split(job.call.arguments)
+            coroutine = step.function(*args, **kwargs) if step.is_async else self.threads.run(step.function, *args, **kwargs)
+            try:
+                wish = context.run(coroutine.send, None)
+            except StopIteration as stop:
+                value = stop.value
+            else:
+                self._call_worker()
+                if step.timeout_seconds is not None:
+                    scope.deadline = anyio.current_time() + step.timeout_seconds
+                value = await Rest(coroutine, wish, context)
+            raw = step.returns.encode(value)
+        except Exception as error:
+            self._broke(job, started, failure_of(error), None if isinstance(error, Fatal | Invalid) else step.retry)
+        except BaseException:
+            if not scope.cancel_called:
+                self._land(job)
+                raise
+            if job.unwanted:
+                self._broke(job, started, Failure("Cancelled", "the run no longer wants the step"), None)
+            else:
+                self._broke(job, started, _timed_out(step.timeout), step.retry)
+            raise
+        else:
+            self._land(job)
+            self.post(job.stream, StepEnded(job.id, job.attempt, raw, started, self.clock.now()))
+        scope.deadline = math.inf
+
+    def _broke(self, job: Job, started: int, failure: Failure, retry: Retry | None) -> None:
+        self._land(job)
+        self.post(job.stream, StepBroke(job.id, job.attempt, failure, started, self.clock.now(), retry))
+
+    def _land(self, job: Job) -> None:
+        del self._flying[job.stream, job.id]
+        if self._quiet is not None and not self._flying:
+            self._quiet.set()
+
+
+def _timed_out(limit: timedelta | None) -> Failure:
+    return Failure("TimeoutError", f"the attempt took longer than {limit}")

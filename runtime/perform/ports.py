@@ -1,0 +1,24 @@
+"""The ports of performing: how plain functions run, and where ids come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Threads(Protocol):
+    """Runs plain functions without blocking the loop."""
+
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...
+
+
+class Ids(Protocol):
+    """Chance from outside: drawn once, and recorded."""
+
+    def run_id(self, now: int) -> str:
+        """A new id; ids sort by the time of their making."""
+        ...
+
+    def seed(self) -> int:
+        """63 random bits."""
+        ...

@@ -1,0 +1,89 @@
+"""Request and Reply: what every door and every client carries, as data.
+
+A door parses once into a Request; the runtime answers with a Reply, errors included. JSON Schema comes from these types.
+`command` makes a repeat harmless: an accepted command gets its first answer again.
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from ..eventlog.errors import PerdureError
+from .authoring.errors import Failure
+
+
+class Request(Struct, frozen=True, tag_field="request", kw_only=True, omit_defaults=True):
+    """Who is meant, and how long the answer may take (seconds)."""
+
+    tenant: str = "default"
+    command: str = ""
+    within: float | None = None
+
+
+class StartRun(Request, frozen=True, tag="start", kw_only=True):
+    """Begin a run of a workflow. `arguments`: a JSON array in the order of its parameters, or an object by their names."""
+
+    workflow: str
+    version: int | None = None
+    arguments: Raw = Raw(b"[]")
+    run: str = ""
+    """The id of the run; made up where it is empty."""
+
+
+class SignalRun(Request, frozen=True, tag="signal", kw_only=True):
+    run: str
+    name: str
+    value: Raw = Raw(b"null")
+
+
+class CancelRun(Request, frozen=True, tag="cancel", kw_only=True):
+    run: str
+    reason: str = ""
+
+
+class TerminateRun(Request, frozen=True, tag="terminate", kw_only=True):
+    run: str
+    reason: str = ""
+
+
+class LookAtRun(Request, frozen=True, tag="look", kw_only=True):
+    run: str
+
+
+class AwaitRun(Request, frozen=True, tag="await", kw_only=True):
+    """Wait for the end of a run."""
+
+    run: str
+
+
+AnyRequest = StartRun | SignalRun | CancelRun | TerminateRun | LookAtRun | AwaitRun
+
+
+class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaults=True):
+    """The command's event is durable at `version` of the run; `status` is how the run stands."""
+
+    run: str
+    version: int
+    status: str
+    workflow: str
+    result: Raw | UnsetType = UNSET
+    failure: Failure | None = None
+    reason: str = ""
+
+
+class Declined(Struct, frozen=True, tag_field="reply", tag="declined", omit_defaults=True):
+    """Nothing happened, or, where `retryable`, nobody knows yet. `code` and `parts` are those of the error."""
+
+    code: str
+    parts: dict[str, str]
+    retryable: bool = False
+
+    @classmethod
+    def of(cls, error: PerdureError) -> Declined:
+        return cls(error.code, error.parts(), error.retryable)
+
+    def error(self) -> PerdureError:
+        return PerdureError.of(self.code, self.parts)
+
+
+AnyReply = Applied | Declined

@@ -1,0 +1,64 @@
+"""What may be wished of a run. `command` is the id under which a repeat from outside gets its first answer."""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct
+
+from ..authoring.errors import Failure
+from ..authoring.retry import Retry
+
+
+class Start(Struct, frozen=True, gc=False):
+    workflow: str
+    version: int
+    input: Raw
+    seed: int
+    command: str = ""
+
+
+class StepEnded(Struct, frozen=True, gc=False):
+    """An attempt returned; times in microseconds since 1970."""
+
+    id: str
+    attempt: int
+    value: Raw
+    started: int
+    ended: int
+
+
+class StepBroke(Struct, frozen=True, gc=False):
+    """An attempt raised; `retry` is what its step's policy says, None where it must not be tried again."""
+
+    id: str
+    attempt: int
+    error: Failure
+    started: int
+    ended: int
+    retry: Retry | None
+
+
+class Wake(Struct, frozen=True, gc=False):
+    """Look at the clock: fire what is due, perform what is wanted."""
+
+
+class Signal(Struct, frozen=True, gc=False):
+    name: str
+    value: Raw
+    command: str = ""
+
+
+class Cancel(Struct, frozen=True, gc=False):
+    reason: str = ""
+    command: str = ""
+
+
+class Terminate(Struct, frozen=True, gc=False):
+    reason: str = ""
+    command: str = ""
+
+
+class Look(Struct, frozen=True, gc=False):
+    """Change nothing; the answer is the state of the run."""
+
+
+Command = Start | StepEnded | StepBroke | Wake | Signal | Cancel | Terminate | Look

@@ -1,0 +1,322 @@
+"""The driver: the live half of a run. Sans-IO: arrivals in, events out.
+
+It holds the coroutines of one run and drives them by hand. It is fed one arrival at a time, in the order of the log, and
+after each runs every ready branch to rest in a fixed order; what the code asked for meanwhile are its wishes, as events.
+That is the whole of determinism: the same code fed the same arrivals makes the same wishes. It is iterative, so the depth
+of the stack does not depend on how branches nest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import copy_context
+from random import Random
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from ...eventlog.codec import Event
+from ...eventlog.errors import Bug, Diverged, Invalid
+from ..authoring.driving import DRIVER
+from ..authoring.effects import CLOSING_REFUSALS, Effect, SignalWait, Sleep, StepCall
+from ..authoring.errors import Cancelled, StepError, failure_of, raised
+from ..authoring.values import Shape
+from ..authoring.workflows import Workflow
+from . import events as ev
+from . import groups
+from .branches import Branch, Group
+from .foreign import foreign
+from .state import Arrival, CancelAsked, Fired, Outcome, RunState, Signalled
+
+EFFECTS_PER_REST_MAX = 100_000
+"""What a workflow may await between two rests before it counts as one that never rests."""
+
+_notes = Shape(dict[str, Any], "log() or attributes()")
+
+
+class Machine:
+    """A run's code being driven. `begin`, then `feed` each arrival; take `wishes` after each."""
+
+    def __init__(self, run: str, workflow: Workflow[..., Any], facts: RunState) -> None:
+        self.run = run
+        self.workflow = workflow
+        self.seed = facts.seed
+        self.input = facts.input
+        self.fed = -1
+        """Arrivals taken; -1 before the code began."""
+        self.closing = False
+        self.ending: Event | None = None
+        """How the run ends, once its code has."""
+        self.wishes: list[Event] = []
+        self.fresh: dict[str, StepCall[Any]] = {}
+        """Steps wanted and not yet taken to be performed."""
+        self.dropped: list[str] = []
+        """Effects no longer wanted and not yet taken to be cancelled."""
+        self.waits: dict[str, tuple[Branch, Any]] = {}
+        self.inbox: dict[str, deque[Raw]] = {}
+        self.listeners: dict[str, dict[Branch, SignalWait[Any]]] = {}
+        self.ready: deque[tuple[Branch, Any, BaseException | None]] = deque()
+        self.alive: dict[Branch, None] = {}
+        """Coroutines that have not ended, in the order of their beginning."""
+        self.abandoned: list[str] = []
+        self.current: Branch | None = None
+        self.root: Branch | None = None
+        self._now = 0
+        self._cancelled = False
+
+    # -- what the shell calls ------------------------------------------------------------------------------------------
+
+    def begin(self, at: int) -> None:
+        """Run the code from its first line to its first rest."""
+        self._now, self.fed = at, 0
+        context = copy_context()
+        context.run(DRIVER.set, self)
+        args, kwargs = self.workflow.arguments.split(self.workflow.arguments.decode(self.input))
+        self.root = Branch("", context.run(self.workflow.function, *args, **kwargs), context)
+        self.alive[self.root] = None
+        self.ready.append((self.root, None, None))
+        self._to_rest()
+
+    def feed(self, arrival: Arrival, at: int) -> None:
+        """Hand the code what arrived, and run it to rest."""
+        self._now = max(at, self._now)
+        self.fed += 1
+        kind = type(arrival)
+        if kind is Outcome:
+            self._outcome(arrival)  # type: ignore[arg-type]
+        elif kind is Fired:
+            wait = self.waits.pop(arrival.id, None)  # type: ignore[union-attr]
+            if wait is not None:
+                groups.fired(self, *wait)
+        elif kind is Signalled:
+            self._signalled(arrival)  # type: ignore[arg-type]
+        elif kind is CancelAsked and not self._cancelled and self.root is not None:
+            self._cancelled = True
+            groups.cancel(self, self.root, Cancelled())
+        self._to_rest()
+
+    def take_wishes(self) -> list[Event]:
+        wishes, self.wishes = self.wishes, []
+        return wishes
+
+    def close(self) -> None:
+        """Leave memory: every coroutine is closed by us, and what its cleanup awaits is refused, never performed."""
+        self.closing = True
+        for branch in reversed(self.alive):
+            _close(branch)
+            branch.waiting = branch.group = None
+            branch.joiners.clear()
+        for kept in (self.alive, self.waits, self.listeners, self.ready, self.fresh):
+            kept.clear()
+        self.root = self.current = None
+
+    # -- what the author's words call ----------------------------------------------------------------------------------
+
+    def time(self) -> int:
+        return self._now
+
+    def random(self) -> Random:
+        return self._branch().random(self.seed)
+
+    def note(self, level: str, message: str, fields: dict[str, Any]) -> None:
+        self.wishes.append(ev.Logged(level, message, _notes.encode(fields)))
+
+    def set_attributes(self, values: dict[str, Any]) -> None:
+        self.wishes.append(ev.AttributesSet({name: _notes_value(name, value) for name, value in values.items()}))
+
+    def describe(self) -> dict[str, Any]:
+        return {"run": self.run, "workflow": self.workflow.name, "version": self.workflow.version}
+
+    def join_in(self, group: Group, work: Awaitable[Any], name: str | None) -> Branch:
+        return groups.start(self, group, work, name)
+
+    def _branch(self) -> Branch:
+        if self.current is None:
+            raise Bug("a word of an author was called while nothing is driven", who=self.run)
+        return self.current
+
+    # -- running to rest -----------------------------------------------------------------------------------------------
+
+    def _to_rest(self) -> None:
+        ready, left = self.ready, EFFECTS_PER_REST_MAX
+        while ready:
+            branch, value, error = ready.popleft()
+            if branch.coroutine is None:
+                self.end(branch, value, error)
+                continue
+            if (left := left - 1) < 0:
+                raise Diverged("the workflow never rests", who=f"run {self.run!r}", where=branch.path + str(branch.ordinal),
+                               expected=f"at most {EFFECTS_PER_REST_MAX} awaits between two waits for something outside", found="more",
+                               instead="put a step or a sleep into the loop")
+            self._resume(branch, value, error)
+        self.current = None
+        if self.abandoned:
+            self.wishes.append(ev.EffectsAbandoned(self.abandoned))
+            self.dropped += self.abandoned
+            self.abandoned = []
+        if self.root is not None and self.root.ended and self.ending is None:
+            self._ended(self.root)
+
+    def _resume(self, branch: Branch, value: Any, error: BaseException | None) -> None:
+        self.current = branch
+        coroutine: Any = branch.coroutine
+        if not branch.started:
+            branch.started = True
+            error = error or branch.pending
+        try:
+            asked = branch.context.run(coroutine.send, value) if error is None else branch.context.run(coroutine.throw, error)
+        except StopIteration as stop:
+            self.end(branch, stop.value, None)
+        except (Exception, Cancelled) as raised_error:
+            if isinstance(raised_error, RecursionError):
+                raise
+            self.end(branch, None, raised_error)
+        else:
+            if isinstance(asked, Effect):
+                self.ask(branch, asked)
+            else:
+                self.ready.appendleft((branch, None, foreign(self.describe(), asked)))
+
+    def ask(self, branch: Branch, effect: Effect[Any]) -> None:
+        """Begin what a branch awaits."""
+        handler = _ASK[type(effect)]
+        if branch.pending is not None and groups.interrupts(branch, effect):
+            error, branch.pending = branch.pending, None
+            self.ready.append((branch, None, error))
+            return
+        handler(self, branch, effect)
+
+    def resume(self, branch: Branch, value: Any, error: BaseException | None = None) -> None:
+        """The branch is ready to go on."""
+        branch.waiting = None
+        self.ready.append((branch, value, error))
+
+    def end(self, branch: Branch, value: Any, error: BaseException | None) -> None:
+        """The branch has ended; who waits for it goes on."""
+        branch.ended, branch.value, branch.error, branch.waiting = True, value, error, None
+        self.alive.pop(branch, None)
+        for joiner in branch.joiners:
+            if joiner.waiting is not None:
+                self.resume(joiner, value, error)
+        branch.joiners.clear()
+        if branch.group is not None:
+            groups.ended(self, branch.group, branch)
+
+    def _ended(self, root: Branch) -> None:
+        self.ending = self._ending(root.value, root.error)
+        self.wishes.append(self.ending)
+
+    def _ending(self, value: Any, error: BaseException | None) -> Event:
+        if self._cancelled:
+            return ev.RunCancelled()
+        if error is not None:
+            return ev.RunFailed("step" if isinstance(error, StepError) else "code", failure_of(error))
+        try:
+            return ev.RunCompleted(self.workflow.returns.encode(value))
+        except Invalid as unfit:
+            return ev.RunFailed("code", failure_of(unfit))
+
+    # -- arrivals ------------------------------------------------------------------------------------------------------
+
+    def _outcome(self, arrival: Outcome) -> None:
+        wait = self.waits.pop(arrival.id, None)
+        if wait is None:
+            return
+        branch, effect = wait
+        self.fresh.pop(arrival.id, None)
+        if arrival.error is not None:
+            self.resume(branch, None, raised(effect.step.name, arrival.error, effect.step.raises))
+            return
+        try:
+            value = effect.step.returns.decode(arrival.value)
+        except Invalid as unfit:
+            raise Diverged(unfit.message, who=f"run {self.run!r}, {unfit.who}", where=f"{arrival.id} {unfit.where}", expected=unfit.expected,
+                           found=unfit.found, instead=unfit.instead) from unfit
+        self.resume(branch, value)
+
+    def _signalled(self, arrival: Signalled) -> None:
+        listening = self.listeners.get(arrival.name)
+        if not listening:
+            self.inbox.setdefault(arrival.name, deque()).append(arrival.value)
+            return
+        branch = next(iter(listening))
+        self._receive(branch, listening.pop(branch), arrival.value)
+
+    def _receive(self, branch: Branch, effect: SignalWait[Any], value: Raw) -> None:
+        try:
+            self.resume(branch, effect.shape.decode(value))
+        except Invalid as unfit:
+            self.resume(branch, None, unfit)
+
+    # -- effects -------------------------------------------------------------------------------------------------------
+
+    def ask_step(self, branch: Branch, effect: StepCall[Any]) -> None:
+        id = branch.next_id()
+        branch.waiting = effect
+        self.waits[id] = (branch, effect)
+        self.fresh[id] = effect
+        self.wishes.append(ev.StepScheduled(id, effect.step.name, effect.raw))
+
+    def ask_sleep(self, branch: Branch, effect: Sleep) -> None:
+        due = effect.until if effect.until is not None else self._now + (effect.duration or 0)
+        self.set_timer(branch, effect, due)
+
+    def set_timer(self, branch: Branch, effect: Any, due: int) -> str:
+        id = branch.next_id()
+        branch.waiting = effect
+        self.waits[id] = (branch, effect)
+        self.wishes.append(ev.TimerSet(id, due))
+        return id
+
+    def ask_signal(self, branch: Branch, effect: SignalWait[Any]) -> None:
+        branch.next_id()
+        branch.waiting = effect
+        waiting = self.inbox.get(effect.name)
+        if waiting:
+            self._receive(branch, effect, waiting.popleft())
+        else:
+            self.listeners.setdefault(effect.name, {})[branch] = effect
+
+    def abandon(self, branch: Branch) -> bool:
+        """Take back what a branch waits for outside; False where it waits for none of that."""
+        effect = branch.waiting
+        if isinstance(effect, SignalWait):
+            del self.listeners[effect.name][branch]
+            return True
+        if not isinstance(effect, StepCall | Sleep):
+            return False
+        id = f"{branch.path}{branch.ordinal - 1}"
+        self.drop(id)
+        return True
+
+    def drop(self, id: str) -> None:
+        """The code no longer wants an effect."""
+        if self.waits.pop(id, None) is not None:
+            self.fresh.pop(id, None)
+            self.abandoned.append(id)
+
+
+def _notes_value(name: str, value: Any) -> Raw:
+    return Raw(msgspec.json.encode(msgspec.json.decode(_notes.encode({name: value}))[name], order="deterministic"))
+
+
+def _close(branch: Branch) -> None:
+    coroutine: Any = branch.coroutine
+    for _ in range(CLOSING_REFUSALS):
+        try:
+            branch.context.run(coroutine.close)
+        except RuntimeError:
+            continue  # it awaits again in its cleanup: refused again
+        except BaseException:  # noqa: S110 - the cleanup of code that leaves memory has nobody to tell
+            pass
+        return
+
+
+_ASK: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
+    StepCall: Machine.ask_step,
+    Sleep: Machine.ask_sleep,
+    SignalWait: Machine.ask_signal,
+    **groups.ASKS,
+}

@@ -1,0 +1,146 @@
+"""Driving code over recorded facts, and holding what it asks for against the script.
+
+At every rest the code must ask for exactly what the log says it asked for there. The first difference is Diverged, with
+both columns: what the log holds, and what the code wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ...eventlog.codec import Event
+from ...eventlog.errors import Diverged, Invalid
+from ..authoring.workflows import Workflow
+from .driver import Machine
+from .events import RunCompleted
+from .state import Line, RunState, line_of
+
+
+def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
+    """A machine that has taken every delivered arrival and agrees with the script; Diverged where it does not."""
+    machine = Machine(run, workflow, facts)
+    script = _Script(run, facts)
+    try:
+        for place in range(-1, facts.delivered):
+            _take(machine, facts, place)
+            script.check(machine, place + 1)
+        script.check_end(machine)
+    except RecursionError:
+        machine.close()
+        raise Diverged("the workflow recurses too deeply", who=f"run {run!r}", found="RecursionError", instead="use a loop instead of recursion") from None
+    except Diverged:
+        machine.close()
+        raise
+    except Invalid as unfit:
+        machine.close()
+        raise Diverged(unfit.message, who=f"run {run!r}, {unfit.who}", where=unfit.where, expected=unfit.expected, found=unfit.found, instead=unfit.instead) from unfit
+    return machine
+
+
+def _take(machine: Machine, facts: RunState, place: int) -> None:
+    """Hand the machine the arrival at `place`, -1 being the start, at the time at which the run took it."""
+    late = [held.at for held in facts.held if held.start <= place < held.end] if facts.held else ()
+    if place < 0:
+        machine.begin(late[0] if late else facts.started_at)
+    else:
+        arrival = facts.arrivals[place]
+        machine.feed(arrival, late[0] if late else arrival.at)
+
+
+class _Script:
+    """The recorded lines, and how far they have been matched."""
+
+    def __init__(self, run: str, facts: RunState) -> None:
+        self.run = run
+        self.facts = facts
+        self.lines = facts.script
+        self.place = 0
+        self.ends = {place: held.end for held in facts.held for place in range(held.start + 1, held.end)}
+        """Inner rests of arrivals that were taken in one go: their lines are recorded behind the last of them."""
+        self.wanted: list[Line] = []
+
+    def check(self, machine: Machine, rest: int) -> None:
+        """Match what the code asked for since the last rest against what the log holds there."""
+        end = self.ends.get(rest)
+        for wish in machine.take_wishes():
+            line = line_of(wish, rest if end is None else end)
+            if line is not None:
+                self.wanted.append(line)
+            elif wish is machine.ending and not (rest == self.facts.delivered and self.facts.ended):
+                self._differs(rest, None, f"the end of the run ({type(wish).__name__})")
+        if end is not None:
+            return
+        lines, start = self.lines, self.place
+        stop = start + len(self.wanted)
+        if self.wanted != lines[start:stop] or (stop < len(lines) and lines[stop].after <= rest):
+            self._first_difference(rest)
+        self.place = stop
+        self.wanted = []
+
+    def _first_difference(self, rest: int) -> None:
+        """Order within a rest does not matter, ids do: compare by id, and name the first that differs."""
+        recorded: list[Line] = []
+        while self.place + len(recorded) < len(self.lines) and self.lines[self.place + len(recorded)].after <= rest:
+            recorded.append(self.lines[self.place + len(recorded)])
+        if sorted(recorded, key=_by_id) == sorted(self.wanted, key=_by_id):
+            return
+        wanted = {(line.what, line.id): line for line in self.wanted}
+        for line in recorded:
+            other = wanted.pop((line.what, line.id), None)
+            if other != line:
+                self._differs(rest, line, _shown(other) if other else self._instead_of(line, wanted))
+        for line in wanted.values():
+            self._differs(rest, None, _shown(line))
+
+    def _instead_of(self, line: Line, wanted: dict[tuple[str, str], Line]) -> str:
+        other = next((w for w in wanted.values() if w.id == line.id), None)
+        return _shown(other) if other else "nothing"
+
+    def _differs(self, rest: int, line: Line | None, found: str, expected: str = "nothing (the log holds no such effect here)") -> NoReturn:
+        arrival = "the start" if rest == 0 else f"arrival {rest} of {self.facts.delivered}"
+        raise Diverged(
+            "the code of the workflow and the log of the run disagree",
+            who=f"run {self.run!r}, workflow {self.facts.workflow!r} version {self.facts.version}",
+            where=f"after {arrival}",
+            expected=_shown(line) if line else expected,
+            found=found,
+            instead="deploy the code that the run was started with, or register the changed workflow under a new version and keep the old one for its runs",
+        )
+
+
+    def check_end(self, machine: Machine) -> None:
+        """A run that ended by its code must end so again; one that was terminated need not."""
+        ending, facts = machine.ending, self.facts
+        if not facts.ended or facts.phase == "terminated":
+            return
+        kind = type(ending).__name__ if ending is not None else ""
+        same = kind == f"Run{facts.phase.capitalize()}"
+        if isinstance(ending, RunCompleted):
+            same = same and bytes(ending.result) == bytes(facts.result)
+        if not same:
+            found = f"{kind} with {bytes(ending.result)[:80].decode()}" if isinstance(ending, RunCompleted) else kind or "no end: the code still waits"
+            self._differs(facts.delivered, None, found, f"Run{facts.phase.capitalize()}" + (f" with {bytes(facts.result)[:80].decode()}" if facts.phase == "completed" else ""))
+
+
+def _by_id(line: Line) -> tuple[str, str]:
+    return line.what, line.id
+
+
+def _shown(line: Line) -> str:
+    match line.what:
+        case "step":
+            return f"step {line.name!r} as {line.id}, arguments {line.key}"
+        case "timer":
+            return f"timer {line.id} due {line.key}"
+        case _:
+            return f"abandoning {line.key}"
+
+
+def wishes_of(machine: Machine, facts: RunState) -> Sequence[Event]:
+    """Hand the code what it has not taken yet, until it asks for something; nothing where it has taken all."""
+    while machine.fed < facts.delivered:
+        _take(machine, facts, machine.fed)
+        if machine.wishes:
+            return machine.take_wishes()
+    return ()

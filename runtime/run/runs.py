@@ -1,0 +1,281 @@
+"""Runs: the kind of actor that a workflow run is. Facts and machine side by side, and what the dispatcher asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ...actors.kind import Kind
+from ...eventlog.codec import Event
+from ...eventlog.errors import Diverged
+from ...eventlog.records import Head
+from ...eventlog.streams import parts_of
+from ..authoring.effects import StepCall
+from ..authoring.errors import Failure
+from ..authoring.workflows import Registry, Workflow
+from . import commands as cmd
+from . import events as ev
+from .decide import decide
+from .driver import Machine
+from .replay import revive, wishes_of
+from .shell import outside_loop
+from .state import RunState, canonical, evolve, restore
+
+NEVER = 1 << 62
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Performing(Protocol):
+    """Where effects are performed; what becomes of them comes back as commands."""
+
+    def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
+        """Perform an attempt of a step, unless it is in flight already."""
+        ...
+
+    def cancel(self, stream: str, id: str) -> None: ...
+
+    def cancel_all(self, stream: str) -> None: ...
+
+    def wake_at(self, stream: str, due: int) -> None:
+        """Send Wake once the clock says `due`."""
+        ...
+
+    def time(self) -> int: ...
+
+    def ended(self, stream: str, standing: Standing) -> None:
+        """The run has ended: who waits for its result may have it."""
+        ...
+
+
+class Standing(Struct, frozen=True):
+    """How a run stands: what every command to it answers."""
+
+    version: int
+    """Where the command was applied, or, for a look, how far the run has come."""
+    status: str
+    workflow: str
+    result: Raw | None = None
+    failure: Failure | None = None
+    reason: str = ""
+
+
+class Run:
+    """A run in memory: its facts, and beside them what can be built from them at any time."""
+
+    __slots__ = ("dues", "facts", "fresh", "machine", "stream")
+
+    def __init__(self, stream: str, facts: RunState) -> None:
+        self.stream = stream
+        self.facts = facts
+        self.machine: Machine | None = None
+        self.fresh = True
+        """Nothing of it is in the log yet."""
+        self.dues: list[tuple[int, str]] = [(due, id) for id, due in facts.timers.items()]
+        """A heap of the timers; stale entries are dropped when they surface."""
+        heapify(self.dues)
+
+    @property
+    def id(self) -> str:
+        return parts_of(self.stream)[2]
+
+    def next_timer(self) -> int:
+        """When the next timer is due; NEVER where none is set."""
+        dues, timers = self.dues, self.facts.timers
+        while dues:
+            due, id = dues[0]
+            if timers.get(id) == due:
+                return due
+            heappop(dues)
+        return NEVER
+
+    def next_due(self) -> int | None:
+        """When the run next moves by itself: the next timer or the next attempt of a step."""
+        retries = self.facts.retries
+        due = min(self.next_timer(), min(retries.values())) if retries else self.next_timer()
+        return None if due == NEVER else due
+
+
+class Runs(Kind[Run, cmd.Command, Event]):
+    """The decider of workflow runs, over the workflows of a registry."""
+
+    name = "run"
+    codec = ev.CODEC
+    state_version = 1
+
+    def __init__(self, registry: Registry, performing: Performing, owner: str) -> None:
+        self.registry = registry
+        self.performing = performing
+        self.owner = owner
+
+    # -- the decider ---------------------------------------------------------------------------------------------------
+
+    def initial(self, stream: str) -> Run:
+        return Run(stream, RunState())
+
+    def decide(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
+        return decide(state.facts, command, now, self.owner)
+
+    def evolve(self, state: Run, event: Event, at: int) -> Run:
+        evolve(state.facts, event, at)
+        if isinstance(event, ev.TimerSet):
+            heappush(state.dues, (event.due, event.id))
+        return state
+
+    def react(self, state: Run, now: int) -> Sequence[Event]:
+        facts = state.facts
+        if facts.phase == "running":
+            return self._drive(state)
+        if facts.phase == "suspended" and state.machine is None and facts.build != self._build(facts):
+            return self._try_again(state)
+        return ()
+
+    def answer(self, state: Run, command: cmd.Command) -> Standing:
+        facts = state.facts
+        id: str = getattr(command, "command", "")
+        version = facts.commands.get(id, 0) if id else (1 if isinstance(command, cmd.Start) else facts.length)
+        return _standing(facts, version or facts.length)
+
+    # -- driving -------------------------------------------------------------------------------------------------------
+
+    def _drive(self, run: Run) -> Sequence[Event]:
+        facts, machine = run.facts, run.machine
+        try:
+            if machine is None:
+                workflow = self._workflow(facts)
+                run.machine = machine = self._machine(run, workflow)
+            if machine.fed == facts.delivered:
+                return ()
+            return outside_loop(wishes_of, machine, facts)
+        except (Diverged, RecursionError) as error:
+            return [self._suspended(run, error)]
+
+    def _machine(self, run: Run, workflow: Workflow[..., Any]) -> Machine:
+        if run.fresh:
+            return Machine(run.id, workflow, run.facts)
+        return outside_loop(revive, run.id, workflow, run.facts)
+
+    def _workflow(self, facts: RunState) -> Workflow[..., Any]:
+        found = self.registry.find(facts.workflow, facts.version)
+        if found is None:
+            raise Diverged("the workflow of the run is not registered here", who=f"workflow {facts.workflow!r} version {facts.version}",
+                           expected=f"one of {self.registry.names() or 'none: no workflow is registered'}", found=f"{facts.workflow} {facts.version}",
+                           instead="register that version, beside newer ones, until its runs have ended")
+        return found
+
+    def _build(self, facts: RunState) -> str:
+        found = self.registry.find(facts.workflow, facts.version)
+        return found.build if found is not None else f"none of {self.registry.names()}"
+
+    def _suspended(self, run: Run, error: Diverged | RecursionError) -> Event:
+        facts, machine = run.facts, run.machine
+        delivered = facts.delivered
+        if machine is not None:
+            delivered = machine.fed - 1
+            machine.close()
+            run.machine = None
+        build = self._build(facts)
+        if isinstance(error, RecursionError):
+            return ev.Suspended("code", build, delivered, "the workflow recurses too deeply", instead="use a loop instead of recursion")
+        known = self.registry.find(facts.workflow, facts.version) is not None
+        return ev.Suspended("diverged" if known else "unknown_workflow", build, delivered, error.message, error.where, error.expected, error.found, error.instead)
+
+    def _try_again(self, run: Run) -> Sequence[Event]:
+        """A build that has not been tried: if it agrees with the log, the run goes on."""
+        try:
+            workflow = self._workflow(run.facts)
+            run.machine = self._machine(run, workflow)
+        except Diverged as error:
+            return [self._suspended(run, error)]
+        return [ev.Resumed(workflow.build)]
+
+    # -- what the dispatcher asks besides ------------------------------------------------------------------------------
+
+    def opens(self, command: cmd.Command) -> bool:
+        return type(command) is cmd.Start
+
+    def awaken(self, state: Run) -> None:
+        state.fresh = False
+
+    def claim(self, state: Run, owner: str, epoch: int) -> Sequence[Event]:
+        facts = state.facts
+        in_flight = facts.phase in ("running", "suspended") and len(facts.steps) > len(facts.retries)
+        return (ev.Recovered(owner, epoch),) if in_flight else ()
+
+    def head(self, state: Run, old: Head | None) -> Head | None:
+        facts = state.facts
+        wake_at: int | None = None
+        if facts.phase == "running":
+            wake_at = 0 if len(facts.steps) > len(facts.retries) else state.next_due()
+        attributes = _encode(facts.attributes) if facts.attributes else b"{}"
+        if old is not None and old.status == facts.phase and old.wake_at == wake_at and old.attributes == attributes:
+            return old
+        return Head(facts.phase, wake_at, facts.workflow, facts.started_at, facts.at, attributes)
+
+    def perform(self, stream: str, state: Run) -> None:
+        facts, machine, performing = state.facts, state.machine, self.performing
+        if facts.ended:
+            self._finish(stream, state)
+            return
+        if machine is None:
+            return
+        if machine.fresh:
+            for id, call in machine.fresh.items():
+                if id not in facts.retries:
+                    performing.start(stream, id, facts.steps[id].attempt, call)
+            machine.fresh.clear()
+        if machine.dropped:
+            for id in machine.dropped:
+                performing.cancel(stream, id)
+            machine.dropped.clear()
+        if facts.retries:
+            self._perform_retries(stream, facts, machine)
+        if (timer := state.next_timer()) != NEVER:
+            performing.wake_at(stream, timer)
+
+    def _finish(self, stream: str, run: Run) -> None:
+        if run.machine is not None:
+            for id in [*run.machine.waits, *run.machine.dropped]:
+                self.performing.cancel(stream, id)
+        self.performing.ended(stream, _standing(run.facts, run.facts.length))
+
+    def _perform_retries(self, stream: str, facts: RunState, machine: Machine) -> None:
+        """Start the attempts whose time has come, and ask to be woken for the next."""
+        now, coming = self.performing.time(), NEVER
+        for id, due in facts.retries.items():
+            if due <= now:
+                self.performing.start(stream, id, facts.steps[id].attempt, machine.waits[id][1])
+            else:
+                coming = min(coming, due)
+        if coming != NEVER:
+            self.performing.wake_at(stream, coming)
+
+    def idle(self, state: Run) -> bool:
+        facts = state.facts
+        return facts.ended or facts.phase == "suspended" or len(facts.steps) <= len(facts.retries)
+
+    def done(self, state: Run) -> bool:
+        return state.facts.ended
+
+    def lose(self, stream: str) -> None:
+        self.performing.cancel_all(stream)
+
+    def forget(self, stream: str, state: Run) -> None:
+        if state.machine is not None:
+            outside_loop(state.machine.close)
+            state.machine = None
+
+    def freeze(self, state: Run) -> bytes | None:
+        return canonical(state.facts)
+
+    def thaw(self, stream: str, data: bytes) -> Run:
+        return Run(stream, restore(data))
+
+
+def _standing(facts: RunState, version: int) -> Standing:
+    result = facts.result if facts.phase == "completed" else None
+    return Standing(version, facts.phase, facts.workflow, result, facts.failure, facts.reason)

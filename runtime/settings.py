@@ -1,0 +1,33 @@
+"""Settings of a runtime, with the environment variables that give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from ..actors.settings import Settings as ActorSettings
+from ..eventlog.errors import Invalid
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """`worker_concurrency`: steps performed at once (`WORKER_CONCURRENCY`)."""
+
+    worker_concurrency: int = 100
+    drain_seconds: float = 30.0
+    """How long running steps may go on when the runtime closes; what still runs then is performed again after the next start."""
+    actors: ActorSettings = ActorSettings()
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Settings:
+        """The settings that the environment names; what does not fit is Invalid."""
+        return cls(worker_concurrency=_count(environment, "WORKER_CONCURRENCY", 100))
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    if not text.isdigit() or int(text) < 1:
+        raise Invalid("a setting does not fit", who=name, where="environment", expected="a whole number from 1", found=repr(text), instead=f"unset it for {default}")
+    return int(text)
