@@ -24,7 +24,7 @@ check: $(VENV)/.check ## lint, three type checkers, the import contracts
 	@$(BIN)/mypy
 	@$(BIN)/basedpyright
 	@$(BIN)/ty check --error-on-warning perdure $(ROOMS:%=perdure/%) tests examples
-	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/lint-imports --no-logo --no-cache
 
 bench: $(VENV)/.test ## measure ours and the bare limit, interleaved
 	@$(BIN)/python -m tests.bench $(ARGS)

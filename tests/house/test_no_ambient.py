@@ -22,7 +22,6 @@ ALLOWED: dict[str, dict[str, str]] = {
     "runtime/perform/": {
         "anyio.sleep": "naps between sweeps, by the loop's clock",
         "anyio.current_time": "the deadline of a step's scope is written in the loop's time",
-        "anyio.to_thread": "a synchronous step runs in a worker thread",
     },
     "runtime/testing/": {"trio": "the simulation runs on trio's virtual clock", "random": "everything is drawn from the simulation's seed"},
 }
