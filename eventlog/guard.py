@@ -13,6 +13,7 @@ DEPTH_MAX = 64
 BYTES_MAX = 64 * 1024 * 1024
 
 STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+ONE_KIND = bytes.maketrans(b"{}", b"[]")
 NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
@@ -29,9 +30,9 @@ def guard(data: bytes, who: str, *, bytes_max: int = BYTES_MAX) -> bytes:
 
 def depth_over(data: bytes, limit: int) -> bool:
     """Whether brackets outside strings nest deeper than `limit`; unbalanced ones count as too deep."""
-    brackets = STRINGS.sub(b"", data).translate(None, NOT_BRACKETS)
+    brackets = STRINGS.sub(b"", data).translate(ONE_KIND, NOT_BRACKETS)
     for _ in range(limit):
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = brackets.replace(b"[]", b"")
     return bool(brackets)

@@ -84,7 +84,7 @@ class Job(Generic[T]):
         """On the thread: do it and call the loop back."""
         try:
             self._value = self._work()
-        except BaseException as error:  # noqa: BLE001  whatever it is, it belongs to the caller
+        except BaseException as error:  # whatever it is, it belongs to the caller
             self._error = error
         with suppress(RuntimeError):  # the loop is gone, and with it whoever waited
             self._schedule(self._finish)
@@ -100,16 +100,14 @@ class Job(Generic[T]):
         return cast("T", self._value)
 
 
-def scheduler() -> Callable[[Callable[[], object]], object]:
+def scheduler() -> Callable[..., object]:
     """How another thread gets a function called on the loop that is running here."""
     try:
-        loop = asyncio.get_running_loop()
+        return asyncio.get_running_loop().call_soon_threadsafe
     except RuntimeError:
         from trio.lowlevel import current_trio_token  # only a program that runs on trio has it
 
-        token = current_trio_token()
-        return lambda work: token.run_sync_soon(work)
-    return lambda work: loop.call_soon_threadsafe(work)
+        return current_trio_token().run_sync_soon
 
 
 def never() -> None:

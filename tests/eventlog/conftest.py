@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryLog
+from tests.adapters.nats.server import nats_server
+
+__all__ = ["nats_server"]
 
 
 class Opener(Protocol):
@@ -36,7 +40,7 @@ ASYNCIO_ONLY = {"jetstream"}
 
 @pytest.fixture(params=CARRIERS)
 def open_carrier(request: pytest.FixtureRequest, anyio_backend: tuple[str, dict[str, Any]]) -> Opener:
-    """Opens the carrier whose turn it is; `async with open_carrier(tmp_path) as carrier`."""
+    """What opens the carrier whose turn it is, as often as a test wants."""
     name: str = request.param
     if name in ASYNCIO_ONLY and anyio_backend[0] != "asyncio":
         pytest.skip(f"{name} speaks asyncio only")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 import anyio
+
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.log import Log
 from perdure.eventlog.records import EMPTY, Append, Head, Record, Tail, sealed

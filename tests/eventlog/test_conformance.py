@@ -1,4 +1,4 @@
-"""The contract of a carrier: what every log, its heads and its snapshots must do, on every event loop."""
+"""The contract of a log, on every event loop that it speaks."""
 
 from __future__ import annotations
 
@@ -9,25 +9,20 @@ from typing import cast
 
 import anyio
 import pytest
-from perdure.eventlog.errors import Conflict
-from perdure.eventlog.log import Carrier, Log
-from perdure.eventlog.records import EMPTY, Record, Tail, sealed, verified
 
-from tests.eventlog.conftest import Opener
+from perdure.eventlog.errors import Conflict
+from perdure.eventlog.log import Log
+from perdure.eventlog.records import EMPTY, Record, Tail, sealed, verified
+from tests.eventlog.jetstream import LogOpener
 from tests.eventlog.making import PATIENCE, STREAM, accepted, content, everything, first_of, grown, refused, row_of
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def carrier(open_carrier: Opener, tmp_path: Path) -> AsyncGenerator[Carrier]:
-    async with open_carrier(tmp_path) as opened:
+async def log(open_log: LogOpener, tmp_path: Path) -> AsyncGenerator[Log]:
+    async with open_log(tmp_path) as opened:
         yield opened
-
-
-@pytest.fixture
-def log(carrier: Carrier) -> Log:
-    return carrier.log
 
 
 def following(log: Log, after: str | None = None) -> aclosing[AsyncGenerator[Record]]:

@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
+
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.log import Carrier, Summary
 from perdure.eventlog.records import EMPTY, Append, Head, Tail, sealed
 from perdure.eventlog.snapshots import Snapshot
-
 from tests.eventlog.conftest import Opener
 from tests.eventlog.making import STREAM, accepted, content, head
 

@@ -1,0 +1,111 @@
+"""A file is opened only if it is a log of ours, in a format that this release knows, and whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from perdure.adapters.sqlite.open import open_sqlite
+from perdure.adapters.sqlite.schema import FORMAT
+from perdure.eventlog.errors import Corrupt, Invalid, NotFound, PerdureError
+from perdure.eventlog.log import Carrier
+from tests.adapters.sqlite.holding import change, made
+
+pytestmark = pytest.mark.anyio
+
+
+async def refusal(path: Path | str, kind: type[PerdureError]) -> PerdureError:
+    with pytest.raises(kind) as caught:
+        async with open_sqlite(path):
+            pass
+    return caught.value
+
+
+async def test_each_opening_is_counted(tmp_path: Path) -> None:
+    epochs: list[int] = []
+    for _ in range(3):
+        async with open_sqlite(tmp_path / "log.db") as carrier:
+            epochs.append(carrier.epoch)
+
+    assert epochs == [1, 2, 3]
+
+
+async def test_the_carrier_says_that_it_survives_a_power_cut(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path / "log.db") as carrier:
+        assert isinstance(carrier, Carrier)
+        assert carrier.durability == "power"
+
+
+async def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    await made(path)
+    change(path, f"pragma user_version = {FORMAT + 1}")
+    before = path.read_bytes()
+
+    error = await refusal(path, Invalid)
+
+    assert (error.where, error.expected, error.found) == (str(path), f"format {FORMAT}", f"format {FORMAT + 1}")
+    assert "use the release that wrote it" in error.instead
+    assert path.read_bytes() == before
+
+
+async def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    change(path, "create table songs (title text)")
+    before = path.read_bytes()
+
+    error = await refusal(path, Invalid)
+
+    assert error.message == "the file is a database of another program"
+    assert path.read_bytes() == before
+
+
+async def test_a_file_that_is_no_database_is_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    path.write_bytes(b"not a database at all, but long enough to have a header" * 40)
+
+    error = await refusal(path, Corrupt)
+
+    assert (error.where, error.exit_code) == (str(path), 9)
+    assert "file is not a database" in error.found
+
+
+async def test_a_truncated_file_is_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    await made(path, 200)
+    path.write_bytes(path.read_bytes()[: 3 * 4096])
+
+    error = await refusal(path, Corrupt)
+
+    assert error.where == str(path)
+
+
+async def test_a_directory_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    error = await refusal(tmp_path / "nowhere" / "log.db", NotFound)
+
+    assert error.expected == f"a directory {tmp_path / 'nowhere'}"
+
+
+async def test_a_directory_is_no_log(tmp_path: Path) -> None:
+    error = await refusal(tmp_path, Invalid)
+
+    assert error.instead == f"name a file in it, such as {tmp_path / 'perdure.db'}"
+
+
+async def test_memory_is_no_file() -> None:
+    assert "log in memory" in (await refusal(":memory:", Invalid)).instead
+
+
+async def test_the_file_reads_well_without_us(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    await made(path, 2)
+
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("select position, stream, first, last, data from record").fetchall()
+        meta = dict(db.execute("select key, value from meta").fetchall())
+
+    assert rows[0] == (1, "workflow/default/one", 1, 1, b'{"at":1001,"epoch":1,"events":[{"type":"Counted","number":1}]}')
+    assert meta == {"format": FORMAT, "epoch": 1}
