@@ -1,0 +1,101 @@
+"""The words of JetStream's API that the log speaks, typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+MILLISECOND = 1_000_000
+"""Durations are nanoseconds."""
+
+WRONG_LAST_SEQUENCE = 10071
+IN_FLIGHT = 10164
+MESSAGE_TOO_LARGE = 10054
+STREAM_NOT_FOUND = 10059
+STREAM_EXISTS = 10058
+
+STATUS = "Status"
+HEARTBEAT, END_OF_BATCH, NOT_FOUND, PULL_EXPIRED, PULL_ENDED, NO_RESPONDERS = "100", "204", "404", "408", "409", "503"
+
+
+class ApiError(Struct, frozen=True):
+    """What the server says went wrong."""
+
+    code: int
+    err_code: int = 0
+    description: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.description} ({self.err_code or self.code})"
+
+
+class Ack(Struct, frozen=True):
+    """The answer to a publish."""
+
+    seq: int = 0
+    duplicate: bool = False
+    error: ApiError | None = None
+
+
+class Stored(Struct, frozen=True):
+    """A message as the leader hands it out; headers and data travel as base64."""
+
+    subject: str
+    seq: int
+    hdrs: bytes = b""
+    data: bytes = b""
+
+
+class Got(Struct, frozen=True):
+    """The answer to a question for one message."""
+
+    message: Stored | None = None
+    error: ApiError | None = None
+
+
+class Settings(Struct, frozen=True):
+    """Of a stream's configuration, what the log wrote there."""
+
+    metadata: dict[str, str] = {}
+
+
+class StreamInfo(Struct, frozen=True):
+    """The answer to a question for a stream, or to its creation."""
+
+    config: Settings = Settings()
+    error: ApiError | None = None
+
+
+class Done(Struct, frozen=True):
+    """An answer of which only the error matters."""
+
+    error: ApiError | None = None
+
+
+encode = msgspec.json.Encoder().encode
+ack = msgspec.json.Decoder(Ack).decode
+got = msgspec.json.Decoder(Got).decode
+stream_info = msgspec.json.Decoder(StreamInfo).decode
+done = msgspec.json.Decoder(Done).decode
+
+
+def stream_config(bucket: str, subjects: str, replicas: int, metadata: dict[str, str]) -> dict[str, Any]:
+    """The stream that keeps a log: nothing expires, and a full one refuses what is new."""
+    return {
+        "name": bucket, "subjects": [subjects], "storage": "file", "retention": "limits", "discard": "new", "num_replicas": replicas,
+        "max_age": 0, "max_bytes": -1, "max_msgs": -1, "max_msgs_per_subject": -1, "allow_direct": True, "metadata": metadata,
+    }
+
+
+def ordered_consumer(bucket: str, name: str, start: int, forgotten_after_ms: int) -> dict[str, Any]:
+    """A consumer in the server's memory that acknowledges nothing: whoever misses a message makes a new one."""
+    return {
+        "stream_name": bucket,
+        "action": "create",
+        "config": {
+            "name": name, "deliver_policy": "by_start_sequence", "opt_start_seq": start, "ack_policy": "none", "replay_policy": "instant",
+            "mem_storage": True, "num_replicas": 1, "inactive_threshold": forgotten_after_ms * MILLISECOND,
+        },
+    }

@@ -1,0 +1,221 @@
+"""A connection to NATS that reconnects for ever, and one inbox for the answers to all questions.
+
+The client buffers what is published while it is away and swallows cancellation while its buffer is full; so nothing is
+asked before the connection stands, and only long-lived tasks of this room ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import ConnectionClosedError, Error, OutboundBufferLimitError
+
+from ...eventlog.errors import Refused, Unavailable
+
+logger = logging.getLogger("perdure.nats")
+
+PENDING_BYTES_MAX = 64 * 1024 * 1024
+PAUSE = 0.005
+DENIED = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
+
+
+class NoAnswer(Exception):
+    """Nothing came back: whether the question arrived is unknown."""
+
+
+class Question(Struct, frozen=True):
+    """What was asked, and who waits for it."""
+
+    subject: str
+    answer: asyncio.Future[Msg]
+
+
+class Connection:
+    """Asks questions and hands out inboxes."""
+
+    def __init__(self) -> None:
+        self.client = Client()
+        self.losses = 0
+        self._up = asyncio.Event()
+        self._closing = False
+        self._prefix = ""
+        self._count = 0
+        self._questions: dict[str, Question] = {}
+
+    async def open(self, servers: str | Sequence[str], **options: Any) -> None:
+        settings: dict[str, Any] = {
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": 0.1,
+            "ping_interval": 5,
+            "max_outstanding_pings": 2,
+            "pending_size": PENDING_BYTES_MAX,
+            "error_cb": self._on_error,
+            "disconnected_cb": self._on_lost,
+            "reconnected_cb": self._on_back,
+            "closed_cb": self._on_closed,
+        }
+        await self.client.connect(servers if isinstance(servers, str) else list(servers), **settings | options)
+        self._prefix = self.client.new_inbox() + "."
+        await self._subscribe(self._prefix + "*", self._on_answer)
+        self._up.set()
+
+    async def ready(self) -> None:
+        """Wait until the connection stands; one that was closed will not again, and that is Unavailable."""
+        while not self.client.is_connected:
+            if self.client.is_closed:
+                raise Unavailable("the connection to NATS is closed", who="the log", expected="an open connection",
+                                  found=str(self.client.last_error or "closed"), instead="open the log again")
+            await (asyncio.sleep(PAUSE) if self._up.is_set() else self._up.wait())
+
+    async def ask(self, subject: str, body: bytes, headers: dict[str, str] | None = None, *, within: float) -> Msg:
+        """The answer to a message. None within so many seconds is NoAnswer, a lack of permission Refused."""
+        await self._ready_within(within)
+        self._count += 1
+        reply = f"{self._prefix}{self._count}"
+        answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        self._questions[reply] = Question(subject, answer)
+        try:
+            await self.client.publish(subject, body, reply, headers)
+            async with asyncio.timeout(within):
+                return await answer
+        except TimeoutError as error:
+            raise NoAnswer(f"nothing within {within} s") from error
+        except (ConnectionClosedError, OutboundBufferLimitError) as error:
+            raise NoAnswer(str(error)) from error
+        finally:
+            del self._questions[reply]
+
+    async def tell(self, subject: str, body: bytes, reply: str) -> None:
+        """Send a message whose answers come to an inbox."""
+        try:
+            await self.client.publish(subject, body, reply)
+        except (ConnectionClosedError, OutboundBufferLimitError) as error:
+            raise NoAnswer(str(error)) from error
+
+    @asynccontextmanager
+    async def inbox(self) -> AsyncGenerator[Inbox]:
+        """An inbox for answers of many messages."""
+        await self.ready()
+        inbox = Inbox(self.client.new_inbox())
+        subscription = await self._subscribe(f"{inbox.prefix}.*", inbox.put)
+        try:
+            yield inbox
+        finally:
+            if not self.client.is_closed:
+                await subscription.unsubscribe()
+
+    async def close(self) -> None:
+        self._closing = True
+        await self.client.close()
+
+    async def _subscribe(self, subject: str, hear: Callable[[Msg], Awaitable[None]]) -> Subscription:
+        client: Any = self.client  # its annotations are incomplete
+        subscription: Subscription = await client.subscribe(subject, cb=hear)
+        return subscription
+
+    async def _ready_within(self, seconds: float) -> None:
+        if not self.client.is_connected:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self.ready()
+            except TimeoutError as error:
+                raise NoAnswer("the connection is away") from error
+
+    async def _on_answer(self, message: Msg) -> None:
+        question = self._questions.get(message.subject)
+        if question is not None and not question.answer.done():
+            question.answer.set_result(message)
+
+    async def _on_error(self, error: Exception) -> None:
+        logger.warning("nats: %s", str(error) or type(error).__name__)
+        found = DENIED.search(str(error))
+        if found:
+            self._fail(denied(found[1]), found[1])
+
+    async def _on_lost(self) -> None:
+        if not self._closing:
+            logger.warning("nats: the connection is lost")
+        self.losses += 1
+        self._up.clear()
+        self._fail(NoAnswer("the connection is lost"))
+
+    async def _on_back(self) -> None:
+        logger.info("nats: connected again")
+        self._up.set()
+
+    async def _on_closed(self) -> None:
+        logger.info("nats: the connection is closed")
+        self._fail(NoAnswer("the connection is closed"))
+        self._up.set()
+
+    def _fail(self, error: Exception, subject: str | None = None) -> None:
+        for question in self._questions.values():
+            if not question.answer.done() and subject in {None, question.subject}:
+                question.answer.set_exception(error)
+
+
+class Inbox:
+    """What arrives at the addresses of an inbox, in order. Askers bound how much that can be."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self._count = 0
+        self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+
+    def address(self) -> str:
+        """A new address, so that late answers to an older question can be told apart."""
+        self._count += 1
+        return f"{self.prefix}.{self._count}"
+
+    async def put(self, message: Msg) -> None:
+        self._arrived.put_nowait(message)
+
+    async def take(self, within: float) -> Msg:
+        """The next message; none within so many seconds is NoAnswer."""
+        if not self._arrived.empty():
+            return self._arrived.get_nowait()
+        try:
+            async with asyncio.timeout(within):
+                return await self._arrived.get()
+        except TimeoutError as error:
+            raise NoAnswer(f"nothing within {within} s") from error
+
+
+@asynccontextmanager
+async def connect(servers: str | Sequence[str], **options: Any) -> AsyncGenerator[Connection]:
+    """A connection with the settings that a log needs; `options` are those of nats-py and win."""
+    connection = Connection()
+    try:
+        await connection.open(servers, **options)
+    except (Error, OSError) as error:
+        raise Unavailable(
+            "NATS cannot be reached",
+            who=str(servers),
+            expected="a server that lets us in",
+            found=repr(error),
+            instead="start nats-server with JetStream (`nats-server -js`), or correct the address and the credentials",
+        ) from error
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def denied(subject: str) -> Refused:
+    return Refused(
+        "the server does not let this user publish",
+        who="the user of this connection",
+        where=f"subject {subject}",
+        expected="permission to publish there",
+        found="a permissions violation; nothing was written",
+        instead="allow `perdure.<namespace>.>` and `$JS.API.>` to this user in the server's configuration",
+    )

@@ -1,0 +1,84 @@
+"""Following all streams of a namespace as they grow, through a consumer that is made anew wherever it misses something."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+from ...eventlog.errors import Unavailable
+from ...eventlog.records import Record
+from . import api
+from .connection import Inbox, NoAnswer
+from .messages import record_of
+from .reader import Reader
+
+logger = logging.getLogger("perdure.nats")
+
+PULL_RECORDS = 500
+PULL_BYTES = 8 * 1024 * 1024
+PULL_EXPIRES_MS = 5000
+HEARTBEAT_MS = 500
+HEARTBEATS_MISSED_MAX = 3
+FORGOTTEN_AFTER_MS = 15_000
+PAUSE = 0.1
+
+
+async def follow(reader: Reader, start: int) -> AsyncIterator[Record]:
+    """All records from a sequence on, in order, for ever: an outage is a pause, and after a gap it reads again."""
+    while True:
+        async with reader.connection.inbox() as inbox:
+            async for record in consume(reader, inbox, start):
+                yield record
+                start = record.position + 1
+        await asyncio.sleep(PAUSE)
+
+
+async def consume(reader: Reader, inbox: Inbox, start: int) -> AsyncIterator[Record]:
+    """The records that one consumer delivers without a gap; it ends where another consumer is needed."""
+    bucket, name = reader.subjects.bucket, uuid4().hex
+    if not await made(reader, name, start):
+        return
+    bytes_max = max(PULL_BYTES, 2 * reader.connection.client.max_payload)
+    expires, heartbeat = PULL_EXPIRES_MS * api.MILLISECOND, HEARTBEAT_MS * api.MILLISECOND
+    pull = api.encode({"batch": PULL_RECORDS, "max_bytes": bytes_max, "expires": expires, "idle_heartbeat": heartbeat})
+    delivered = 0
+    try:
+        while True:
+            room = PULL_RECORDS
+            await reader.connection.tell(f"$JS.API.CONSUMER.MSG.NEXT.{bucket}.{name}", pull, inbox.address())
+            while room:
+                message = await inbox.take(HEARTBEATS_MISSED_MAX * HEARTBEAT_MS / 1000)
+                headers = message.headers or {}
+                match headers.get(api.STATUS):
+                    case None:
+                        place = message.metadata.sequence
+                        if place.consumer != delivered + 1:
+                            return
+                        delivered, room = delivered + 1, room - 1
+                        yield record_of(message.subject, headers, message.data, place.stream)
+                    case api.HEARTBEAT:
+                        if int(headers.get("Nats-Last-Consumer", delivered)) != delivered:
+                            return
+                    case api.PULL_EXPIRED:
+                        break
+                    case api.PULL_ENDED if "MaxBytes" in headers.get("Description", ""):
+                        break
+                    case _:
+                        return
+    except NoAnswer:
+        return
+
+
+async def made(reader: Reader, name: str, start: int) -> bool:
+    """Whether the server made the consumer; if not, the follower tries again later."""
+    body = api.ordered_consumer(reader.subjects.bucket, name, start, FORGOTTEN_AFTER_MS)
+    try:
+        error = api.done(await reader.call(f"CONSUMER.CREATE.{reader.subjects.bucket}.{name}", body)).error
+    except Unavailable as unavailable:
+        logger.warning("nats: following waits: %s", unavailable.found)
+        return False
+    if error is not None:
+        logger.warning("nats: following waits: %s", error)
+    return error is None

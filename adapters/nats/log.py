@@ -1,0 +1,134 @@
+"""A plain log in JetStream: append with a checked tail, read, load, follow. Heads, snapshots and ownership are elsewhere.
+
+One message is one record. The server checks that a subject ends where the writer says (by sequence); that this is the
+tail the writer means, version and digest, is checked before publishing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from ...eventlog.errors import Conflict, Invalid
+from ...eventlog.log import Cursor, Version
+from ...eventlog.records import Append, Record, Tail
+from . import api
+from .committer import Committer, too_large
+from .connection import Connection
+from .follower import follow
+from .messages import HEADERS_BYTES_MAX, Subjects, checked_namespace
+from .reader import Reader
+
+FORMAT = "0"
+FORMAT_KEY, PARTITIONS_KEY = "perdure-format", "perdure-partitions"
+PARTITIONS = 64
+LOADS_AT_ONCE = 16
+
+
+class JetStreamLog:
+    """Log over one JetStream stream; the asyncio loop only, as nats-py is."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.committer = Committer(reader)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        connection: Connection,
+        namespace: str,
+        *,
+        partitions: int = PARTITIONS,
+        replicas: int = 1,
+        answer_timeout: float = 2.0,
+        patience: float = 10.0,
+    ) -> AsyncGenerator[JetStreamLog]:
+        """The log of a namespace, made where there is none; an existing one keeps the partitions it was made with.
+
+        An answer is awaited for `answer_timeout` seconds; what has no verdict after `patience` is Unavailable.
+        """
+        wanted = Subjects(checked_namespace(namespace), partitions)
+        reader = Reader(connection, wanted, answer_timeout=answer_timeout, patience=patience)
+        reader.subjects = await settled(reader, wanted, replicas)
+        log = cls(reader)
+        try:
+            yield log
+        finally:
+            await log.committer.close()
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
+        """As the protocol says; a cancelled caller leaves when the outcome is known, so that nothing trails behind it."""
+        self._check_sizes(appends)
+        answers = [self.committer.submit(append) for append in appends]
+        if answers:
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait(answers)
+        problems = [problem for answer in answers if (problem := answer.exception()) is not None]
+        if problems:
+            raise problems[0]
+        return [answer.result() for answer in answers]
+
+    async def load(self, after: Mapping[str, Version]) -> Mapping[str, Sequence[Record]]:
+        turns = asyncio.Semaphore(LOADS_AT_ONCE)
+
+        async def load_one(stream: str, version: Version) -> list[Record]:
+            async with turns:
+                return [record async for record in self.read(stream, after=version)]
+
+        tasks = {stream: asyncio.create_task(load_one(stream, version)) for stream, version in after.items()}
+        try:
+            return dict(zip(tasks, await asyncio.gather(*tasks.values()), strict=True))
+        finally:
+            for task in tasks.values():
+                task.cancel()
+
+    async def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
+        async for page in self.reader.pages(stream):
+            for record in page:
+                if record.first > after:
+                    yield record
+
+    async def follow(self, *, after: Cursor | None = None) -> AsyncIterator[Record]:
+        async for record in follow(self.reader, 1 + sequence_in(after)):
+            yield record
+
+    def cursor(self, record: Record) -> Cursor:
+        return str(record.position)
+
+    def _check_sizes(self, appends: Sequence[Append]) -> None:
+        limit = self.reader.connection.client.max_payload - HEADERS_BYTES_MAX
+        for place, append in enumerate(appends):
+            if len(append.data) > limit:
+                raise too_large(append, f"$[{place}].data", f"at most {limit} bytes")
+
+
+async def settled(reader: Reader, wanted: Subjects, replicas: int) -> Subjects:
+    """The subjects as the stream's metadata has them, once there is a stream."""
+    metadata = {FORMAT_KEY: FORMAT, PARTITIONS_KEY: str(wanted.partitions)}
+    info = api.stream_info(await reader.call(f"STREAM.INFO.{wanted.bucket}", {}))
+    if info.error is not None and info.error.err_code == api.STREAM_NOT_FOUND:
+        config = api.stream_config(wanted.bucket, wanted.all, replicas, metadata)
+        info = api.stream_info(await reader.call(f"STREAM.CREATE.{wanted.bucket}", config))
+        if info.error is not None and info.error.err_code == api.STREAM_EXISTS:
+            info = api.stream_info(await reader.call(f"STREAM.INFO.{wanted.bucket}", {}))
+    if info.error is not None:
+        raise reader.unavailable(str(info.error))
+    found = info.config.metadata
+    if found.get(FORMAT_KEY) != FORMAT or not found.get(PARTITIONS_KEY, "").isdigit():
+        raise Invalid("the stream is no log that this release can read", who=wanted.bucket, where=f"metadata {FORMAT_KEY}", expected=FORMAT,
+                      found=found.get(FORMAT_KEY, "nothing"), instead="choose another namespace, or use the release that made it")
+    return Subjects(wanted.namespace, int(found[PARTITIONS_KEY]))
+
+
+def sequence_in(cursor: Cursor | None) -> int:
+    """The stream sequence that a cursor holds."""
+    if cursor is None:
+        return 0
+    if cursor.isascii() and cursor.isdigit():
+        return int(cursor)
+    raise Invalid("a cursor is not one of this log", where="after", expected="digits, as cursor() gives them", found=repr(cursor),
+                  instead="pass a cursor that this log gave, or None for the beginning")

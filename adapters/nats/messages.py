@@ -1,0 +1,89 @@
+"""Records as JetStream messages: a subject per stream, the chain in headers, the stored bytes as the body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from ...eventlog.errors import Corrupt, Invalid
+from ...eventlog.records import Append, Record
+from ...eventlog.streams import partition_of
+
+FIRST, LAST, PREVIOUS, DIGEST = "Perdure-First", "Perdure-Last", "Perdure-Previous", "Perdure-Digest"
+FENCE = "Nats-Expected-Last-Subject-Sequence"
+HEADERS_BYTES_MAX = 320
+
+NAMESPACE = re.compile(r"[A-Za-z0-9-]{1,64}")
+STREAM = re.compile(r"[A-Za-z0-9_/-]+")
+NOTHING = "_"
+"""An empty part of a stream's name: a subject has no empty tokens, and no escaped part is a lone underscore."""
+
+
+class Subjects(Struct, frozen=True, gc=False):
+    """Where the streams of a namespace live: `perdure.<namespace>.log.<partition>.<kind>.<tenant>.<id>`."""
+
+    namespace: str
+    partitions: int
+
+    @property
+    def bucket(self) -> str:
+        """The name of the JetStream stream that holds all of them."""
+        return f"PERDURE_{self.namespace}_LOG"
+
+    @property
+    def all(self) -> str:
+        return f"perdure.{self.namespace}.log.>"
+
+    def of(self, stream: str) -> str:
+        if not STREAM.fullmatch(stream):
+            raise Invalid("a stream's name does not fit a subject", where="stream", found=repr(stream),
+                          expected="parts of [A-Za-z0-9_-] between slashes", instead="make the name with stream_of, which escapes each part")
+        tokens = ".".join(part or NOTHING for part in stream.split("/"))
+        return f"perdure.{self.namespace}.log.{partition_of(stream, self.partitions)}.{tokens}"
+
+
+def stream_of_subject(subject: str) -> str:
+    return "/".join("" if token == NOTHING else token for token in subject.split(".")[4:])
+
+
+def checked_namespace(namespace: str) -> str:
+    if NAMESPACE.fullmatch(namespace):
+        return namespace
+    raise Invalid("a namespace does not fit a subject", where="namespace", expected="1 to 64 of [A-Za-z0-9-]", found=repr(namespace),
+                  instead="choose a plain name, such as 'production'")
+
+
+def headers_of(append: Append, behind: int) -> dict[str, str]:
+    """The chain in headers, and the fence: the server stores it only if the subject ends at sequence `behind`."""
+    return {
+        FENCE: str(behind),
+        FIRST: str(append.expected.version + 1),
+        LAST: str(append.tail.version),
+        PREVIOUS: append.expected.digest.hex(),
+        DIGEST: append.tail.digest.hex(),
+    }
+
+
+def record_of(subject: str, headers: Mapping[str, str] | None, data: bytes, sequence: int) -> Record:
+    """The record that a stored message holds; a message that no log wrote is Corrupt."""
+    try:
+        found = headers or {}
+        previous, digest = bytes.fromhex(found[PREVIOUS]), bytes.fromhex(found[DIGEST])
+        return Record(stream_of_subject(subject), int(found[FIRST]), int(found[LAST]), previous, digest, data, sequence)
+    except (KeyError, ValueError) as error:
+        raise Corrupt(
+            "the log holds a message that is no record",
+            who=stream_of_subject(subject),
+            where=f"subject {subject}, sequence {sequence}",
+            expected=f"headers {FIRST}, {LAST}, {PREVIOUS} and {DIGEST}",
+            found=f"{type(error).__name__}: {error}",
+            instead="let nothing but perdure publish below this subject; the message itself shows who did",
+        ) from error
+
+
+def headers_in(block: bytes) -> dict[str, str]:
+    """The headers in a raw block, as the server hands it out beside a stored message."""
+    lines = (line.partition(b":") for line in block.split(b"\r\n")[1:])
+    return {name.decode(): value.strip().decode() for name, _, value in lines if name}
