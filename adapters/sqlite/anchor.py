@@ -56,10 +56,11 @@ class Place(Struct, frozen=True, gc=False):
         """The place behind the records with these digests."""
         if not digests:
             return self
-        base, block = self.base, self.block + b"".join(digests)
-        while len(block) >= BLOCK_BYTES:
-            base, block = sha256(base + block[:BLOCK_BYTES]).digest(), block[BLOCK_BYTES:]
-        return Place(self.position + len(digests), digests[-1], base, block)
+        base, blocks = self.base, self.block + b"".join(digests)
+        full = len(blocks) - len(blocks) % BLOCK_BYTES
+        for start in range(0, full, BLOCK_BYTES):
+            base = sha256(base + blocks[start : start + BLOCK_BYTES]).digest()
+        return Place(self.position + len(digests), digests[-1], base, blocks[full:])
 
 
 START = Place(0, GENESIS, GENESIS)

@@ -6,11 +6,12 @@ It knows asyncio and trio, costs half of what a worker pool costs, and keeps wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeAlias, TypeVar, cast
 
 import anyio
 
@@ -33,14 +34,18 @@ class Hop:
     async def run(self, work: Callable[[], T], *, then: Callable[[], object] | None = None) -> T:
         """The result of `work`, run on the thread; `then` is called on the loop when it is done, cancelled or not."""
         job = self._put(work, then)
-        await job.done.wait()
+        await job.wait()
         return job.result()
 
     async def run_shielded(self, work: Callable[[], T], *, then: Callable[[], object] | None = None) -> T:
-        """Like `run`, and a cancelled caller still waits for the end."""
+        """Like `run`, and a cancelled caller still waits for the end; the shield costs nothing unless it is needed."""
         job = self._put(work, then)
-        with anyio.CancelScope(shield=True):
-            await job.done.wait()
+        try:
+            await job.wait()
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await job.wait()
+            raise
         return job.result()
 
     def stop(self) -> None:
@@ -73,10 +78,11 @@ class Job(Generic[T]):
     """One function on its way to the thread and back."""
 
     def __init__(self, work: Callable[[], T], then: Callable[[], object] | None) -> None:
-        self.done = anyio.Event()
         self._work = work
         self._then = then
-        self._schedule = scheduler()
+        self._ended = False
+        self._ring: Callable[[], object] = never
+        self._call_soon, self._bell = loop_here()
         self._value: T | None = None
         self._error: BaseException | None = None
 
@@ -87,12 +93,19 @@ class Job(Generic[T]):
         except BaseException as error:  # whatever it is, it belongs to the caller
             self._error = error
         with suppress(RuntimeError):  # the loop is gone, and with it whoever waited
-            self._schedule(self._finish)
+            self._call_soon(self._end)
 
-    def _finish(self) -> None:
+    def _end(self) -> None:
+        self._ended = True
         if self._then is not None:
             self._then()
-        self.done.set()
+        self._ring()
+
+    async def wait(self) -> None:
+        """Until it has ended; once more after a cancellation."""
+        if not self._ended:
+            self._ring, rung = self._bell()
+            await rung
 
     def result(self) -> T:
         if self._error is not None:
@@ -100,14 +113,34 @@ class Job(Generic[T]):
         return cast("T", self._value)
 
 
-def scheduler() -> Callable[..., object]:
-    """How another thread gets a function called on the loop that is running here."""
+Bell: TypeAlias = tuple[Callable[[], object], Awaitable[object]]
+
+
+def loop_here() -> tuple[Callable[..., object], Callable[[], Bell]]:
+    """How another thread calls a function on the loop that is running here, and how a task waits for a ring."""
     try:
-        return asyncio.get_running_loop().call_soon_threadsafe
+        loop = asyncio.get_running_loop()
     except RuntimeError:
         from trio.lowlevel import current_trio_token  # only a program that runs on trio has it
 
-        return current_trio_token().run_sync_soon
+        return current_trio_token().run_sync_soon, trio_bell
+    return loop.call_soon_threadsafe, partial(asyncio_bell, loop)
+
+
+def asyncio_bell(loop: asyncio.AbstractEventLoop) -> Bell:
+    """A bare future: half the price of an event."""
+    future: asyncio.Future[None] = loop.create_future()
+
+    def ring() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    return ring, future
+
+
+def trio_bell() -> Bell:
+    event = anyio.Event()
+    return event.set, event.wait()
 
 
 def never() -> None:

@@ -45,14 +45,15 @@ async def open_sqlite(path: str | Path, *, renew_anchor: bool = False) -> AsyncG
 
 @asynccontextmanager
 async def owned(name: str, make: Callable[[], C]) -> AsyncGenerator[tuple[C, Hop]]:
-    """Something made, used and closed on a thread of its own."""
-    hop = Hop(name)
+    """Something made, used and closed on a thread of its own; closed even if the caller was cancelled while it was made."""
+    hop, made = Hop(name), list[C]()
     try:
-        thing = await hop.run_shielded(make)
-        try:
-            yield thing, hop
-        finally:
-            hop.idle = never
-            await hop.run_shielded(thing.close)
+        await hop.run_shielded(lambda: made.append(make()))
+        yield made[0], hop
     finally:
-        hop.stop()
+        hop.idle = never
+        try:
+            for thing in made:
+                await hop.run_shielded(thing.close)
+        finally:
+            hop.stop()

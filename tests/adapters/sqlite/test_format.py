@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 
 from perdure.adapters.sqlite.open import open_sqlite
@@ -97,6 +98,16 @@ async def test_a_directory_is_no_log(tmp_path: Path) -> None:
 
 async def test_memory_is_no_file() -> None:
     assert "log in memory" in (await refusal(":memory:", Invalid)).instead
+
+
+async def test_an_opening_that_is_cancelled_leaves_the_log_free(tmp_path: Path) -> None:
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        async with open_sqlite(tmp_path / "log.db"):
+            pass
+
+    async with open_sqlite(tmp_path / "log.db") as carrier:
+        assert (scope.cancelled_caught, carrier.epoch) == (True, 2)
 
 
 async def test_the_file_reads_well_without_us(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Generator
 
@@ -59,6 +60,26 @@ async def test_a_cancelled_caller_waits_for_the_end_of_a_shielded_run(hop: Hop) 
         end.set()
 
     assert done == ["whole"]
+
+
+async def test_a_task_cancelled_by_asyncio_itself_waits_too(hop: Hop, anyio_backend_name: str) -> None:
+    if anyio_backend_name != "asyncio":
+        pytest.skip("trio has no such thing")
+    told, end, done = anyio.Event(), threading.Event(), list[str]()
+
+    def slowly() -> None:
+        end.wait(10)
+        done.append("whole")
+
+    task = asyncio.create_task(hop.run_shielded(slowly, then=told.set))
+    await asyncio.sleep(0)
+    task.cancel()
+    end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert done == ["whole"]
+    assert told.is_set()
 
 
 async def test_abandoned_work_is_done_all_the_same_and_its_word_arrives(hop: Hop) -> None:
