@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 
 from msgspec import Struct
 
-from ...eventlog.errors import Bug, Conflict, Invalid, PerdureError, Unavailable
+from ...eventlog.errors import Bug, Conflict, Invalid, PerdureError, Refused, Unavailable
 from ...eventlog.memory import conflict
 from ...eventlog.records import EMPTY, Append, Record, Tail
 from . import api
@@ -99,6 +99,11 @@ class Committer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._queues
+
     def submit(self, append: Append) -> asyncio.Future[Tail | Conflict]:
         """What will become of an append; those of one stream are judged in the order they came."""
         if self._closed:
@@ -161,7 +166,7 @@ class Committer:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.reader.patience
         while clock() < deadline:
-            match await self._publish(append, behind):
+            match await self._publish(append, behind, doubtful=doubtful):
                 case api.Ack(error=None, duplicate=False, seq=sequence):
                     return self._stored(append, sequence)
                 case api.Ack(error=api.ApiError(err_code=api.IN_FLIGHT)):
@@ -191,13 +196,17 @@ class Committer:
         found = await self.reader.last(append.stream)
         return found.position if found is not None and found.tail == append.expected else self._lost(append, found)
 
-    async def _publish(self, append: Append, behind: int) -> api.Ack | None:
-        """One attempt; None where no answer came."""
+    async def _publish(self, append: Append, behind: int, *, doubtful: bool) -> api.Ack | None:
+        """One attempt; None where no answer came, or one that says nothing of the attempts before it."""
         subject = self.reader.subjects.of(append.stream)
         try:
             message = await self.connection.ask(subject, append.data, headers_of(append, behind), within=self.reader.answer_timeout)
         except NoAnswer:
             return None
+        except Refused:
+            if doubtful:
+                return None
+            raise
         return None if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS else api.ack(message.data)
 
     def _stored(self, append: Append, sequence: int) -> Tail:

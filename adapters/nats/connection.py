@@ -76,9 +76,18 @@ class Connection:
                                   found=str(self.client.last_error or "closed"), instead="open the log again")
             await (asyncio.sleep(PAUSE) if self._up.is_set() else self._up.wait())
 
+    async def ready_within(self, seconds: float) -> None:
+        """The same for so many seconds, then NoAnswer."""
+        if not self.client.is_connected:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self.ready()
+            except TimeoutError as error:
+                raise NoAnswer("the connection is away") from error
+
     async def ask(self, subject: str, body: bytes, headers: dict[str, str] | None = None, *, within: float) -> Msg:
         """The answer to a message. None within so many seconds is NoAnswer, a lack of permission Refused."""
-        await self._ready_within(within)
+        await self.ready_within(within)
         self._count += 1
         reply = f"{self._prefix}{self._count}"
         answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
@@ -104,7 +113,6 @@ class Connection:
     @asynccontextmanager
     async def inbox(self) -> AsyncGenerator[Inbox]:
         """An inbox for answers of many messages."""
-        await self.ready()
         inbox = Inbox(self.client.new_inbox())
         subscription = await self._subscribe(f"{inbox.prefix}.*", inbox.put)
         try:
@@ -122,14 +130,6 @@ class Connection:
         subscription: Subscription = await client.subscribe(subject, cb=hear)
         return subscription
 
-    async def _ready_within(self, seconds: float) -> None:
-        if not self.client.is_connected:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self.ready()
-            except TimeoutError as error:
-                raise NoAnswer("the connection is away") from error
-
     async def _on_answer(self, message: Msg) -> None:
         question = self._questions.get(message.subject)
         if question is not None and not question.answer.done():
@@ -139,7 +139,7 @@ class Connection:
         logger.warning("nats: %s", str(error) or type(error).__name__)
         found = DENIED.search(str(error))
         if found:
-            self._fail(denied(found[1]), found[1])
+            self._deny(found[1].lower())
 
     async def _on_lost(self) -> None:
         if not self._closing:
@@ -157,9 +157,15 @@ class Connection:
         self._fail(NoAnswer("the connection is closed"))
         self._up.set()
 
-    def _fail(self, error: Exception, subject: str | None = None) -> None:
+    def _deny(self, subject: str) -> None:
+        """Tell the asker; the client lowers the case of what the server says, so two that look alike are left in doubt."""
+        asked = [question for question in self._questions.values() if question.subject.lower() == subject and not question.answer.done()]
+        for question in asked:
+            question.answer.set_exception(denied(question.subject) if len(asked) == 1 else NoAnswer("perhaps not permitted"))
+
+    def _fail(self, error: Exception) -> None:
         for question in self._questions.values():
-            if not question.answer.done() and subject in {None, question.subject}:
+            if not question.answer.done():
                 question.answer.set_exception(error)
 
 

@@ -28,6 +28,7 @@ PAUSE = 0.1
 async def follow(reader: Reader, start: int) -> AsyncIterator[Record]:
     """All records from a sequence on, in order, for ever: an outage is a pause, and after a gap it reads again."""
     while True:
+        await reader.connection.ready()
         async with reader.connection.inbox() as inbox:
             async for record in consume(reader, inbox, start):
                 yield record

@@ -38,8 +38,8 @@ class Subjects(Struct, frozen=True, gc=False):
 
     def of(self, stream: str) -> str:
         if not STREAM.fullmatch(stream):
-            raise Invalid("a stream's name does not fit a subject", where="stream", found=repr(stream),
-                          expected="parts of [A-Za-z0-9_-] between slashes", instead="make the name with stream_of, which escapes each part")
+            raise Invalid("a name of a stream fits no subject", where="stream", found=repr(stream),
+                          expected="parts of [A-Za-z0-9_-] between slashes", instead="make the name with stream_of; it escapes each part")
         tokens = ".".join(part or NOTHING for part in stream.split("/"))
         return f"perdure.{self.namespace}.log.{partition_of(stream, self.partitions)}.{tokens}"
 

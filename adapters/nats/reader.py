@@ -53,6 +53,7 @@ class Reader:
     async def pages(self, stream: str, start: int = 1) -> AsyncIterator[list[Record]]:
         """The records of a stream from a sequence on, a page at a time."""
         more = True
+        await self._insist(lambda: self.connection.ready_within(self.answer_timeout))
         async with self.connection.inbox() as inbox:
             while more:
                 page, more = await self._page(inbox, self.subjects.of(stream), start)
@@ -84,7 +85,7 @@ class Reader:
 
     async def _receive_page(self, inbox: Inbox, question: Mapping[str, Any]) -> tuple[list[Record], bool]:
         """One page; a page with a gap, because the client dropped a message, is NoAnswer."""
-        await self.connection.ready()
+        await self.connection.ready_within(self.answer_timeout)
         reply = inbox.address()
         await self.connection.tell(f"$JS.API.DIRECT.GET.{self.subjects.bucket}", api.encode(question), reply)
         page: list[Record] = []

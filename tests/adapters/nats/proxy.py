@@ -1,0 +1,82 @@
+"""A TCP proxy before a real nats-server that loses bytes on request: the fault is the network's, the server is whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+ACKNOWLEDGED = b'_LOG","seq":'
+PUBLISHED = b"HPUB perdure."
+
+
+class Proxy:
+    """Passes bytes on, but for what it was told to lose, once."""
+
+    def __init__(self, upstream: int) -> None:
+        self.upstream = upstream
+        self.port = 0
+        self.lost = asyncio.Event()
+        self._lose_from: dict[str, bytes] = {}
+        self._cut = False
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def lose_answer(self, *, cut: bool = False) -> None:
+        """Lose the next acknowledgement of an append; with `cut`, and the connection too."""
+        self._lose("server", ACKNOWLEDGED, cut)
+
+    def lose_question(self, *, cut: bool = False) -> None:
+        """Lose the next append on its way to the server."""
+        self._lose("client", PUBLISHED, cut)
+
+    def _lose(self, side: str, mark: bytes, cut: bool) -> None:
+        self.lost.clear()
+        self._lose_from = {side: mark}
+        self._cut = cut
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self.upstream)
+        self._writers |= {writer, back}
+        pumps = [asyncio.create_task(self._pump("client", reader, back)), asyncio.create_task(self._pump("server", there, writer))]
+        self._pumps.update(pumps)
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for end in (writer, back):
+            end.close()
+
+    async def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+        if self._pumps:
+            await asyncio.wait(self._pumps)
+
+    async def _pump(self, side: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65_536):
+                if side in self._lose_from and self._lose_from[side] in data:
+                    self._lose_from = {}
+                    self.lost.set()
+                    if self._cut:
+                        return
+                    continue
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            return
+
+
+@asynccontextmanager
+async def proxied(upstream: int) -> AsyncGenerator[Proxy]:
+    proxy = Proxy(upstream)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        await proxy.close()
+        await server.wait_closed()
