@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -92,7 +92,7 @@ def snapshot_of(actor: Actor) -> Snapshot | None:
 
 
 @contextmanager
-def collector_off() -> Iterator[None]:
+def collector_off() -> Generator[None]:
     """Folding makes many objects that live on: the cyclic collector would look at them again and again."""
     was_on = gc.isenabled()
     gc.disable()

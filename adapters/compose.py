@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     *,
     workflows: Iterable[Workflow[..., Any]] = (),
     settings: Settings | None = None,
-) -> AsyncIterator[Runtime]:
+) -> AsyncGenerator[Runtime]:
     """Open the log at `url` and serve its runs until the end of the block.
 
     `sqlite:///shop.db` is a file beside the program, `sqlite:////var/lib/shop.db` one by its absolute path, `memory:` a
@@ -53,17 +53,17 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
 def carrier_of(url: str) -> AbstractAsyncContextManager[Carrier]:
     """The carrier that a URL names; nothing is loaded that it does not need."""
     scheme, _, rest = url.partition(":")
-    if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
+    if scheme == "sqlite" and rest.startswith("///") and (path := rest.removeprefix("///")):
         from .sqlite.open import open_sqlite
 
-        return open_sqlite(rest[3:])
+        return open_sqlite(path)
     if url in ("memory:", "memory://"):
         return _in_memory()
     raise Invalid("the URL names no carrier", who="perdure.open", where="url", expected=URLS, found=repr(url), instead="write for example sqlite:///perdure.db")
 
 
 @asynccontextmanager
-async def _in_memory() -> AsyncIterator[Carrier]:
+async def _in_memory() -> AsyncGenerator[Carrier]:
     from ..eventlog.memory import MemoryLog
 
     yield MemoryLog().carrier()

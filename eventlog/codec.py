@@ -64,7 +64,7 @@ class Codec(Generic[E]):
     def _decode_old(self, data: bytes, error: msgspec.MsgspecError) -> Batch[E]:
         """The slow way, for events of older releases: raw fields through the upcasters, then typed."""
         try:
-            raw = msgspec.json.decode(data)
+            raw: Any = msgspec.json.decode(data)
             if not self.upcasters or not isinstance(raw, dict):
                 raise error
             raw["events"] = [self._upcast(event) for event in raw["events"]]

@@ -80,7 +80,8 @@ class MemoryHeads:
         return self.log.summaries.get(stream)
 
     async def due(self, before: int, *, after: tuple[int, str] | None = None, limit: int = 1000) -> Sequence[Summary]:
-        keyed = sorted((s.head.wake_at, s.stream) for s in self.log.summaries.values() if s.head.wake_at is not None and s.head.wake_at <= before)
+        waking = ((s.head.wake_at, s.stream) for s in self.log.summaries.values() if s.head.wake_at is not None)
+        keyed = sorted(key for key in waking if key[0] <= before)
         return [self.log.summaries[key[1]] for key in keyed if after is None or key > after][:limit]
 
     async def all(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Summary]:

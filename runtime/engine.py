@@ -108,8 +108,13 @@ class Runtime:
         A workflow's own parameters named `id`, `command` or `tenant` must be passed by position.
         """
         if not isinstance(workflow, Workflow):
-            raise Invalid("only a workflow can be started", who=repr(workflow), expected="a function decorated with @workflow", found=type(workflow).__name__,
-                          instead="decorate it, or call it as what it is")
+            raise Invalid(
+                "only a workflow can be started",
+                who=repr(workflow),
+                expected="a function decorated with @workflow",
+                found=type(workflow).__name__,
+                instead="decorate it, or call it as what it is",
+            )
         known: Workflow[..., Any] = workflow
         if self.registry.find(known.name, known.version) is not known:
             self.registry.newest(known.name)

@@ -35,7 +35,8 @@ class RunHandle(Generic[R]):
 
     async def signal(self, name: str, value: Any = None, *, command: str = "") -> None:
         """Send a signal; repeated with the same `command` it counts once."""
-        await self._runtime.do(SignalRun(tenant=self.tenant, run=self.id, name=name, value=Raw(msgspec.json.encode(value)), command=command))
+        raw = Raw(msgspec.json.encode(value))
+        await self._runtime.do(SignalRun(tenant=self.tenant, run=self.id, name=name, value=raw, command=command))
 
     async def cancel(self, reason: str = "", *, command: str = "") -> None:
         """Ask the run to end: `Cancelled` is raised at its awaits, and its cleanup runs."""
@@ -55,7 +56,8 @@ class RunHandle(Generic[R]):
 
     async def result(self, *, within: timedelta | None = None) -> R:
         """What the workflow returned, once it has; RunError if the run ended otherwise, Unavailable if it takes longer than `within`."""
-        reply = await self._runtime.do(AwaitRun(tenant=self.tenant, run=self.id, within=within.total_seconds() if within is not None else None))
+        seconds = None if within is None else within.total_seconds()
+        reply = await self._runtime.do(AwaitRun(tenant=self.tenant, run=self.id, within=seconds))
         if reply.status != "completed" or isinstance(reply.result, UnsetType):
             raise RunError(self.id, reply.status, reply.failure)
         shape = self._returns or self._runtime.shape_of(reply.workflow)

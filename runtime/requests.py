@@ -31,22 +31,30 @@ class StartRun(Request, frozen=True, tag="start", kw_only=True):
 
 
 class SignalRun(Request, frozen=True, tag="signal", kw_only=True):
+    """Send a signal to a run."""
+
     run: str
     name: str
     value: Raw = Raw(b"null")
 
 
 class CancelRun(Request, frozen=True, tag="cancel", kw_only=True):
+    """Ask a run to end, its cleanup done."""
+
     run: str
     reason: str = ""
 
 
 class TerminateRun(Request, frozen=True, tag="terminate", kw_only=True):
+    """End a run at once."""
+
     run: str
     reason: str = ""
 
 
 class LookAtRun(Request, frozen=True, tag="look", kw_only=True):
+    """Ask how a run stands."""
+
     run: str
 
 

@@ -29,5 +29,12 @@ def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not text.isdigit() or int(text) < 1:
-        raise Invalid("a setting does not fit", who=name, where="environment", expected="a whole number from 1", found=repr(text), instead=f"unset it for {default}")
+        raise Invalid(
+            "a setting does not fit",
+            who=name,
+            where="environment",
+            expected="a whole number from 1",
+            found=repr(text),
+            instead=f"write a number, or unset it for {default}",
+        )
     return int(text)

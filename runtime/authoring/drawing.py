@@ -7,6 +7,7 @@ SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators"
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import MutableSequence, Sequence
 from random import Random
 from typing import Any, NoReturn, TypeVar, cast
@@ -79,10 +80,10 @@ class Drawing(Random):
     def choices(self, population: Any, weights: Any = None, *, cum_weights: Any = None, k: int = 1) -> list[Any]:
         if weights is None and cum_weights is None:
             return [self.choice(population) for _ in range(k)]
-        totals: list[float] = list(cum_weights) if cum_weights is not None else _running(weights)
+        totals: list[float] = list(cum_weights) if cum_weights is not None else _running(cast("Sequence[float]", weights))
         if len(totals) != len(population) or not totals or totals[-1] <= 0:
             raise ValueError("weights must be as many as the population and more than zero in all")
-        return [population[next(i for i, total in enumerate(totals) if drawn < total)] for drawn in (self.random() * totals[-1] for _ in range(k))]
+        return [population[bisect(totals, self.random() * totals[-1], 0, len(totals) - 1)] for _ in range(k)]
 
     def shuffle(self, x: MutableSequence[Any]) -> None:
         for i in range(len(x) - 1, 0, -1):
@@ -106,10 +107,16 @@ class Drawing(Random):
         return low + (high - low) * math.sqrt(drawn * middle)
 
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise Invalid("this distribution is not offered in a workflow", who="perdure.random()", expected="random, getrandbits, randbytes, randrange, randint, choice, choices, shuffle, sample, uniform or triangular",
-                      found="one that needs the logarithm or sine of the platform, which differ between machines", instead="draw it in a step")
+        raise Invalid(
+            "this distribution is not offered in a workflow",
+            who="perdure.random()",
+            expected="random, getrandbits, randbytes, randrange, randint, choice, choices, shuffle, sample, uniform or triangular",
+            found="one that needs the logarithm or sine of the platform, which differ between machines",
+            instead="draw it in a step",
+        )
 
-    betavariate = binomialvariate = expovariate = gammavariate = gauss = lognormvariate = normalvariate = paretovariate = vonmisesvariate = weibullvariate = cast("Any", _refuse)
+    betavariate = binomialvariate = expovariate = gammavariate = gauss = cast("Any", _refuse)
+    lognormvariate = normalvariate = paretovariate = vonmisesvariate = weibullvariate = cast("Any", _refuse)
 
 
 def _running(weights: Sequence[float]) -> list[float]:

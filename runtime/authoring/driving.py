@@ -39,6 +39,11 @@ def driver(word: str) -> Driver:
     """The driver of the workflow that runs right now; Invalid outside a workflow."""
     found = DRIVER.get()
     if found is None:
-        raise Invalid(f"{word} was called outside a workflow", who=word, expected="a call from the code of an @workflow function, or from what it awaits",
-                      found="no workflow is being driven here", instead="in a step or in plain code use the ordinary means of Python")
+        raise Invalid(
+            f"{word} was called outside a workflow",
+            who=word,
+            expected="a call from the code of an @workflow function, or from what it awaits",
+            found="no workflow is being driven here",
+            instead="in a step or in plain code use the ordinary means of Python",
+        )
     return found

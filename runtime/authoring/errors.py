@@ -102,7 +102,9 @@ def _text(error: BaseException) -> str:
 
 def _details(error: BaseException) -> Raw | None:
     """The encodable fields of an exception: its attributes, and its arguments where they say more than its text."""
-    fields: dict[str, Any] = error.parts() if isinstance(error, PerdureError) else {k: v for k, v in vars(error).items() if not k.startswith("_")}
+    fields: dict[str, Any] = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+    if isinstance(error, PerdureError):
+        fields = dict(error.parts())
     if error.args and error.args != (str(error),):
         fields["args"] = list(error.args)
     kept: dict[str, Any] = {}

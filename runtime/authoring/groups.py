@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine, Generator
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Generic, Literal, TypeVar, cast, overload
+from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 
 from msgspec import Struct
 
@@ -51,7 +51,7 @@ class First(Struct, Generic[T], frozen=True):
 
 
 def first_of(*work: Awaitable[T]) -> Coroutine[Any, Any, First[T]]:
-    """The first to end, in the order of the log. The others are cancelled and have ended before this returns; the error of the first is raised."""
+    """The first to end, in the order of the log; its error is raised. The others are cancelled and have ended before this returns."""
     return cast("Coroutine[Any, Any, First[T]]", Together(work, first=True))
 
 
@@ -70,12 +70,15 @@ class Task(Generic[T]):
 
 
 class TaskGroup:
-    """`async with task_group() as group:` ends when every branch has; a branch that fails cancels the rest, and the errors are raised as a group."""
+    """`async with task_group() as group:` ends when every branch has.
+
+    A branch that fails cancels the rest, and the errors are raised as a group.
+    """
 
     def __init__(self) -> None:
         self._group: Any = None
 
-    async def __aenter__(self) -> TaskGroup:
+    async def __aenter__(self) -> Self:
         self._group = await OpenGroup()
         return self
 
@@ -114,7 +117,7 @@ class Scope:
         self.expired = False
         """Whether the time was up before the body ended."""
 
-    async def __aenter__(self) -> Scope:
+    async def __aenter__(self) -> Self:
         await OpenScope(self, self._duration)
         return self
 

@@ -21,8 +21,13 @@ class Retry(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.first < timedelta(0) or self.longest < timedelta(0) or self.factor < 1 or not 0 <= self.jitter <= 1:
-            raise Invalid("a retry policy makes no sense", who="Retry", expected="attempts >= 1, first >= 0, longest >= 0, factor >= 1, 0 <= jitter <= 1",
-                          found=repr(self), instead="leave a field out to get its default")
+            raise Invalid(
+                "a retry policy makes no sense",
+                who="Retry",
+                expected="attempts >= 1, first >= 0, longest >= 0, factor >= 1, 0 <= jitter <= 1",
+                found=repr(self),
+                instead="leave a field out to get its default",
+            )
 
 
 ONCE = Retry(attempts=1)

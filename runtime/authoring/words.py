@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar, cast, overload
 from uuid import UUID
@@ -16,7 +16,7 @@ from .values import Shape
 
 T = TypeVar("T")
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _shapes: dict[Any, Shape] = {}
 
@@ -29,8 +29,14 @@ def sleep(duration: timedelta) -> Coroutine[Any, Any, None]:
 def sleep_until(moment: datetime) -> Coroutine[Any, Any, None]:
     """Wait until a moment, which must have a time zone."""
     if moment.tzinfo is None:
-        raise Invalid("a moment without a time zone means another one on every machine", who="sleep_until", where="moment", expected="a datetime with tzinfo",
-                      found=repr(moment), instead="use datetime(…, tzinfo=timezone.utc)")
+        raise Invalid(
+            "a moment without a time zone means another one on every machine",
+            who="sleep_until",
+            where="moment",
+            expected="a datetime with tzinfo",
+            found=repr(moment),
+            instead="use datetime(…, tzinfo=timezone.utc)",
+        )
     return cast("Coroutine[Any, Any, None]", Sleep(None, microseconds(moment - EPOCH)))
 
 

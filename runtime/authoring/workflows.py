@@ -86,8 +86,13 @@ class Registry:
         for known in workflows:
             other = self.by_key.setdefault((known.name, known.version), known)
             if other is not known:
-                raise Invalid("two workflows have one name and version", who=f"workflow {known.name!r}", where=f"version {known.version}",
-                              found=f"{other.function.__module__} and {known.function.__module__}", instead="give one of them another name or version")
+                raise Invalid(
+                    "two workflows have one name and version",
+                    who=f"workflow {known.name!r}",
+                    where=f"version {known.version}",
+                    found=f"{other.function.__module__} and {known.function.__module__}",
+                    instead="give one of them another name or version",
+                )
 
     def find(self, name: str, version: int) -> Workflow[..., Any] | None:
         return self.by_key.get((name, version))
@@ -96,8 +101,14 @@ class Registry:
         """The highest version of a workflow, for a new run."""
         versions = [version for known, version in self.by_key if known == name]
         if not versions:
-            raise NotFound("no such workflow", who=f"workflow {name!r}", where="the workflows of this runtime", expected=self.names() or "at least one workflow",
-                           found=name, instead="pass it to perdure.open(workflows=[…]), or check the spelling")
+            raise NotFound(
+                "no such workflow",
+                who=f"workflow {name!r}",
+                where="the workflows of this runtime",
+                expected=self.names() or "at least one workflow",
+                found=name,
+                instead="pass it to perdure.open(workflows=[…]), or check the spelling",
+            )
         return self.by_key[name, max(versions)]
 
     def names(self) -> str:

@@ -43,9 +43,17 @@ def judge(stream: str, records: Iterable[Record], registry: Registry | None = No
     """As `replay`, over records that are at hand."""
     facts = fold(stream, records)
     if facts.length == 0:
-        raise NotFound("there is no such run", who=stream, expected="a stream with records", found="none", instead="list the runs with 'perdure runs'")
-    agrees, difference = drive(parts_of(stream)[2], facts, registry)
-    return Verdict(parts_of(stream)[2], facts.workflow, facts.version, facts.phase, facts.length, state_digest(facts), workflow_hash(facts), agrees, difference)
+        raise NotFound(
+            "there is no such run",
+            who=stream,
+            expected="a stream with records",
+            found="none",
+            instead="list the runs with 'perdure runs'",
+        )
+    run = parts_of(stream)[2]
+    agrees, difference = drive(run, facts, registry)
+    digests = state_digest(facts), workflow_hash(facts)
+    return Verdict(run, facts.workflow, facts.version, facts.phase, facts.length, *digests, agrees, difference)
 
 
 def fold(stream: str, records: Iterable[Record]) -> RunState:

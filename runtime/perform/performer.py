@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,7 +48,7 @@ class Performer:
             promise.keep(standing)
 
     @contextmanager
-    def awaiting(self, stream: str) -> Iterator[Promise]:
+    def awaiting(self, stream: str) -> Generator[Promise]:
         """A promise of how the run ends, kept from now on."""
         promise = Promise()
         self._waiting.setdefault(stream, []).append(promise)

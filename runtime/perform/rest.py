@@ -16,7 +16,7 @@ class Rest:
     __slots__ = ("context", "coroutine", "wish")
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], wish: Any, context: Context) -> None:
-        self.coroutine = coroutine
+        self.coroutine: Any = coroutine
         self.wish = wish
         self.context = context
 

@@ -9,6 +9,8 @@ from ..authoring.retry import Retry
 
 
 class Start(Struct, frozen=True, gc=False):
+    """Begin the run."""
+
     workflow: str
     version: int
     input: Raw
@@ -42,17 +44,23 @@ class Wake(Struct, frozen=True, gc=False):
 
 
 class Signal(Struct, frozen=True, gc=False):
+    """Hand the code a message."""
+
     name: str
     value: Raw
     command: str = ""
 
 
 class Cancel(Struct, frozen=True, gc=False):
+    """End the run, its cleanup done."""
+
     reason: str = ""
     command: str = ""
 
 
 class Terminate(Struct, frozen=True, gc=False):
+    """End the run at once."""
+
     reason: str = ""
     command: str = ""
 

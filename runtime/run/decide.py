@@ -13,6 +13,7 @@ from . import events as ev
 from .state import RunState
 
 SIGNALS_MAX = 10_000
+SHOWN_MAX = 80
 
 NONE: Sequence[Event] = ()
 
@@ -26,14 +27,20 @@ def _start(state: RunState, command: cmd.Start, now: int, worker: str) -> Sequen
     if state.phase == "new":
         return [ev.RunStarted(command.workflow, command.version, command.input, command.seed, command.command)]
     if (state.workflow, bytes(state.input)) != (command.workflow, bytes(command.input)):
-        raise Refused("the id belongs to another run", who=f"run of workflow {state.workflow!r}", where="start", expected=f"the input it was started with: {_shown(state.input)}",
-                      found=f"workflow {command.workflow!r} with {_shown(command.input)}", instead="choose another id, or start with the same input to get that run")
+        raise Refused(
+            "the id belongs to another run",
+            who=f"run of workflow {state.workflow!r}",
+            where="start",
+            expected=f"the input it was started with: {_shown(state.input)}",
+            found=f"workflow {command.workflow!r} with {_shown(command.input)}",
+            instead="choose another id, or start with the same input to get that run",
+        )
     return NONE
 
 
 def _shown(value: Any) -> str:
     text = bytes(value).decode(errors="replace")
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 3] + "..."
 
 
 def _step_ended(state: RunState, command: cmd.StepEnded, now: int, worker: str) -> Sequence[Event]:
@@ -48,7 +55,8 @@ def _step_broke(state: RunState, command: cmd.StepBroke, now: int, worker: str) 
     step = wanted or state.abandoned.get(command.id)
     if step is None or step.attempt != command.attempt:
         return NONE
-    pause = pause_after(command.retry, command.attempt, state.seed, command.id) if wanted is not None and command.retry is not None else None
+    again = command.retry if wanted is not None else None
+    pause = None if again is None else pause_after(again, command.attempt, state.seed, command.id)
     retry_at = None if pause is None else now + pause
     return (ev.StepFailed(command.id, command.attempt, command.error, command.started, command.ended, worker, retry_at),)
 

@@ -9,6 +9,8 @@ from ..authoring.errors import Failure
 
 
 class RunStarted(Event, frozen=True):
+    """The run began; `input` holds the arguments, `seed` feeds its chance."""
+
     workflow: str
     version: int
     input: Raw
@@ -48,11 +50,15 @@ class StepFailed(Event, frozen=True):
 
 
 class TimerSet(Event, frozen=True):
+    """The code waits for a moment, in microseconds since 1970."""
+
     id: str
     due: int
 
 
 class TimerFired(Event, frozen=True):
+    """A timer came due."""
+
     id: str
     due: int
 
@@ -64,6 +70,8 @@ class EffectsAbandoned(Event, frozen=True):
 
 
 class SignalReceived(Event, frozen=True):
+    """A message for the code arrived."""
+
     name: str
     value: Raw
     command: str = ""
@@ -76,12 +84,16 @@ class AttributesSet(Event, frozen=True):
 
 
 class Logged(Event, frozen=True):
+    """The code wrote a line for people."""
+
     level: str
     message: str
     fields: Raw
 
 
 class CancelRequested(Event, frozen=True):
+    """Somebody wants the run to end, its cleanup done."""
+
     reason: str = ""
     command: str = ""
 
@@ -107,11 +119,15 @@ class Suspended(Event, frozen=True):
 
 
 class Resumed(Event, frozen=True):
+    """A build that agrees with the log goes on."""
+
     build: str = ""
     command: str = ""
 
 
 class RunCompleted(Event, frozen=True):
+    """The code returned."""
+
     result: Raw
 
 
@@ -123,10 +139,14 @@ class RunFailed(Event, frozen=True):
 
 
 class RunCancelled(Event, frozen=True):
+    """The code ended after it was cancelled."""
+
     reason: str = ""
 
 
 class RunTerminated(Event, frozen=True):
+    """The run was ended from outside, its code untouched."""
+
     reason: str = ""
     command: str = ""
 

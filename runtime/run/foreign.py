@@ -7,7 +7,8 @@ from typing import Any
 from ..authoring.errors import ForeignAwait
 
 INSTEAD = (
-    "do I/O inside an @step and await the step; wait with perdure.sleep or perdure.timeout; run things side by side with perdure.gather or perdure.task_group"
+    "do I/O inside an @step and await the step; wait with perdure.sleep or perdure.timeout; "
+    "run things side by side with perdure.gather or perdure.task_group"
 )
 
 

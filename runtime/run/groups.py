@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ...eventlog.errors import Invalid
 from ..authoring.effects import CloseScope, Effect, JoinGroup, JoinTask, OpenGroup, OpenScope, Sleep, Together
@@ -44,8 +44,14 @@ def start(machine: Machine, group: Group, work: Awaitable[Any], name: str | None
     """Begin a branch of a task group."""
     name = str(len(group.members)) if name is None else name
     if not NAME.fullmatch(name) or name in group.names:
-        raise Invalid("a branch needs a name of its own", who=f"task_group {group.id}", where="name", expected="letters, digits, '_' and '-', at most 60, not used yet",
-                      found=repr(name), instead="choose another name, or leave it out")
+        raise Invalid(
+            "a branch needs a name of its own",
+            who=f"task_group {group.id}",
+            where="name",
+            expected="letters, digits, '_' and '-', at most 60, not used yet",
+            found=repr(name),
+            instead="choose another name, or leave it out",
+        )
     branch = add(machine, group, work, name)
     if group.failing:
         cancel(machine, branch, Cancelled())
@@ -59,7 +65,7 @@ def add(machine: Machine, group: Group, work: Awaitable[Any], name: str) -> Bran
     if isinstance(work, Effect):
         leaf = Branch(path, None, group.parent.context, group, place)
         group.members.append(leaf)
-        machine.ask(leaf, cast("Effect[Any]", work))
+        machine.ask(leaf, work)
         return leaf
     coroutine = work if inspect.iscoroutine(work) else _awaiting(work)
     branch = Branch(path, coroutine, group.parent.context.copy(), group, place)
@@ -102,7 +108,8 @@ def ask_task(machine: Machine, branch: Branch, effect: JoinTask) -> None:
 def ended(machine: Machine, group: Group, member: Branch) -> None:
     """A member has ended: the others may have to, and the parent may go on."""
     group.left -= 1
-    if group.winner is None and group.cancel is None and not group.failing and (group.first or (member.error is not None and not group.keep_errors)):
+    decides = group.first or (member.error is not None and not group.keep_errors)
+    if decides and group.winner is None and group.cancel is None and not group.failing:
         group.winner = member
         _cancel_members(machine, group)
         if not group.joining:

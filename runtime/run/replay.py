@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from msgspec import Raw
+
 from ...eventlog.codec import Event
 from ...eventlog.errors import Diverged, Invalid
 from ..authoring.workflows import Workflow
@@ -28,13 +30,15 @@ def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
         script.check_end(machine)
     except RecursionError:
         machine.close()
-        raise Diverged("the workflow recurses too deeply", who=f"run {run!r}", found="RecursionError", instead="use a loop instead of recursion") from None
+        found = "RecursionError"
+        raise Diverged("the workflow recurses too deeply", who=f"run {run!r}", found=found, instead="use a loop instead of recursion") from None
     except Diverged:
         machine.close()
         raise
     except Invalid as unfit:
         machine.close()
-        raise Diverged(unfit.message, who=f"run {run!r}, {unfit.who}", where=unfit.where, expected=unfit.expected, found=unfit.found, instead=unfit.instead) from unfit
+        parts = unfit.parts() | {"who": f"run {run!r}, {unfit.who}"}
+        raise Diverged(parts.pop("message"), **parts) from unfit
     return machine
 
 
@@ -105,22 +109,20 @@ class _Script:
             where=f"after {arrival}",
             expected=_shown(line) if line else expected,
             found=found,
-            instead="deploy the code that the run was started with, or register the changed workflow under a new version and keep the old one for its runs",
+            instead="deploy the code that the run was started with, or give the changed workflow a new version and keep the old one for its runs",
         )
-
 
     def check_end(self, machine: Machine) -> None:
         """A run that ended by its code must end so again; one that was terminated need not."""
         ending, facts = machine.ending, self.facts
         if not facts.ended or facts.phase == "terminated":
             return
-        kind = type(ending).__name__ if ending is not None else ""
-        same = kind == f"Run{facts.phase.capitalize()}"
-        if isinstance(ending, RunCompleted):
-            same = same and bytes(ending.result) == bytes(facts.result)
-        if not same:
-            found = f"{kind} with {bytes(ending.result)[:80].decode()}" if isinstance(ending, RunCompleted) else kind or "no end: the code still waits"
-            self._differs(facts.delivered, None, found, f"Run{facts.phase.capitalize()}" + (f" with {bytes(facts.result)[:80].decode()}" if facts.phase == "completed" else ""))
+        result = facts.result if facts.phase == "completed" else None
+        expected = _shown_end(f"Run{facts.phase.capitalize()}", result)
+        kind = type(ending).__name__ if ending is not None else "no end: the code still waits"
+        given = ending.result if isinstance(ending, RunCompleted) else None
+        if kind != f"Run{facts.phase.capitalize()}" or (given is not None and bytes(given) != bytes(facts.result)):
+            self._differs(facts.delivered, None, _shown_end(kind, given), expected)
 
 
 def _by_id(line: Line) -> tuple[str, str]:
@@ -137,10 +139,18 @@ def _shown(line: Line) -> str:
             return f"abandoning {line.key}"
 
 
+def _shown_end(kind: str, result: Raw | None) -> str:
+    return kind if result is None else f"{kind} with {bytes(result)[:80].decode(errors='replace')}"
+
+
 def wishes_of(machine: Machine, facts: RunState) -> Sequence[Event]:
     """Hand the code what it has not taken yet, until it asks for something; nothing where it has taken all."""
-    while machine.fed < facts.delivered:
-        _take(machine, facts, machine.fed)
+    while (place := machine.fed) < facts.delivered:
+        if place < 0 or facts.held:
+            _take(machine, facts, place)
+        else:
+            arrival = facts.arrivals[place]
+            machine.feed(arrival, arrival.at)
         if machine.wishes:
             return machine.take_wishes()
     return ()

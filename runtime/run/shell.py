@@ -6,7 +6,6 @@ once instead of running an unrecorded effect at every replay; trio is told that 
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from asyncio import _get_running_loop, _set_running_loop
 from collections.abc import Callable, Coroutine
@@ -18,16 +17,20 @@ from .foreign import refused
 T = TypeVar("T")
 
 
-class RefusingLoop(asyncio.AbstractEventLoop):
+class RefusingLoop:
     """Stands where the running loop was: whatever is asked of it raises ForeignAwait."""
 
-    def __getattribute__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
-            return object.__getattribute__(self, name)
-        return lambda *args, **kwargs: _refuse(name, args)
+            raise AttributeError(name)
+
+        def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+            _refuse(name, (*args, *kwargs.values()))
+
+        return refuse
 
     def __hash__(self) -> int:
-        _refuse("current_task", ())
+        return _refuse("current_task", ())
 
 
 def _refuse(name: str, args: tuple[Any, ...]) -> NoReturn:
@@ -39,7 +42,7 @@ def _refuse(name: str, args: tuple[Any, ...]) -> NoReturn:
     raise refused(f"workflow {run['workflow']!r}, run {run['run']!r}", f"asyncio: {name}()")
 
 
-REFUSING = RefusingLoop()
+REFUSING: Any = RefusingLoop()
 
 
 def outside_loop(function: Callable[..., T], *args: Any) -> T:

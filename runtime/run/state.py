@@ -50,17 +50,23 @@ class Outcome(Struct, frozen=True, tag=True, omit_defaults=True):
 
 
 class Fired(Struct, frozen=True, tag=True, gc=False):
+    """A timer is due."""
+
     at: int
     id: str
 
 
 class Signalled(Struct, frozen=True, tag=True, gc=False):
+    """A message for the code."""
+
     at: int
     name: str
     value: Raw
 
 
 class CancelAsked(Struct, frozen=True, tag=True, gc=False):
+    """Somebody wants the run to end, its cleanup done."""
+
     at: int
 
 
@@ -186,9 +192,10 @@ def _arrive(state: RunState, arrival: Arrival) -> None:
 def _change_phase(state: RunState, event: Event) -> None:
     after = AFTER.get((state.phase, type(event)))
     if after is None:
+        legal = ", ".join(kind.__name__ for phase, kind in AFTER if phase == state.phase)
         raise Bug("an illegal transition", who=f"run of {state.workflow or 'an unknown workflow'}", where=f"version {state.length}",
-                  expected=", ".join(kind.__name__ for phase, kind in AFTER if phase == state.phase) or f"nothing: the run is {state.phase}",
-                  found=f"{type(event).__name__} while {state.phase}", instead="report it with the log of this run")
+                  expected=legal or f"nothing: the run is {state.phase}", found=f"{type(event).__name__} while {state.phase}",
+                  instead="report it with the log of this run")
     state.phase = after
 
 
