@@ -20,6 +20,7 @@ from ..eventlog.log import Log, Snapshots
 from ..eventlog.records import Append, Tail, sealed
 from ..eventlog.snapshots import Snapshot
 from .activation import activate, snapshot_of
+from .deadlines import Deadlines, too_late
 from .kind import Kind
 from .mailbox import Actor, Letter, Promise
 from .ports import Clock, Ownership
@@ -54,6 +55,7 @@ class Dispatcher:
         self._ready: list[Actor] = []
         self._waiting = 0
         self._wake: anyio.Event | None = None
+        self._deadlines = Deadlines()
         self._closed = self._busy = False
         self._failed_in_a_row = 0
 
@@ -79,30 +81,36 @@ class Dispatcher:
         self._open(stream)
         promise = Promise()
         within = self.settings.ask_seconds if within is None else within
+        what = type(command).__name__
         self._waiting += 1
         try:
-            with anyio.move_on_after(within):
-                await self._room(stream)
-                self.post(stream, Letter(command, promise))
-                return await promise.wait()
+            if self._is_full(stream):
+                with anyio.move_on_after(within) as scope:
+                    await self._room(stream)
+                if scope.cancelled_caught:
+                    raise too_late(stream, what, within)
+            self.post(stream, Letter(command, promise))
+            self._deadlines.watch(promise, within, stream, what)
+            return await promise.wait()
         finally:
             self._waiting -= 1
-        raise Unavailable("no answer in time", who=stream, where=type(command).__name__, expected=f"an answer within {within:g} s", found="none yet",
-                          instead="ask again with the same command id: what was accepted is not done twice")
 
     def _open(self, stream: str) -> None:
         if self._closed:
-            raise Unavailable("this node takes no more commands", who=stream, found="it is draining", instead="ask again once a node serves the log")
+            raise Unavailable("this node takes no more commands", who=stream, found="it is draining",
+                              instead="ask again once a node serves the log")
         if self._waiting >= self.settings.asks_max:
             raise Unavailable("too many callers wait", who=stream, expected=f"at most {self.settings.asks_max}", found=str(self._waiting),
                               instead="send less at once, or try again a little later")
 
+    def _is_full(self, stream: str) -> bool:
+        actor = self.actors.get(stream)
+        return actor is not None and len(actor.mail) >= self.settings.mail_max
+
     async def _room(self, stream: str) -> None:
         """Back-pressure: wait while the mailbox is full."""
-        while True:
-            actor = self.actors.get(stream) or self._actor(stream)
-            if len(actor.mail) < self.settings.mail_max:
-                return
+        while self._is_full(stream):
+            actor = self.actors[stream]
             actor.room = actor.room or anyio.Event()
             await actor.room.wait()
 
@@ -122,6 +130,11 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._deadlines.serve)
+            await self._take_turns()
+
+    async def _take_turns(self) -> None:
         while True:
             if not self._ready:
                 self._wake = anyio.Event()
@@ -136,7 +149,7 @@ class Dispatcher:
 
     async def drain(self) -> None:
         """Return once no actor has mail."""
-        while self._ready or self._busy:
+        while self._ready or self._busy:  # noqa: ASYNC110 - an event would cost every turn what only the end needs
             await anyio.sleep(0.001)
 
     async def _turn(self) -> None:
@@ -196,65 +209,54 @@ class Dispatcher:
         if actor.broken is not None or epoch is None or epoch < actor.epoch:
             self._turn_away(actor)
             return None
-        kind, now, events = actor.kind, max(now, actor.at), []
+        kind, now, events, letter = actor.kind, max(now, actor.at), [], None
+        decide = kind.decide
         try:
             if actor.claimed != epoch:
-                actor.claimed = epoch
-                if actor.tail.version and actor.epoch != epoch:
-                    self._follow(actor, kind.claim(actor.state, self.ownership.owner, epoch), now, events)
-                self._follow(actor, (), now, events)
+                self._claim(actor, epoch, now, events)
             for letter in actor.letters:
-                self._judge(actor, letter, now, events)
+                asked = type(letter) is Letter
+                command = letter.command if asked else letter
+                try:
+                    decided = decide(actor.state, command, now)
+                except PerdureError as refusal:
+                    if asked:
+                        actor.answers.append((letter.promise, None, refusal))
+                    continue
+                if decided:
+                    self._follow(actor, decided, now, events)
+                if asked:
+                    actor.answers.append((letter.promise, kind.answer(actor.state, command), None))
             return self._sealed(actor, now, epoch, events) if events else None
-        except _Broke as broke:
-            self._broke(actor, broke)
+        except Exception as error:
+            self._broke(actor, letter, error)
             return None
 
+    def _claim(self, actor: Actor, epoch: int, now: int, events: list[Any]) -> None:
+        """First of all after an activation: say who has it now, and let follow what follows from the state itself."""
+        actor.claimed = epoch
+        takes_over = actor.tail.version and actor.epoch != epoch
+        self._follow(actor, actor.kind.claim(actor.state, self.ownership.owner, epoch) if takes_over else (), now, events)
+
     def _sealed(self, actor: Actor, now: int, epoch: int, events: list[Any]) -> Append:
-        try:
-            head = actor.kind.head(actor.state, actor.head)
-            data = actor.kind.codec.encode(now, epoch, events)
-        except Exception as error:
-            raise _Broke(None, error) from error
+        head = actor.kind.head(actor.state, actor.head)
+        data = actor.kind.codec.encode(now, epoch, events)
         changed = None if head is actor.head else head
         actor.head, actor.at, actor.epoch = head, now, epoch
         return sealed(actor.stream, actor.tail, data, len(events), changed)
-
-    def _judge(self, actor: Actor, letter: Any, now: int, events: list[Any]) -> None:
-        promise, command = (letter.promise, letter.command) if type(letter) is Letter else (None, letter)
-        try:
-            decided = actor.kind.decide(actor.state, command, now)
-        except PerdureError as refusal:
-            if promise is not None:
-                actor.answers.append((promise, None, refusal))
-            return
-        except Exception as error:
-            raise _Broke(letter, error) from error
-        if decided:
-            try:
-                self._follow(actor, decided, now, events)
-            except _Broke as broke:
-                broke.letter = letter
-                raise
-        if promise is not None:
-            actor.answers.append((promise, actor.kind.answer(actor.state, command), None))
 
     def _follow(self, actor: Actor, decided: Sequence[Any], now: int, events: list[Any]) -> None:
         """Evolve by what was decided and by all that follows from it."""
         kind, state = actor.kind, actor.state
         evolve = kind.evolve
-        try:
-            while True:
-                for event in decided:
-                    state = evolve(state, event, now)
-                events.extend(decided)
-                decided = kind.react(state, now)
-                if not decided:
-                    break
-        except Exception as error:
-            raise _Broke(None, error) from error
-        finally:
+        while True:
+            for event in decided:
+                state = evolve(state, event, now)
+            events.extend(decided)
             actor.state = state
+            decided = kind.react(state, now)
+            if not decided:
+                return
 
     # -- after the append ----------------------------------------------------------------------------------------------
 
@@ -282,7 +284,7 @@ class Dispatcher:
         try:
             actor.kind.perform(actor.stream, actor.state)
         except Exception as error:
-            self._broke(actor, _Broke(None, error))
+            self._broke(actor, None, error)
             return
         if actor.kind.done(actor.state) and not (actor.mail or actor.queued or actor.room):
             self._forget(actor)
@@ -323,21 +325,20 @@ class Dispatcher:
         self._forget(actor)
         actor.kind.lose(actor.stream)
 
-    def _broke(self, actor: Actor, broke: _Broke) -> None:
+    def _broke(self, actor: Actor, letter: Any, error: Exception) -> None:
         """The kind's own code failed: restart by forgetting and folding, within its intensity and period."""
-        error = broke.__cause__ or broke
-        logger.error("actor %s broke on %r", actor.stream, broke.letter, exc_info=error)
+        logger.error("actor %s broke on %r", actor.stream, letter, exc_info=error)
         now, period = self.clock.now(), self.settings.restart_seconds * 1_000_000
         actor.failures = [*(at for at in actor.failures if now - at < period), now]
-        bug = Bug("an actor's own code failed", who=actor.stream, where=type(broke.letter).__name__, found=repr(error),
-                  instead="report it with the log of this run")
-        if type(broke.letter) is Letter:
-            broke.letter.promise.breaks(bug)
+        command = letter.command if type(letter) is Letter else letter
+        bug = Bug("an actor's own code failed", who=actor.stream, where=type(command).__name__, found=repr(error), instead="report it with the log of this run")
+        if type(letter) is Letter:
+            letter.promise.breaks(bug)
         if len(actor.failures) > self.settings.restarts_max:
             actor.broken = bug
             self._turn_away(actor)
             return
-        actor.letters = [letter for letter in actor.letters if letter is not broke.letter]
+        actor.letters = [kept for kept in actor.letters if kept is not letter]
         self._again(actor)
 
     # -- forgetting ----------------------------------------------------------------------------------------------------
@@ -371,15 +372,6 @@ class Dispatcher:
         if actor.queued or actor.in_turn or actor.mail or actor.room:
             return False
         return actor.broken is not None or not actor.awake or actor.kind.idle(actor.state)
-
-
-class _Broke(Exception):  # noqa: N818 - a signal between our own functions, never seen outside
-    """A kind's own code raised what it must not raise."""
-
-    def __init__(self, letter: Any, error: BaseException) -> None:
-        super().__init__(repr(error))
-        self.letter = letter
-        self.__cause__ = error
 
 
 async def _rest() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 import anyio
 from msgspec import UNSET
@@ -27,10 +27,12 @@ from .perform.ports import Ids, Threads
 from .requests import AnyReply, AnyRequest, Applied, AwaitRun, CancelRun, Declined, LookAtRun, SignalRun, StartRun, TerminateRun
 from .run import commands as cmd
 from .run.runs import Runs, Standing
+from .run.state import ENDED
 from .settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 logger = logging.getLogger("perdure")
 
@@ -56,17 +58,17 @@ class Runtime:
         self.clock = clock
         self.ids = ids
         self.performer = Performer(clock)
-        self.runs = Runs(self.registry, self.performer, ownership.owner)
+        self.runs = Runs(self.registry, self.performer)
         known: Mapping[str, Kind[Any, Any, Any]] = {kind.name: kind for kind in (self.runs, *kinds)}
         self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, self.settings.actors)
-        self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency)
+        self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency, ownership.owner)
         self.alarm = Alarm(carrier.heads, clock, self.dispatcher.post, self.dispatcher.ask, self.dispatcher.is_awake)
         self.performer.connect(self.pool, self.alarm)
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[Runtime]:
+    async def serving(self) -> AsyncGenerator[Runtime]:
         """Serve runs; on the way out take no more commands, let steps end within the grace, and leave the rest to the next start."""
         body_error: BaseException | None = None
         async with anyio.create_task_group() as group:
@@ -99,13 +101,17 @@ class Runtime:
     # -- what users call -----------------------------------------------------------------------------------------------
 
     @overload
-    async def start(self, workflow: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
+    async def start(
+        self, workflow: Callable[[*Ts], Coroutine[Any, Any, R]], /, *args: *Ts, id: str = "", command: str = "", tenant: str = "default"
+    ) -> RunHandle[R]: ...
     @overload
-    async def start(self, workflow: Callable[..., Coroutine[Any, Any, R]], /, *args: Any, id: str, command: str = "", tenant: str = "default", **kwargs: Any) -> RunHandle[R]: ...
-    async def start(self, workflow: Any, /, *args: Any, id: str = "", command: str = "", tenant: str = "default", **kwargs: Any) -> RunHandle[Any]:
+    async def start(self, workflow: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
+    async def start(  # type: ignore[misc]  # mypy cannot see that any arguments are some *Ts; tests/typing holds both ways to call
+        self, workflow: Any, /, *args: Any, id: str = "", command: str = "", tenant: str = "default", **kwargs: Any
+    ) -> RunHandle[Any]:
         """Begin a run; with an `id` that is taken by a run of the same input, that run. Returns once the start is durable.
 
-        A workflow's own parameters named `id`, `command` or `tenant` must be passed by position.
+        Beside `id`, `command` or `tenant` the workflow's own arguments go by position: type checkers know them only so.
         """
         if not isinstance(workflow, Workflow):
             raise Invalid(
@@ -115,7 +121,7 @@ class Runtime:
                 found=type(workflow).__name__,
                 instead="decorate it, or call it as what it is",
             )
-        known: Workflow[..., Any] = workflow
+        known = cast("Workflow[..., Any]", workflow)
         if self.registry.find(known.name, known.version) is not known:
             self.registry.newest(known.name)
         raw, _ = known.arguments.pair(args, kwargs)
@@ -165,11 +171,15 @@ class Runtime:
 
     async def _end_of(self, stream: str, request: AwaitRun) -> Standing:
         with self.performer.awaiting(stream) as end:
-            standing: Standing = await self.dispatcher.ask(stream, cmd.Look())
-            if standing.status in ("completed", "failed", "cancelled", "terminated"):
-                return standing
-            with anyio.move_on_after(request.within):
+            if not self.dispatcher.is_awake(stream):
+                standing: Standing = await self.dispatcher.ask(stream, cmd.Look())
+                if standing.status in ENDED:
+                    return standing
+            if request.within is None:
                 return await end.wait()
+            with anyio.move_on_after(request.within):
+                standing = await end.wait()
+                return standing  # noqa: RET504 - names the type of what a promise holds
         raise too_slow(request.run, request.within or 0)
 
 

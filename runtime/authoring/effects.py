@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from msgspec import Raw
 
 from ...eventlog.errors import Invalid
-from .driving import DRIVER
+from .driving import DRIVER, Driver
 
 if TYPE_CHECKING:
     from .steps import Step
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CLOSING = "the run leaves memory: its cleanup runs when it really ends"
 CLOSING_REFUSALS = 32
 
 
@@ -27,22 +28,35 @@ class Effect(Generic[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         driver = DRIVER.get()
         if driver is None:
-            raise Invalid(f"{self!r} was awaited outside a workflow", who=repr(self), expected="an await in the code of an @workflow function",
-                          found="no workflow is being driven here", instead="in a step or in plain code use anyio")
+            raise Invalid(
+                f"{self!r} was awaited outside a workflow",
+                who=repr(self),
+                expected="an await in the code of an @workflow function",
+                found="no workflow is being driven here",
+                instead="in a step or in plain code use anyio",
+            )
         if driver.closing:
-            raise GeneratorExit("the run leaves memory: its cleanup runs when it really ends")
+            raise GeneratorExit(CLOSING)
         return (yield self)
 
 
 class StepCall(Effect[T]):
     """One call of a step: its arguments as recorded, and as the step receives them."""
 
-    __slots__ = ("arguments", "raw", "step")
+    __slots__ = ("arguments", "driver", "outcome", "raw", "step")
 
-    def __init__(self, step: Step[..., T], raw: Raw, arguments: tuple[Any, ...]) -> None:
+    def __init__(self, step: Step[..., T], raw: Raw, arguments: tuple[Any, ...], driver: Driver) -> None:
         self.step = step
         self.raw = raw
         self.arguments = arguments
+        self.driver = driver
+        self.outcome: tuple[Raw, Any] | None = None
+        """The value as its attempt encoded and decoded it: spares decoding those very bytes again when they arrive."""
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        if self.driver.closing:
+            raise GeneratorExit(CLOSING)
+        return (yield self)
 
     def __repr__(self) -> str:
         return f"step {self.step.name!r}"
@@ -50,7 +64,11 @@ class StepCall(Effect[T]):
     # A step called outside a workflow is a coroutine; inside it offers the same face, and refuses to be driven by others.
 
     def send(self, value: Any) -> Any:
-        raise Invalid("a step of a workflow was driven by something else than its workflow", who=repr(self), instead="await it, or pass it to perdure.gather")
+        raise Invalid(
+            "a step of a workflow was driven by something else than its workflow",
+            who=repr(self),
+            instead="await it, or pass it to perdure.gather",
+        )
 
     def throw(self, *error: Any) -> Any:
         return self.send(None)

@@ -17,7 +17,7 @@ from ...eventlog.streams import parts_of
 from .driving import DRIVER
 from .effects import StepCall
 from .retry import ONCE, Retry
-from .values import Arguments, Shape, hints_of
+from .values import Arguments, Shape, hints_of, name_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,8 +51,13 @@ def current() -> Attempt:
     """The attempt that runs right now; Invalid outside a step."""
     attempt = ATTEMPT.get()
     if attempt is None:
-        raise Invalid("current() was called outside a step", who="current()", expected="a call from the code of an @step function that a run performs",
-                      found="no step is being performed here", instead="call it inside the step, and pass on what you need of it")
+        raise Invalid(
+            "current() was called outside a step",
+            who="current()",
+            expected="a call from the code of an @step function that a run performs",
+            found="no step is being performed here",
+            instead="call it inside the step, and pass on what you need of it",
+        )
     return attempt
 
 
@@ -70,16 +75,16 @@ class Step(Generic[P, R]):
         self.is_async = inspect.iscoroutinefunction(function)
         self.arguments = Arguments(function, f"step {name!r}")
         self.returns = Shape(hints_of(function, f"step {name!r}").get("return", Any), f"step {name!r}, return value")
-        self.timeout_seconds = None if timeout is None else timeout.total_seconds()
 
     def __repr__(self) -> str:
         return f"<step {self.name}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        if DRIVER.get() is None:
+        driver = DRIVER.get()
+        if driver is None:
             return self._outside(*args, **kwargs)
         raw, arguments = self.arguments.pair(args, kwargs)
-        return cast("Coroutine[Any, Any, R]", StepCall(self, raw, arguments))
+        return StepCall(self, raw, arguments, driver)  # type: ignore[return-value]  # awaited like the coroutine it stands for
 
     def _outside(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         made = self.function(*args, **kwargs) if self.is_async else _call_sync(self.function, *args, **kwargs)
@@ -101,8 +106,7 @@ class _Decorator:
     @overload
     def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
     def __call__(self, function: Callable[..., Any], /) -> Step[..., Any]:
-        name = self._options.get("name") or function.__name__
-        return Step(function, **{**self._options, "name": name})
+        return Step(function, **(self._options | {"name": self._options["name"] or name_of(function)}))
 
 
 @overload
@@ -133,7 +137,12 @@ def step(
     A plain function runs in a worker thread. `name` is what the log calls the step, the function's name by default.
     """
     if timeout is not None and timeout <= timedelta(0):
-        raise Invalid("a timeout must be positive", who=f"step {name or getattr(function, '__name__', '')!r}", where="timeout", found=str(timeout),
-                      instead="leave it out to have none")
+        raise Invalid(
+            "a timeout must be positive",
+            who=f"step {name or getattr(function, '__name__', '')!r}",
+            where="timeout",
+            found=str(timeout),
+            instead="leave it out to have none",
+        )
     decorate = _Decorator({"name": name, "retry": retry or ONCE, "timeout": timeout, "raises": tuple(raises)})
     return decorate if function is None else decorate(function)

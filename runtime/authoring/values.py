@@ -9,18 +9,26 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import GenericAlias
 from typing import Any, cast, get_type_hints
 
 import msgspec
 from msgspec import Raw
 
 from ...eventlog.errors import Invalid
-from ...eventlog.guard import guard
+from ...eventlog.guard import DEPTH_MAX, guard
 
 VALUE_BYTES_MAX = 1024 * 1024
 NOTHING = Raw(b"null")
 
+FLAT_BYTES = 2 * DEPTH_MAX
+"""JSON this short cannot nest too deeply: every level takes two brackets."""
+
+PLAIN = frozenset({int, str, bool})
+"""Immutable types whose values, where they can be encoded at all, come back equal: no need to look."""
+
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_WITH_FIELDS = (msgspec.inspect.StructType, msgspec.inspect.DataclassType, msgspec.inspect.TypedDictType, msgspec.inspect.NamedTupleType)
 _EXACT = (type(None), bool, int, float, str, list, dict)
 
 
@@ -36,8 +44,13 @@ class Shape:
             self._decode: Callable[[Any], Any] = msgspec.json.Decoder(annotation).decode
             self._loose = keeps_less_than_it_takes(annotation)
         except TypeError as error:
-            raise Invalid("the annotation cannot be carried by the log", who=who, expected="types that msgspec encodes: builtins, Structs, dataclasses, …",
-                          found=f"{describe(annotation)}: {error}", instead="annotate with such a type, or turn the value into one first") from error
+            raise Invalid(
+                "the annotation cannot be carried by the log",
+                who=who,
+                expected="types that msgspec encodes: builtins, Structs, dataclasses, …",
+                found=f"{describe(annotation)}: {error}",
+                instead="annotate with such a type, or turn the value into one first",
+            ) from error
 
     def encode(self, value: Any) -> Raw:
         """The value as JSON; Invalid, with the path, where decoding would not give it back."""
@@ -50,9 +63,11 @@ class Shape:
             received = self._decode(data)
         except (msgspec.MsgspecError, TypeError, UnicodeEncodeError, OverflowError, RecursionError, ValueError) as error:
             raise self._unfit(value, error) from error
-        if (self._loose and received != value) or len(data) > VALUE_BYTES_MAX:
-            raise self._unfit(value, None, len(data))
-        guard(data, self.who)
+        size = len(data)
+        if (self._loose and received != value) or size > VALUE_BYTES_MAX:
+            raise self._unfit(value, None, size)
+        if size > FLAT_BYTES:
+            guard(data, self.who)
         return Raw(data), received
 
     def decode(self, data: Any) -> Any:
@@ -66,13 +81,25 @@ class Shape:
 
     def _unfit(self, value: Any, error: Exception | None, size: int = 0) -> Invalid:
         if size > VALUE_BYTES_MAX:
-            return Invalid("the value is too large for the log", who=self.who, where="$", expected=f"at most {VALUE_BYTES_MAX} bytes as JSON",
-                           found=f"{size} bytes", instead="keep it in a file or an object store and pass its address")
+            return Invalid(
+                "the value is too large for the log",
+                who=self.who,
+                where="$",
+                expected=f"at most {VALUE_BYTES_MAX} bytes as JSON",
+                found=f"{size} bytes",
+                instead="keep it in a file or an object store and pass its address",
+            )
         fault = first_fault(value, "$", set())
         if fault is not None and (error is None or not isinstance(error, msgspec.ValidationError)):
             where, found, instead = fault
-            return Invalid("the value would not come back from the log as it is", who=self.who, where=where, expected=describe(self.annotation),
-                           found=found, instead=instead)
+            return Invalid(
+                "the value would not come back from the log as it is",
+                who=self.who,
+                where=where,
+                expected=describe(self.annotation),
+                found=found,
+                instead=instead,
+            )
         expected, found, where = explained(error) if error is not None else (describe(self.annotation), type(value).__name__, "$")
         return Invalid("the value does not fit its annotation", who=self.who, where=where, expected=expected, found=found,
                        instead="pass a value of the annotated type, or change the annotation")
@@ -91,20 +118,21 @@ def first_fault(value: Any, where: str, above: set[int]) -> tuple[str, str, str]
         return where, repr(value), "return None, a string, or leave the field out: JSON has no such number"
     if isinstance(value, str):
         return _fault_in_text(value, where)
-    if id(value) in above or len(above) > 60:
+    if id(value) in above or len(above) >= DEPTH_MAX:
         return where, "a value that contains itself, or is nested very deeply", "flatten it"
     for key, part in _parts(value):
         if fault := first_fault(part, where + key, above | {id(value)}):
             return fault
     if isinstance(value, Mapping):
-        return _fault_in_keys(cast("Mapping[Any, Any]", value), where)
+        return _fault_in_keys(value, where)
     if type(value) in _EXACT:
         return None
     try:
         text = _encode(value)[:40].decode(errors="replace")
     except Exception:
         return where, f"{type(value).__name__}, which cannot be encoded", "return builtins, a msgspec.Struct or a dataclass"
-    return where, f"{type(value).__name__}, which would come back as {text}", f"annotate it, for example '-> {type(value).__name__}', or convert it first"
+    name = type(value).__name__
+    return where, f"{name}, which would come back as {text}", f"annotate it, for example '-> {name}', or convert it first"
 
 
 def _parts(value: Any) -> list[tuple[str, Any]]:
@@ -143,13 +171,22 @@ def keeps_less_than_it_takes(annotation: Any) -> bool:
         seen.add(id(info))
         if isinstance(info, msgspec.inspect.AnyType | msgspec.inspect.FloatType | msgspec.inspect.RawType | msgspec.inspect.CustomType):
             return True
-        if isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DataclassType | msgspec.inspect.TypedDictType | msgspec.inspect.NamedTupleType):
+        if isinstance(info, _WITH_FIELDS):
             return any(loose(field.type) for field in info.fields)
         parts = [getattr(info, name, None) for name in ("item_type", "key_type", "value_type", "type")]
         many = [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
         return any(loose(part) for part in (*parts, *many) if isinstance(part, msgspec.inspect.Type))
 
     return loose(msgspec.inspect.type_info(annotation))
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """The name that a function was defined with."""
+    name = getattr(function, "__name__", None)
+    if not isinstance(name, str):
+        raise Invalid("what is decorated must have a name", who=repr(function), expected="a function", found=type(function).__name__,
+                      instead="decorate a 'def' or 'async def', or pass name=…")
+    return name
 
 
 def describe(annotation: Any) -> str:
@@ -163,7 +200,7 @@ class Arguments:
     Stored as an array in the order of the parameters; keyword-only parameters follow as one object.
     """
 
-    __slots__ = ("_count", "_named", "_positional", "_shape", "_signature", "who")
+    __slots__ = ("_count", "_named", "_plain", "_positional", "_shape", "_signature", "plain", "who")
 
     def __init__(self, function: Callable[..., Any], who: str) -> None:
         self.who = who
@@ -171,18 +208,32 @@ class Arguments:
         hints = hints_of(function, who)
         parameters = list(self._signature.parameters.values())
         if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
-            raise Invalid("a variable number of arguments cannot be recorded by name", who=who, where="signature", expected="named parameters",
-                          found=str(self._signature), instead="take one list or one dict instead of *args or **kwargs")
+            raise Invalid(
+                "a variable number of arguments cannot be recorded by name",
+                who=who,
+                where="signature",
+                expected="named parameters",
+                found=str(self._signature),
+                instead="take one list or one dict instead of *args or **kwargs",
+            )
         self._positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
         self._named = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
         self._count = len(self._positional) if not self._named else -1
+        self.plain = not self._named
+        """Whether the received arguments are all positional, so that nothing need be split."""
         types: list[Any] = [hints.get(name, Any) for name in self._positional]
+        self._plain = tuple(types) if self.plain and PLAIN.issuperset(types) else None
         if self._named:
             types.append(msgspec.defstruct("Named", [(name, hints.get(name, Any)) for name in self._named]))
-        self._shape = Shape(tuple[tuple(types)] if types else tuple[()], who)
+        self._shape = Shape(GenericAlias(tuple, tuple(types)), who)
 
     def pair(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Raw, tuple[Any, ...]]:
         """(the call as JSON, the arguments that the function receives); a call that does not fit is Invalid."""
+        if not kwargs and self._plain == tuple(map(type, args)):
+            try:
+                return Raw(_encode(args)), tuple(args)
+            except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError):
+                pass  # the long way says what is wrong
         if kwargs or len(args) != self._count:
             try:
                 bound = self._signature.bind(*args, **kwargs)
@@ -200,6 +251,11 @@ class Arguments:
 
     def accept(self, data: bytes) -> Raw:
         """Arguments from outside, as a JSON array or an object by parameter name, in the stored form."""
+        if self.plain:
+            try:
+                return Raw(_encode(self._shape.decode(guard(data, self.who))))
+            except Invalid:
+                pass  # by name, with defaults, or wrong: the long way
         given = msgspec.json.decode(guard(data, self.who))
         args, kwargs = (given, {}) if isinstance(given, list) else ([], given)
         if not isinstance(kwargs, dict):
@@ -227,14 +283,26 @@ class Arguments:
         *plain, named = args
         for name, value in cast("dict[str, Any]", named).items():
             if fault := first_fault(value, f"$.{name}", set()):
-                raise Invalid("the argument would not come back from the log as it is", who=self.who, where=fault[0], found=fault[1], instead=fault[2])
+                raise Invalid(
+                    "the argument would not come back from the log as it is",
+                    who=self.who,
+                    where=fault[0],
+                    found=fault[1],
+                    instead=fault[2],
+                )
         stored = _encode([*plain, named])
         return Raw(stored), self.decode(stored)
 
     def _wrong_call(self, why: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Invalid:
         found = ", ".join([*(repr(a)[:40] for a in args), *(f"{k}={v!r}"[:40] for k, v in kwargs.items())])
-        return Invalid("the call does not fit the signature", who=self.who, where=why, expected=f"({', '.join(str(p) for p in self._signature.parameters.values())})",
-                       found=f"({found})", instead="pass the parameters that the function names")
+        return Invalid(
+            "the call does not fit the signature",
+            who=self.who,
+            where=why,
+            expected=f"({', '.join(str(p) for p in self._signature.parameters.values())})",
+            found=f"({found})",
+            instead="pass the parameters that the function names",
+        )
 
 
 def hints_of(function: Callable[..., Any], who: str) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def sleep_until(moment: datetime) -> Coroutine[Any, Any, None]:
 @overload
 def signal(name: str) -> Coroutine[Any, Any, Any]: ...
 @overload
-def signal(name: str, type: type[T]) -> Coroutine[Any, Any, T]: ...  # noqa: A002 - the word an author expects
-def signal(name: str, type: Any = Any) -> Coroutine[Any, Any, Any]:  # noqa: A002
+def signal(name: str, type: type[T]) -> Coroutine[Any, Any, T]: ...
+def signal(name: str, type: Any = Any) -> Coroutine[Any, Any, Any]:  # noqa: A002 - the word an author expects
     """Wait for the next signal of this name, decoded to `type`; signals that came earlier, since the run's start, count."""
     shape = _shapes.get(type)
     if shape is None:

@@ -10,7 +10,7 @@ from types import CodeType, FunctionType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from ...eventlog.errors import Invalid, NotFound
-from .values import Arguments, Shape, hints_of
+from .values import Arguments, Shape, hints_of, name_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +36,7 @@ class Workflow(Generic[P, R]):
     @functools.cached_property
     def build(self) -> str:
         """A digest of the code of the workflow's module: a suspended run is tried again once it changes."""
-        space = self.function.__globals__
+        space: dict[str, Any] = getattr(self.function, "__globals__", {})
         functions = sorted((name, getattr(found, "__wrapped__", found)) for name, found in space.items() if _is_home(found, space))
         codes = [_code(self.function), *(f"{name}={_code(function)}" for name, function in functions)]
         return sha256("\n".join(codes).encode()).hexdigest()[:16]
@@ -67,7 +67,7 @@ def workflow(function: Callable[..., Any] | None = None, /, *, name: str | None 
     """
 
     def decorate(function: Callable[..., Any]) -> Workflow[..., Any]:
-        known = name or function.__name__
+        known = name or name_of(function)
         if not inspect.iscoroutinefunction(function):
             raise Invalid("a workflow must be an async function", who=f"workflow {known!r}", expected="async def", found="def",
                           instead="write 'async def', or make a plain function a step")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...actors.mailbox import Promise
 from ...actors.ports import Clock
-from ...eventlog.errors import Bug
+from ...eventlog.errors import Bug, Unavailable
 from ..authoring.effects import StepCall
 from ..run.runs import Standing
 from .alarm import Alarm
@@ -35,6 +35,11 @@ class Performer:
 
     def cancel_all(self, stream: str) -> None:
         self._connected().cancel_all(stream)
+
+    def lost(self, stream: str) -> None:
+        self._connected().cancel_all(stream)
+        for promise in self._waiting.pop(stream, ()):
+            promise.breaks(Unavailable("another node owns the run now", who=stream, instead="ask again: the request goes to its owner"))
 
     def wake_at(self, stream: str, due: int) -> None:
         if self._alarm is not None:

@@ -24,8 +24,9 @@ from ...eventlog.errors import Invalid
 from ..authoring.effects import StepCall
 from ..authoring.errors import Failure, Fatal, failure_of
 from ..authoring.retry import Retry
-from ..authoring.steps import ATTEMPT, Attempt
-from ..run.commands import StepBroke, StepEnded
+from ..authoring.steps import ATTEMPT, Attempt, Step
+from ..run.commands import StepBroke
+from ..run.events import StepCompleted
 from .ports import Threads
 from .rest import Rest
 
@@ -48,11 +49,12 @@ class Job(Struct, gc=False, eq=False):
 class Pool:
     """Performs attempts and posts their outcomes as commands to their streams."""
 
-    def __init__(self, post: Callable[[str, Any], None], clock: Clock, threads: Threads, concurrency: int) -> None:
+    def __init__(self, post: Callable[[str, Any], None], clock: Clock, threads: Threads, concurrency: int, owner: str) -> None:
         self.post = post
         self.clock = clock
         self.threads = threads
         self.concurrency = concurrency
+        self.owner = owner
         self.attempts = 0
         """Attempts begun so far."""
         self._queue: deque[Job] = deque()
@@ -140,31 +142,28 @@ class Pool:
             job.scope = scope
             await self._perform(job, scope)
             job.scope = None
-            if scope.cancel_called:
-                await checkpoint()
             begun += 1
-            if begun % STEPS_BETWEEN_RESTS == 0:
+            if begun % STEPS_BETWEEN_RESTS == 0 or scope.cancel_called:
                 await checkpoint()
 
     async def _perform(self, job: Job, scope: anyio.CancelScope) -> None:
         """Run one attempt and post its outcome."""
-        step, started = job.call.step, self.clock.now()
+        call, now = job.call, self.clock.now
+        step, started = call.step, now()
         self.attempts += 1
+        ATTEMPT.set(Attempt(job.stream, step.name, job.id, job.attempt))
         context = copy_context()
-        context.run(ATTEMPT.set, Attempt(job.stream, step.name, job.id, job.attempt))
         try:
-            args, kwargs = step.arguments.split(job.call.arguments)
-            coroutine = step.function(*args, **kwargs) if step.is_async else self.threads.run(step.function, *args, **kwargs)
+            coroutine = self._begin(step, call.arguments)
             try:
                 wish = context.run(coroutine.send, None)
             except StopIteration as stop:
                 value = stop.value
             else:
-                self._call_worker()
-                if step.timeout_seconds is not None:
-                    scope.deadline = anyio.current_time() + step.timeout_seconds
-                value = await Rest(coroutine, wish, context)
-            raw = step.returns.encode(value)
+                if self._queue:
+                    self._call_worker()
+                value = await (Rest(coroutine, wish, context) if step.timeout is None else self._limited(scope, step, Rest(coroutine, wish, context)))
+            outcome = call.outcome = step.returns.pair(value)
         except Exception as error:
             self._broke(job, started, failure_of(error), None if isinstance(error, Fatal | Invalid) else step.retry)
         except BaseException:
@@ -178,12 +177,25 @@ class Pool:
             raise
         else:
             self._land(job)
-            self.post(job.stream, StepEnded(job.id, job.attempt, raw, started, self.clock.now()))
+            self.post(job.stream, StepCompleted(job.id, job.attempt, outcome[0], started, now(), self.owner))
+
+    def _begin(self, step: Step[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """The coroutine of an attempt; nothing of it has run yet."""
+        if step.arguments.plain:
+            return step.function(*arguments) if step.is_async else self.threads.run(step.function, *arguments)
+        args, kwargs = step.arguments.split(arguments)
+        return step.function(*args, **kwargs) if step.is_async else self.threads.run(step.function, *args, **kwargs)
+
+    async def _limited(self, scope: anyio.CancelScope, step: Step[..., Any], rest: Rest) -> Any:
+        """Go on under the step's timeout, which is that of the worker's own scope."""
+        scope.deadline = anyio.current_time() + (step.timeout or timedelta()).total_seconds()
+        value = await rest
         scope.deadline = math.inf
+        return value
 
     def _broke(self, job: Job, started: int, failure: Failure, retry: Retry | None) -> None:
         self._land(job)
-        self.post(job.stream, StepBroke(job.id, job.attempt, failure, started, self.clock.now(), retry))
+        self.post(job.stream, StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry))
 
     def _land(self, job: Job) -> None:
         del self._flying[job.stream, job.id]

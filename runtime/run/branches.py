@@ -19,7 +19,7 @@ from ..authoring.errors import Cancelled
 class Branch:
     """A coroutine (or one bare effect) of a run, and what it waits for."""
 
-    __slots__ = ("_random", "context", "coroutine", "ended", "error", "group", "joiners", "name", "ordinal", "path", "pending", "place", "started", "value", "waiting")
+    __slots__ = ("_random", "context", "coroutine", "ended", "error", "group", "joiners", "name", "ordinal", "path", "pending", "place", "run", "send", "started", "value", "waiting")
 
     def __init__(self, path: str, coroutine: Coroutine[Any, Any, Any] | None, context: Context, group: Group | None = None, place: int = 0) -> None:
         self.path = path
@@ -27,6 +27,8 @@ class Branch:
         self.coroutine = coroutine
         """None where the branch is one bare effect."""
         self.context = context
+        self.run = context.run
+        self.send: Any = None if coroutine is None else coroutine.send
         self.group = group
         self.place = place
         self.ordinal = 0

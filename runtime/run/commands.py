@@ -1,4 +1,7 @@
-"""What may be wished of a run. `command` is the id under which a repeat from outside gets its first answer."""
+"""What may be wished of a run. `command` is the id under which a repeat from outside gets its first answer.
+
+An attempt that returned is reported as the fact it becomes if it is still wanted: `StepCompleted` itself is the command.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from msgspec import Raw, Struct
 
 from ..authoring.errors import Failure
 from ..authoring.retry import Retry
+from .events import StepCompleted
 
 
 class Start(Struct, frozen=True, gc=False):
@@ -18,16 +22,6 @@ class Start(Struct, frozen=True, gc=False):
     command: str = ""
 
 
-class StepEnded(Struct, frozen=True, gc=False):
-    """An attempt returned; times in microseconds since 1970."""
-
-    id: str
-    attempt: int
-    value: Raw
-    started: int
-    ended: int
-
-
 class StepBroke(Struct, frozen=True, gc=False):
     """An attempt raised; `retry` is what its step's policy says, None where it must not be tried again."""
 
@@ -36,6 +30,7 @@ class StepBroke(Struct, frozen=True, gc=False):
     error: Failure
     started: int
     ended: int
+    worker: str
     retry: Retry | None
 
 
@@ -69,4 +64,4 @@ class Look(Struct, frozen=True, gc=False):
     """Change nothing; the answer is the state of the run."""
 
 
-Command = Start | StepEnded | StepBroke | Wake | Signal | Cancel | Terminate | Look
+Command = Start | StepCompleted | StepBroke | Wake | Signal | Cancel | Terminate | Look

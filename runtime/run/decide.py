@@ -18,12 +18,12 @@ SHOWN_MAX = 80
 NONE: Sequence[Event] = ()
 
 
-def decide(state: RunState, command: cmd.Command, now: int, worker: str) -> Sequence[Event]:
+def decide(state: RunState, command: cmd.Command, now: int) -> Sequence[Event]:
     """The events that grant the command; Refused where it is illegal now, NotFound where there is no such run."""
-    return _DECIDE[type(command)](state, command, now, worker)
+    return DECIDE[type(command)](state, command, now)
 
 
-def _start(state: RunState, command: cmd.Start, now: int, worker: str) -> Sequence[Event]:
+def _start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
     if state.phase == "new":
         return [ev.RunStarted(command.workflow, command.version, command.input, command.seed, command.command)]
     if (state.workflow, bytes(state.input)) != (command.workflow, bytes(command.input)):
@@ -43,14 +43,12 @@ def _shown(value: Any) -> str:
     return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 3] + "..."
 
 
-def _step_ended(state: RunState, command: cmd.StepEnded, now: int, worker: str) -> Sequence[Event]:
+def _step_completed(state: RunState, command: ev.StepCompleted, now: int) -> Sequence[Event]:
     step = state.steps.get(command.id) or state.abandoned.get(command.id)
-    if step is None or step.attempt != command.attempt:
-        return NONE
-    return (ev.StepCompleted(command.id, command.attempt, command.value, command.started, command.ended, worker),)
+    return NONE if step is None or step.attempt != command.attempt else (command,)
 
 
-def _step_broke(state: RunState, command: cmd.StepBroke, now: int, worker: str) -> Sequence[Event]:
+def _step_broke(state: RunState, command: cmd.StepBroke, now: int) -> Sequence[Event]:
     wanted = state.steps.get(command.id)
     step = wanted or state.abandoned.get(command.id)
     if step is None or step.attempt != command.attempt:
@@ -58,15 +56,15 @@ def _step_broke(state: RunState, command: cmd.StepBroke, now: int, worker: str) 
     again = command.retry if wanted is not None else None
     pause = None if again is None else pause_after(again, command.attempt, state.seed, command.id)
     retry_at = None if pause is None else now + pause
-    return (ev.StepFailed(command.id, command.attempt, command.error, command.started, command.ended, worker, retry_at),)
+    return (ev.StepFailed(command.id, command.attempt, command.error, command.started, command.ended, command.worker, retry_at),)
 
 
-def _wake(state: RunState, command: cmd.Wake, now: int, worker: str) -> Sequence[Event]:
+def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:
     due = sorted((due, id) for id, due in state.timers.items() if due <= now)
     return [ev.TimerFired(id, due) for due, id in due]
 
 
-def _signal(state: RunState, command: cmd.Signal, now: int, worker: str) -> Sequence[Event]:
+def _signal(state: RunState, command: cmd.Signal, now: int) -> Sequence[Event]:
     if command.command in state.commands:
         return NONE
     _must_live(state, "signal")
@@ -76,21 +74,21 @@ def _signal(state: RunState, command: cmd.Signal, now: int, worker: str) -> Sequ
     return [ev.SignalReceived(command.name, command.value, command.command)]
 
 
-def _cancel(state: RunState, command: cmd.Cancel, now: int, worker: str) -> Sequence[Event]:
+def _cancel(state: RunState, command: cmd.Cancel, now: int) -> Sequence[Event]:
     if command.command in state.commands or state.cancelling:
         return NONE
     _must_live(state, "cancel")
     return [ev.CancelRequested(command.reason, command.command)]
 
 
-def _terminate(state: RunState, command: cmd.Terminate, now: int, worker: str) -> Sequence[Event]:
+def _terminate(state: RunState, command: cmd.Terminate, now: int) -> Sequence[Event]:
     if command.command in state.commands:
         return NONE
     _must_live(state, "terminate")
     return [ev.RunTerminated(command.reason, command.command)]
 
 
-def _look(state: RunState, command: cmd.Look, now: int, worker: str) -> Sequence[Event]:
+def _look(state: RunState, command: cmd.Look, now: int) -> Sequence[Event]:
     _must_exist(state)
     return NONE
 
@@ -108,9 +106,9 @@ def _must_live(state: RunState, wish: str) -> None:
                       expected="a run that is running or suspended", found=f"it is {state.phase}", instead="start a new run")
 
 
-_DECIDE: dict[type[Any], Callable[[RunState, Any, int, str], Sequence[Event]]] = {
+DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     cmd.Start: _start,
-    cmd.StepEnded: _step_ended,
+    ev.StepCompleted: _step_completed,
     cmd.StepBroke: _step_broke,
     cmd.Wake: _wake,
     cmd.Signal: _signal,

@@ -143,14 +143,30 @@ class Machine:
         ready, left = self.ready, EFFECTS_PER_REST_MAX
         while ready:
             branch, value, error = ready.popleft()
-            if branch.coroutine is None:
+            coroutine = branch.coroutine
+            if coroutine is None:
                 self.end(branch, value, error)
                 continue
             if (left := left - 1) < 0:
                 raise Diverged("the workflow never rests", who=f"run {self.run!r}", where=branch.path + str(branch.ordinal),
                                expected=f"at most {EFFECTS_PER_REST_MAX} awaits between two waits for something outside", found="more",
                                instead="put a step or a sleep into the loop")
-            self._resume(branch, value, error)
+            self.current = branch
+            if not branch.started:
+                branch.started, error = True, error or branch.pending
+            try:
+                asked = branch.run(branch.send, value) if error is None else branch.run(coroutine.throw, error)
+            except StopIteration as stop:
+                self.end(branch, stop.value, None)
+            except RecursionError:
+                raise
+            except (Exception, Cancelled) as raised_error:
+                self.end(branch, None, raised_error)
+            else:
+                if branch.pending is None and type(asked) is StepCall:
+                    self.ask_step(branch, asked)
+                else:
+                    self._asked(branch, asked)
         self.current = None
         if self.abandoned:
             self.wishes.append(ev.EffectsAbandoned(self.abandoned))
@@ -159,25 +175,11 @@ class Machine:
         if self.root is not None and self.root.ended and self.ending is None:
             self._ended(self.root)
 
-    def _resume(self, branch: Branch, value: Any, error: BaseException | None) -> None:
-        self.current = branch
-        coroutine: Any = branch.coroutine
-        if not branch.started:
-            branch.started = True
-            error = error or branch.pending
-        try:
-            asked = branch.context.run(coroutine.send, value) if error is None else branch.context.run(coroutine.throw, error)
-        except StopIteration as stop:
-            self.end(branch, stop.value, None)
-        except (Exception, Cancelled) as raised_error:
-            if isinstance(raised_error, RecursionError):
-                raise
-            self.end(branch, None, raised_error)
+    def _asked(self, branch: Branch, asked: Any) -> None:
+        if isinstance(asked, Effect):
+            self.ask(branch, asked)
         else:
-            if isinstance(asked, Effect):
-                self.ask(branch, asked)
-            else:
-                self.ready.appendleft((branch, None, foreign(self.describe(), asked)))
+            self.ready.appendleft((branch, None, foreign(self.describe(), asked)))
 
     def ask(self, branch: Branch, effect: Effect[Any]) -> None:
         """Begin what a branch awaits."""
@@ -229,11 +231,21 @@ class Machine:
         if arrival.error is not None:
             self.resume(branch, None, raised(effect.step.name, arrival.error, effect.step.raises))
             return
+        known = effect.outcome
+        if known is not None and known[0] is arrival.value:
+            self.resume(branch, known[1])
+            return
         try:
             value = effect.step.returns.decode(arrival.value)
         except Invalid as unfit:
-            raise Diverged(unfit.message, who=f"run {self.run!r}, {unfit.who}", where=f"{arrival.id} {unfit.where}", expected=unfit.expected,
-                           found=unfit.found, instead=unfit.instead) from unfit
+            raise Diverged(
+                unfit.message,
+                who=f"run {self.run!r}, {unfit.who}",
+                where=f"{arrival.id} {unfit.where}",
+                expected=unfit.expected,
+                found=unfit.found,
+                instead=unfit.instead,
+            ) from unfit
         self.resume(branch, value)
 
     def _signalled(self, arrival: Signalled) -> None:
@@ -253,7 +265,8 @@ class Machine:
     # -- effects -------------------------------------------------------------------------------------------------------
 
     def ask_step(self, branch: Branch, effect: StepCall[Any]) -> None:
-        id = branch.next_id()
+        id = f"{branch.path}{branch.ordinal}"
+        branch.ordinal += 1
         branch.waiting = effect
         self.waits[id] = (branch, effect)
         self.fresh[id] = effect

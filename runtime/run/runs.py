@@ -19,11 +19,11 @@ from ..authoring.errors import Failure
 from ..authoring.workflows import Registry, Workflow
 from . import commands as cmd
 from . import events as ev
-from .decide import decide
+from .decide import DECIDE
 from .driver import Machine
 from .replay import revive, wishes_of
 from .shell import outside_loop
-from .state import RunState, canonical, evolve, restore
+from .state import EVOLVE, RunState, canonical, restore
 
 NEVER = 1 << 62
 
@@ -39,7 +39,9 @@ class Performing(Protocol):
 
     def cancel(self, stream: str, id: str) -> None: ...
 
-    def cancel_all(self, stream: str) -> None: ...
+    def lost(self, stream: str) -> None:
+        """Another node owns the run: stop what is in flight, and tell who waits for its end."""
+        ...
 
     def wake_at(self, stream: str, due: int) -> None:
         """Send Wake once the clock says `due`."""
@@ -107,10 +109,9 @@ class Runs(Kind[Run, cmd.Command, Event]):
     codec = ev.CODEC
     state_version = 1
 
-    def __init__(self, registry: Registry, performing: Performing, owner: str) -> None:
+    def __init__(self, registry: Registry, performing: Performing) -> None:
         self.registry = registry
         self.performing = performing
-        self.owner = owner
 
     # -- the decider ---------------------------------------------------------------------------------------------------
 
@@ -118,17 +119,22 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return Run(stream, RunState())
 
     def decide(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
-        return decide(state.facts, command, now, self.owner)
+        return DECIDE[type(command)](state.facts, command, now)
 
     def evolve(self, state: Run, event: Event, at: int) -> Run:
-        evolve(state.facts, event, at)
-        if isinstance(event, ev.TimerSet):
+        facts = state.facts
+        facts.length += 1
+        facts.at = at
+        EVOLVE[type(event)](facts, event, at)
+        if type(event) is ev.TimerSet:
             heappush(state.dues, (event.due, event.id))
         return state
 
     def react(self, state: Run, now: int) -> Sequence[Event]:
-        facts = state.facts
+        facts, machine = state.facts, state.machine
         if facts.phase == "running":
+            if machine is not None and machine.fed == facts.delivered:
+                return ()
             return self._drive(state)
         if facts.phase == "suspended" and state.machine is None and facts.build != self._build(facts):
             return self._try_again(state)
@@ -148,8 +154,6 @@ class Runs(Kind[Run, cmd.Command, Event]):
             if machine is None:
                 workflow = self._workflow(facts)
                 run.machine = machine = self._machine(run, workflow)
-            if machine.fed == facts.delivered:
-                return ()
             return outside_loop(wishes_of, machine, facts)
         except (Diverged, RecursionError) as error:
             return [self._suspended(run, error)]
@@ -262,7 +266,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return state.facts.ended
 
     def lose(self, stream: str) -> None:
-        self.performing.cancel_all(stream)
+        self.performing.lost(stream)
 
     def forget(self, stream: str, state: Run) -> None:
         if state.machine is not None:

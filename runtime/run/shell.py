@@ -48,8 +48,8 @@ REFUSING: Any = RefusingLoop()
 def outside_loop(function: Callable[..., T], *args: Any) -> T:
     """Call the function with no event loop running around it."""
     loop = _get_running_loop()
-    if loop is None:
-        return _outside_trio(function, *args) if "trio" in sys.modules else _refusing(function, *args)
+    if loop is None and "trio" in sys.modules:
+        return _outside_trio(function, *args)
     _set_running_loop(REFUSING)
     try:
         return function(*args)
@@ -57,20 +57,14 @@ def outside_loop(function: Callable[..., T], *args: Any) -> T:
         _set_running_loop(loop)
 
 
-def _refusing(function: Callable[..., T], *args: Any) -> T:
-    _set_running_loop(REFUSING)
-    try:
-        return function(*args)
-    finally:
-        _set_running_loop(None)
-
-
 def _outside_trio(function: Callable[..., T], *args: Any) -> T:
     from trio._core._run import GLOBAL_RUN_CONTEXT
 
     kept = dict(vars(GLOBAL_RUN_CONTEXT))
     vars(GLOBAL_RUN_CONTEXT).clear()
+    _set_running_loop(REFUSING)
     try:
-        return _refusing(function, *args)
+        return function(*args)
     finally:
+        _set_running_loop(None)
         vars(GLOBAL_RUN_CONTEXT).update(kept)

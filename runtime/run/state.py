@@ -179,7 +179,7 @@ def evolve(state: RunState, event: Event, at: int) -> RunState:
     """The state after an event of the log."""
     state.length += 1
     state.at = at
-    _EVOLVE[type(event)](state, event, at)
+    EVOLVE[type(event)](state, event, at)
     return state
 
 
@@ -325,7 +325,7 @@ def _end(state: RunState, event: Event) -> None:
         kept.clear()
 
 
-_EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
+EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     ev.RunStarted: _started,
     ev.StepScheduled: _scheduled,
     ev.StepCompleted: _completed,

@@ -1,0 +1,105 @@
+"""Ownership in the simulation: partitions of the streams, claimed by compare-and-append on fence streams in the same log.
+
+A claim is an event with the next epoch. A node goes on believing in what it holds until it reads that another has claimed
+it: only the log's own checks keep such a zombie from doing harm, which is what the simulation is to show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+import anyio
+
+from ...eventlog.codec import Codec, Event
+from ...eventlog.errors import Conflict, PerdureError
+from ...eventlog.log import Log
+from ...eventlog.records import EMPTY, Record, Tail, sealed
+from ...eventlog.streams import partition_of
+
+PARTITIONS = 4
+
+
+class Claimed(Event, frozen=True):
+    """`owner` owns the partition from now on, under `epoch`."""
+
+    owner: str
+    epoch: int
+
+
+CODEC: Codec[Claimed] = Codec("fence", Claimed)
+
+
+def fence_of(partition: int) -> str:
+    return f"fence/sim/{partition}"
+
+
+def claims_of(records: Sequence[Record]) -> list[Claimed]:
+    return [event for record in records for event in CODEC.decode(record.data).events]
+
+
+class Fences:
+    """What one node believes of who owns what; `serve` learns and claims."""
+
+    def __init__(self, owner: str, log: Log, dice: Random, *, now: Callable[[], int], seems_alive: Callable[[str], bool], pulse: Callable[[str], None],
+                 won: Callable[[int], None]) -> None:
+        self.owner = owner
+        self._log = log
+        self._dice = dice
+        self._now = now
+        self._seems_alive = seems_alive
+        self._pulse = pulse
+        self._won = won
+        self._last: dict[int, tuple[Claimed, Tail]] = {}
+        self.held: dict[int, int] = {}
+
+    def epoch(self, stream: str) -> int | None:
+        return self.held.get(partition_of(stream, PARTITIONS))
+
+    async def serve(self) -> None:
+        """Learn who owns what, and claim what nobody living owns, one partition a round, until cancelled."""
+        while True:
+            try:
+                await self.learn()
+                self._pulse(self.owner)
+                free = [partition for partition in range(PARTITIONS) if self._is_free(partition)]
+                if free:
+                    await self.claim(self._dice.choice(free))
+            except PerdureError:
+                await anyio.sleep(0.2)  # the log is away for a moment
+            await anyio.sleep(0.5 + self._dice.random() * (0.5 if len(self._last) < PARTITIONS else 2.5))
+
+    async def learn(self) -> None:
+        """Read the claims that others made."""
+        after = {fence_of(partition): self._tail(partition).version for partition in range(PARTITIONS)}
+        records = await self._log.load(after)
+        for partition in range(PARTITIONS):
+            found = records.get(fence_of(partition), ())
+            if found:
+                self._note(partition, claims_of(found)[-1], found[-1].tail)
+
+    async def claim(self, partition: int) -> bool:
+        """Try to become the owner; False where somebody else was first."""
+        tail = self._tail(partition)
+        claimed = Claimed(self.owner, self._last[partition][0].epoch + 1 if partition in self._last else 1)
+        (answer,) = await self._log.append([sealed(fence_of(partition), tail, CODEC.encode(self._now(), claimed.epoch, [claimed]), 1)])
+        if isinstance(answer, Conflict):
+            await self.learn()
+            return False
+        self._note(partition, claimed, answer)
+        self._won(partition)
+        return True
+
+    def _note(self, partition: int, claimed: Claimed, tail: Tail) -> None:
+        self._last[partition] = claimed, tail
+        if claimed.owner == self.owner:
+            self.held[partition] = claimed.epoch
+        else:
+            self.held.pop(partition, None)
+
+    def _tail(self, partition: int) -> Tail:
+        return self._last[partition][1] if partition in self._last else EMPTY
+
+    def _is_free(self, partition: int) -> bool:
+        last = self._last.get(partition)
+        return last is None or (last[0].owner != self.owner and not self._seems_alive(last[0].owner))

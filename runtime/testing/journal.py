@@ -1,0 +1,84 @@
+"""The journal of effects: what the world outside saw of the steps, whatever became of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+
+import anyio
+
+from ...actors.ports import Clock
+from ..authoring.steps import Attempt
+from ..perform.pool import Job, Pool
+from ..perform.ports import Threads
+
+
+class Begun:
+    """One attempt that began: where, for which effect, under which key."""
+
+    __slots__ = ("at", "attempt", "effect", "ended", "epoch", "key", "node", "stream")
+
+    def __init__(self, stream: str, effect: str, attempt: int, key: str, node: str, epoch: int | None, at: float) -> None:
+        self.stream = stream
+        self.effect = effect
+        self.attempt = attempt
+        self.key = key
+        self.node = node
+        """The owner's name, another after each start."""
+        self.epoch = epoch
+        self.at = at
+        self.ended = False
+
+    def __repr__(self) -> str:
+        return f"{self.stream} {self.effect}#{self.attempt} on {self.node} (epoch {self.epoch}) at {self.at:g}"
+
+
+class Journal:
+    """Every attempt that began anywhere, in order."""
+
+    def __init__(self) -> None:
+        self.begun: list[Begun] = []
+
+    def repeats(self) -> list[list[Begun]]:
+        """The attempts that began more than once, each with all its beginnings."""
+        by_attempt: dict[tuple[str, str, int], list[Begun]] = {}
+        for begun in self.begun:
+            by_attempt.setdefault((begun.stream, begun.effect, begun.attempt), []).append(begun)
+        return [many for many in by_attempt.values() if len(many) > 1]
+
+    def wrong_keys(self) -> list[str]:
+        """Effects with more than one key, and keys with more than one effect."""
+        keys: dict[tuple[str, str], str] = {}
+        effects: dict[str, tuple[str, str]] = {}
+        found: list[str] = []
+        for begun in self.begun:
+            effect = (begun.stream, begun.effect)
+            if keys.setdefault(effect, begun.key) != begun.key:
+                found.append(f"{begun} has another idempotency key than before")
+            if effects.setdefault(begun.key, effect) != effect:
+                found.append(f"{begun} has the key of {effects[begun.key]}")
+        return found
+
+    def times(self, effects: Iterable[str] = ()) -> Counter[str]:
+        """How often each effect was begun."""
+        return Counter(begun.effect for begun in self.begun)
+
+
+class WatchedPool(Pool):
+    """The pool itself, with a note in the journal before each attempt; on a paused node the attempt waits, on a dead one it never begins."""
+
+    def __init__(self, journal: Journal, node: str, passing: Callable[[], Awaitable[None]], epoch: Callable[[str], int | None],
+                 post: Callable[[str, object], None], clock: Clock, threads: Threads, concurrency: int) -> None:
+        super().__init__(post, clock, threads, concurrency)
+        self._journal = journal
+        self._node = node
+        self._passing = passing
+        self._epoch = epoch
+
+    async def _perform(self, job: Job, scope: anyio.CancelScope) -> None:
+        key = Attempt(job.stream, job.call.step.name, job.id, job.attempt).idempotency_key
+        begun = Begun(job.stream, job.id, job.attempt, key, self._node, self._epoch(job.stream), anyio.current_time())
+        await self._passing()
+        self._journal.begun.append(begun)
+        await super()._perform(job, scope)
+        begun.ended = True

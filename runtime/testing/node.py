@@ -1,0 +1,185 @@
+"""A node of the simulation: the whole real runtime on ports that the simulation holds in its hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.abc
+import msgspec
+
+from ...eventlog.errors import PerdureError, Unavailable
+from ...eventlog.faults import FaultyLog, FaultySnapshots, Foreign, Plan
+from ...eventlog.log import Carrier
+from ...eventlog.snapshots import Snapshot
+from ..authoring.workflows import Workflow
+from ..engine import Runtime
+from ..requests import AnyRequest, Applied
+from ..settings import Settings
+from .fences import Fences
+from .journal import WatchedPool
+
+if TYPE_CHECKING:
+    from .world import World
+
+BEGINNING = 1_700_000_000_000_000
+"""What a wall clock without offset shows when a simulation begins, in microseconds since 1970."""
+
+
+class NodeClock:
+    """The wall clock of one node: the virtual time plus an offset that may jump."""
+
+    def __init__(self, offset: int = 0) -> None:
+        self.offset = offset
+
+    def now(self) -> int:
+        return BEGINNING + self.offset + round(anyio.current_time() * 1_000_000)
+
+
+class SeededIds:
+    """Ids and seeds from the simulation's own chance."""
+
+    def __init__(self, dice: Random) -> None:
+        self._dice = dice
+
+    def run_id(self, now: int) -> str:
+        return f"{now:018d}{self._dice.getrandbits(32):08x}"
+
+    def seed(self) -> int:
+        return self._dice.getrandbits(63)
+
+
+class InlineThreads:
+    """Plain functions at once and in place: a simulation has one thread."""
+
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        await anyio.lowlevel.checkpoint()
+        return function(*args, **kwargs)
+
+
+class KeptSnapshots(FaultySnapshots):
+    """Snapshots whose every edition is kept, so that each can be held against the log; and who is activated is seen."""
+
+    def __init__(self, door: FaultyLog, saved: list[Snapshot], activated: Callable[[Sequence[str]], None]) -> None:
+        super().__init__(door)
+        self._saved = saved
+        self._activated = activated
+
+    async def load(self, streams: Sequence[str]) -> Any:
+        self._activated(streams)
+        return await super().load(streams)
+
+    async def save(self, snapshots: Sequence[Snapshot]) -> None:
+        self._saved.extend(snapshots)
+        await super().save(snapshots)
+
+
+class Node:
+    """One start of a node: `life` serves until `crash` or `stop`; the next start is another Node."""
+
+    def __init__(self, world: World, name: str, start: int, workflows: Iterable[Workflow[..., Any]], settings: Settings, plan: Plan, foreign: Foreign,
+                 offset: int) -> None:
+        self.world = world
+        self.name = name
+        self.owner = f"{name}.{start}"
+        self.plan = plan
+        self.door = FaultyLog(world.log, plan, foreign=foreign, crashed=self.crash)
+        self.clock = NodeClock(offset)
+        self.dead = self.paused = False
+        self.woken = 0
+        """Activations of runs that this node had served and passivated."""
+        self.fences = Fences(self.owner, self.door, world.dice(f"fences:{self.owner}"), now=self.clock.now, seems_alive=world.seems_alive,
+                             pulse=world.pulse, won=self._won)
+        carrier = Carrier(self.door, self.door.carrier().heads, KeptSnapshots(self.door, world.snapshots, self._activated), "memory")
+        self.runtime = Runtime(carrier, workflows, clock=self.clock, ids=world.ids(self.owner), threads=InlineThreads(), ownership=self.fences, settings=settings)
+        dispatcher = self.runtime.dispatcher
+        self.runtime.pool = WatchedPool(world.journal, self.owner, self.door.passing, self.fences.epoch, dispatcher.post, self.clock, InlineThreads(),
+                                        settings.worker_concurrency)
+        self.runtime.performer.connect(self.runtime.pool, self.runtime.alarm)
+        self._scope = anyio.CancelScope()
+        self._calls: dict[anyio.CancelScope, None] = {}
+        self._services: anyio.abc.TaskGroup | None = None
+        self._served: dict[str, None] = {}
+
+    def __repr__(self) -> str:
+        return f"<node {self.owner}{' dead' if self.dead else ' paused' if self.paused else ''}>"
+
+    async def life(self) -> None:
+        """Serve until the end of this start."""
+        try:
+            with self._scope:
+                async with self.runtime.serving(), anyio.create_task_group() as self._services:
+                    self._services.start_soon(self.fences.serve)
+                    await anyio.sleep_forever()
+        except Exception:
+            if not self.dead:  # a cut port may raise anything anywhere: nobody is left to care
+                raise
+        self.dead = True
+
+    # -- what befalls it -----------------------------------------------------------------------------------------------
+
+    def crash(self) -> None:
+        """As kill -9: the ports are cut first, so that what Python still runs on the way out reaches nobody."""
+        if self.dead:
+            return
+        self.dead = True
+        self.door.cut()
+        self.world.note(f"{self.owner} crashes")
+        self.runtime.settings = msgspec.structs.replace(self.runtime.settings, drain_seconds=0.0)
+        self._scope.cancel()
+        for call in tuple(self._calls):
+            call.cancel()
+
+    def stop(self) -> None:
+        """As SIGTERM: drain, then end."""
+        self.world.note(f"{self.owner} stops")
+        self._scope.cancel()
+
+    def pause(self) -> None:
+        """As SIGSTOP: every port blocks."""
+        if not self.dead:
+            self.paused = True
+            self.door.pause()
+            self.world.note(f"{self.owner} is paused")
+
+    def resume(self) -> None:
+        if self.paused:
+            self.paused = False
+            self.world.note(f"{self.owner} goes on")
+            self.door.resume()
+
+    # -- what others do with it ----------------------------------------------------------------------------------------
+
+    async def call(self, request: AnyRequest) -> Applied:
+        """Send a request; Unavailable where the node dies before it has answered."""
+        scope = anyio.CancelScope()
+        self._calls[scope] = None
+        try:
+            with scope:
+                await self.door.passing()
+                return await self.runtime.do(request)
+        finally:
+            del self._calls[scope]
+        raise Unavailable("the node died", who=self.owner, instead="ask again with the same command id")
+
+    def _won(self, partition: int) -> None:
+        self.world.note(f"{self.owner} owns partition {partition}, epoch {self.fences.held[partition]}")
+        if self._services is not None:
+            self._services.start_soon(partial(_quietly, self.runtime.alarm.sweep))
+
+    def _activated(self, streams: Sequence[str]) -> None:
+        for stream in streams:
+            actor, summary = self.runtime.dispatcher.actors.get(stream), self.world.log.summaries.get(stream)
+            if stream in self._served and actor is not None and not actor.exists and summary is not None and summary.head.status == "running":
+                self.woken += 1
+            self._served[stream] = None
+
+
+async def _quietly(sweep: Callable[[], Any]) -> None:
+    try:
+        await sweep()
+    except PerdureError:
+        return  # the next sweep finds them
