@@ -19,6 +19,8 @@ class Proxy:
         self.lost = asyncio.Event()
         self._lose_from: dict[str, bytes] = {}
         self._cut = False
+        self._hold = False
+        self._held = b""
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
 
@@ -28,13 +30,18 @@ class Proxy:
 
     def lose_answer(self, *, cut: bool = False) -> None:
         """Lose the next acknowledgement of an append; with `cut`, and the connection too."""
-        self._lose("server", ACKNOWLEDGED, cut)
+        self._lose("server", ACKNOWLEDGED, cut=cut)
 
     def lose_question(self, *, cut: bool = False) -> None:
         """Lose the next append on its way to the server."""
-        self._lose("client", PUBLISHED, cut)
+        self._lose("client", PUBLISHED, cut=cut)
 
-    def _lose(self, side: str, mark: bytes, cut: bool) -> None:
+    def hold_question(self) -> None:
+        """Keep the next append back until another one passes, and let it arrive just before that."""
+        self._lose("client", PUBLISHED, cut=False)
+        self._hold = True
+
+    def _lose(self, side: str, mark: bytes, *, cut: bool) -> None:
         self.lost.clear()
         self._lose_from = {side: mark}
         self._cut = cut
@@ -60,9 +67,12 @@ class Proxy:
                 if side in self._lose_from and self._lose_from[side] in data:
                     self._lose_from = {}
                     self.lost.set()
+                    self._held = data if self._hold else b""
                     if self._cut:
                         return
                     continue
+                if self._held and PUBLISHED in data:
+                    data, self._held = self._held + data, b""
                 writer.write(data)
                 await writer.drain()
         except OSError:

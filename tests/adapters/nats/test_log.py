@@ -74,6 +74,18 @@ async def test_a_lost_answer_is_found_below_what_others_wrote_since(nats_server:
         assert len(await records_of(log)) == 4
 
 
+async def test_an_append_that_arrives_after_it_was_given_up_and_repeated_is_stored_once(nats_server: NatsServer, namespace: str) -> None:
+    """The repetition is refused by the server, for its own first attempt came in before it: that is no Conflict."""
+    async with proxied(nats_server.port) as proxy, opened(proxy.url, namespace) as log:
+        tail = await grown(log, STREAM, 1)
+        proxy.hold_question()
+        append = sealed(STREAM, tail, content(2), 1)
+
+        assert await log.append([append]) == [append.tail]
+        assert proxy.lost.is_set()
+        assert [record.tail for record in await records_of(log)] == [tail, append.tail]
+
+
 async def test_a_lost_question_that_another_overtook_is_a_conflict(nats_server: NatsServer, namespace: str) -> None:
     async with proxied(nats_server.port) as proxy, opened(proxy.url, namespace) as log, opened(nats_server.url, namespace) as other:
         first = await grown(log, STREAM, 1)
