@@ -10,9 +10,10 @@ import anyio
 
 from ...eventlog.errors import Conflict, Corrupt, Invalid
 from ...eventlog.log import Cursor, Version
-from ...eventlog.records import Append, Record, Tail, verify
+from ...eventlog.records import EMPTY, Append, Record, Tail, verify
 from .hop import Hop
 from .reader import Reader
+from .rows import lost_end
 from .writer import Writer
 
 
@@ -39,10 +40,14 @@ class SqliteLog:
         return await self.reading.run(partial(self.reader.load, dict(after)))
 
     async def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
+        end = (await self.reading.run(partial(self.reader.proven_ends, [stream]))).get(stream, EMPTY)
+        last = after
         while page := await self.reading.run(partial(self.reader.page_of_stream, stream, after)):
             for record in page:
                 yield record
-            after = page[-1].first
+            after, last = page[-1].first, page[-1].last
+        if last < end.version:
+            yield lost_end(end, stream)
 
     async def follow(self, *, after: Cursor | None = None) -> AsyncIterator[Record]:
         """All records, each checked against its stored previous digest; Corrupt where one fails or is missing."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ...eventlog.records import Record
+from ...eventlog.errors import Corrupt
+from ...eventlog.records import Record, Tail
 from ...eventlog.snapshots import Snapshot
 from .faults import explained, is_undecodable
-from .rows import RECORD, RECORDS_BEHIND, SNAPSHOTS_OF, Row, record_of, snapshot_of
+from .rows import HEADS_OF, RECORD, RECORDS_BEHIND, SNAPSHOTS_OF, Row, lost_end, record_of, snapshot_of, summary_of
 from .schema import connect_reader
 
 PAGE_ROWS = 512
@@ -36,12 +38,29 @@ class Reader:
 
     def load(self, after: Mapping[str, int]) -> dict[str, list[Record]]:
         """The records of many streams behind a version of each."""
+        ends = self.proven_ends(after)
         found: dict[str, list[Record]] = {stream: [] for stream in after}
         wanted = list(chain.from_iterable(after.items()))
         for question, values in RECORDS_BEHIND.statements(wanted):
             for record in map(record_of, self.rows(question, values)):
                 found[record.stream].append(record)
+        for stream, end in ends.items():
+            if (found[stream][-1].last if found[stream] else after[stream]) < end.version:
+                found[stream].append(lost_end(end, stream))
         return found
+
+    def proven_ends(self, streams: Iterable[str]) -> dict[str, Tail]:
+        """How far the streams have come at least, by their heads. Ask before reading the records: they can only be ahead.
+
+        Records are found by an index, and a damaged index would shorten a stream without breaking its chain.
+        """
+        ends: dict[str, Tail] = {}
+        for question, values in HEADS_OF.statements(list(streams)):
+            for row in self.rows(question, values):
+                with suppress(Corrupt):  # a damaged head proves nothing; whoever asks for it is told
+                    summary = summary_of(row)
+                    ends[summary.stream] = summary.tail
+        return ends
 
     def page_of_stream(self, stream: str, after: int) -> list[Record]:
         return [record_of(row) for row in self._fetch(OF_STREAM, (stream, after), PAGE_BYTES)]

@@ -69,6 +69,11 @@ def damaged_head(stream: str) -> Corrupt:
     )
 
 
+def lost_end(tail: Tail, stream: str) -> Record:
+    """Stands for records that a head proves and an index no longer finds: it fails every check, and harms no other stream."""
+    return Record(stream, tail.version, tail.version, b"", tail.digest, b"")
+
+
 def snapshot_row(snapshot: Snapshot) -> Row:
     return (snapshot.stream, snapshot.tail.version, snapshot.tail.digest, snapshot.state_version, snapshot.data, snapshot.seal)
 
@@ -150,6 +155,7 @@ TAILS = PerStream(
 RECORDS_BEHIND = PerStream(
     f"select {RECORD} from wanted cross join record using (stream) where first > behind order by stream, first", 2  # noqa: S608
 )
+HEADS_OF = PerStream(f"select {HEAD} from wanted cross join head using (stream)")  # noqa: S608
 SNAPSHOTS_OF = PerStream(f"select {SNAPSHOT} from wanted cross join snapshot using (stream)")  # noqa: S608
 
 

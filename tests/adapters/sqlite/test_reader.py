@@ -12,7 +12,7 @@ from perdure.adapters.sqlite.writer import Writer
 from perdure.eventlog.errors import Corrupt, Invalid, Unavailable
 from perdure.eventlog.records import EMPTY, Record, sealed, verified
 from tests.adapters.sqlite.holding import change, made
-from tests.eventlog.making import STREAM, grown
+from tests.eventlog.making import STREAM, accepted, everything, grown, head
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +41,29 @@ async def test_a_damaged_record_breaks_the_chain_of_its_own_stream_alone(tmp_pat
         list(verified(STREAM, EMPTY, found[STREAM]))
     assert caught.value.who == STREAM
     assert len(list(verified(OTHER, EMPTY, found[OTHER]))) == 5
+
+
+async def test_an_end_that_the_index_has_lost_is_no_shorter_history(tmp_path: Path) -> None:
+    """The chain of what is left holds; the head tells that there was more."""
+    path = tmp_path / "log.db"
+    async with open_sqlite(path) as carrier:
+        await grown(carrier.log, OTHER, 5)
+        tail = await grown(carrier.log, STREAM, 39)
+        await accepted(carrier.log, [sealed(STREAM, tail, b"{}", 1, head())])
+    raw, entry = bytearray(path.read_bytes()), STREAM.encode() + bytes([40, 45])
+    at = raw.index(entry)
+    assert raw.count(entry) == 1, "the entry (stream, 40) of the unique index, and the position it leads to"
+    raw[at + len(STREAM) - 1] ^= 1
+    path.write_bytes(raw)
+
+    async with open_sqlite(path) as carrier:
+        loaded = await carrier.log.load({STREAM: 0, OTHER: 0})
+        read = await everything(carrier.log.read(STREAM))
+
+    for records in (loaded[STREAM], read):
+        with pytest.raises(Corrupt, match="version 40"):
+            list(verified(STREAM, EMPTY, records))
+    assert len(list(verified(OTHER, EMPTY, loaded[OTHER]))) == 5
 
 
 async def follow_to_the_end(path: Path) -> list[Record]:
