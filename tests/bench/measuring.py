@@ -1,0 +1,55 @@
+"""Measuring: medians, CPU time, bytes written, the latency of the disk; everything interleaved, because machines are noisy."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+ROUNDS = 7
+
+
+def share_of(pairs: list[tuple[float, float]]) -> float:
+    """The median of ours over theirs, pair by pair."""
+    return median(ours / theirs for ours, theirs in pairs)
+
+
+@contextmanager
+def fresh_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
+        yield Path(name)
+
+
+def settle_collector() -> None:
+    """What `perdure run` does too: leave what is there alone, and look for cycles seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
+
+
+def bytes_written() -> int:
+    """Bytes this process has sent to the disk so far, as the kernel counts them; 0 where it does not say."""
+    try:
+        lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return int(next(line for line in lines if line.startswith("write_bytes")).split()[1])
+
+
+def fsync_latency(count: int = 200) -> float:
+    """The median of appending 4 KiB and syncing it, in microseconds."""
+    times: list[float] = []
+    with fresh_folder() as folder:
+        handle = os.open(folder / "file", os.O_CREAT | os.O_WRONLY)
+        for _ in range(count):
+            begun = time.perf_counter()
+            os.write(handle, bytes(4096))
+            os.fdatasync(handle)
+            times.append(time.perf_counter() - begun)
+        os.close(handle)
+    return median(times) * 1e6

@@ -1,0 +1,33 @@
+"""Whether our bare limit is an honest one: beside a reference program that `PERDURE_BARE` names, if it names one.
+
+Such a program prints one JSON line with `steps_s`, as `python bare.py --runs 2000 --steps 10` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from statistics import median
+
+from tests.bench.bare import throughput
+from tests.bench.measuring import ROUNDS, fresh_folder, share_of
+
+RUNS, STEPS = 2000, 10
+
+
+def share(rounds: int = ROUNDS) -> dict[str, float]:
+    """Our bare limit over the reference's, interleaved; without a reference only our own figure."""
+    program = os.environ.get("PERDURE_BARE", "")
+    ours: list[float] = []
+    pairs: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        with fresh_folder() as folder:
+            ours.append(asyncio.run(throughput(folder / "bare.db", RUNS, STEPS)))
+        if program:
+            said = subprocess.run([sys.executable, program, "--runs", str(RUNS), "--steps", str(STEPS)], capture_output=True, text=True, check=True)
+            pairs.append((ours[-1], float(json.loads(said.stdout)["steps_s"])))
+    figures: dict[str, float] = {"medians_of": rounds, "bare_steps_per_s": median(ours)}
+    return figures if not pairs else {**figures, "reference_steps_per_s": median(theirs for _, theirs in pairs), "of_the_reference": share_of(pairs)}
