@@ -53,7 +53,7 @@ async def test_an_end_that_the_index_has_lost_is_no_shorter_history(tmp_path: Pa
     raw, entry = bytearray(path.read_bytes()), STREAM.encode() + bytes([40, 45])
     at = raw.index(entry)
     assert raw.count(entry) == 1, "the entry (stream, 40) of the unique index, and the position it leads to"
-    raw[at + len(STREAM) - 1] ^= 1
+    raw[at + len(STREAM) - 1] ^= 2  # "ong" is beyond "one", where the search ends
     path.write_bytes(raw)
 
     async with open_sqlite(path) as carrier:
