@@ -42,6 +42,7 @@ class Dispatcher:
         kinds: Mapping[str, Kind[Any, Any, Any]],
         clock: Clock,
         ownership: Ownership,
+        *,
         settings: Settings | None = None,
     ) -> None:
         self.log = log
@@ -117,6 +118,11 @@ class Dispatcher:
     def is_awake(self, stream: str) -> bool:
         actor = self.actors.get(stream)
         return actor is not None and (actor.awake or actor.broken is not None)
+
+    def peek(self, stream: str) -> Any:
+        """The state of an actor in memory, durable or not yet: a hint, never an answer. None where it is not awake."""
+        actor = self.actors.get(stream)
+        return None if actor is None else actor.state
 
     def _actor(self, stream: str) -> Actor:
         name = stream.partition("/")[0]
@@ -209,8 +215,9 @@ class Dispatcher:
         if actor.broken is not None or epoch is None or epoch < actor.epoch:
             self._turn_away(actor)
             return None
-        kind, now, events, letter = actor.kind, max(now, actor.at), [], None
-        decide = kind.decide
+        kind, now, decide = actor.kind, max(now, actor.at), actor.kind.decide
+        events: list[Any] = []
+        letter: Any = None
         try:
             if actor.claimed != epoch:
                 self._claim(actor, epoch, now, events)
@@ -331,7 +338,8 @@ class Dispatcher:
         now, period = self.clock.now(), self.settings.restart_seconds * 1_000_000
         actor.failures = [*(at for at in actor.failures if now - at < period), now]
         command = letter.command if type(letter) is Letter else letter
-        bug = Bug("an actor's own code failed", who=actor.stream, where=type(command).__name__, found=repr(error), instead="report it with the log of this run")
+        bug = Bug("an actor's own code failed", who=actor.stream, where=type(command).__name__, found=repr(error),
+                  instead="report it with the log of this run")
         if type(letter) is Letter:
             letter.promise.breaks(bug)
         if len(actor.failures) > self.settings.restarts_max:
@@ -353,6 +361,12 @@ class Dispatcher:
             actor.kind.forget(actor.stream, actor.state)
         actor.forget()
 
+    def leave(self) -> None:
+        """Forget every actor at once: this node serves no more."""
+        for actor in self.actors.values():
+            self._forget(actor)
+        self.actors.clear()
+
     async def passivate(self, *, untouched_since: int | None = None) -> int:
         """Forget idle actors that had no turn after turn `untouched_since`, keeping snapshots of long ones; how many."""
         snapshots: list[Snapshot] = []
@@ -364,8 +378,11 @@ class Dispatcher:
             self._forget(actor)
             del self.actors[actor.stream]
         self.passivated += len(gone)
-        if snapshots:
-            await self.snapshots.save(snapshots)
+        try:
+            if snapshots:
+                await self.snapshots.save(snapshots)
+        except Exception as away:  # a snapshot is a cache: without it the next activation folds more
+            logger.warning("%d snapshots could not be kept: %r", len(snapshots), away)
         return len(gone)
 
     def _is_idle(self, actor: Actor) -> bool:

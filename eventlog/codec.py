@@ -64,11 +64,11 @@ class Codec(Generic[E]):
     def _decode_old(self, data: bytes, error: msgspec.MsgspecError) -> Batch[E]:
         """The slow way, for events of older releases: raw fields through the upcasters, then typed."""
         try:
-            raw: Any = msgspec.json.decode(data)
-            if not self.upcasters or not isinstance(raw, dict):
+            if not self.upcasters:
                 raise error
+            raw = msgspec.json.decode(data, type=dict[str, Any])
             raw["events"] = [self._upcast(event) for event in raw["events"]]
-            return msgspec.convert(raw, self._type)
+            batch: Batch[E] = msgspec.convert(raw, self._type)
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as why:
             raise Invalid(
                 "the log holds an event that this build cannot read",
@@ -78,6 +78,7 @@ class Codec(Generic[E]):
                 found=str(why),
                 instead="use the release that wrote it, or a newer one; the log itself is untouched",
             ) from error
+        return batch
 
     def _upcast(self, event: dict[str, Any]) -> dict[str, Any]:
         limit = len(self.upcasters) + 1

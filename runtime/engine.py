@@ -26,7 +26,7 @@ from .perform.pool import Pool
 from .perform.ports import Ids, Threads
 from .requests import AnyReply, AnyRequest, Applied, AwaitRun, CancelRun, Declined, LookAtRun, SignalRun, StartRun, TerminateRun
 from .run import commands as cmd
-from .run.runs import Runs, Standing
+from .run.runs import Run, Runs, Standing
 from .run.state import ENDED
 from .settings import Settings
 
@@ -60,7 +60,7 @@ class Runtime:
         self.performer = Performer(clock)
         self.runs = Runs(self.registry, self.performer)
         known: Mapping[str, Kind[Any, Any, Any]] = {kind.name: kind for kind in (self.runs, *kinds)}
-        self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, self.settings.actors)
+        self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors)
         self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency, ownership.owner)
         self.alarm = Alarm(carrier.heads, clock, self.dispatcher.post, self.dispatcher.ask, self.dispatcher.is_awake)
         self.performer.connect(self.pool, self.alarm)
@@ -70,12 +70,20 @@ class Runtime:
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator[Runtime]:
         """Serve runs; on the way out take no more commands, let steps end within the grace, and leave the rest to the next start."""
+        try:
+            async with self._services():
+                yield self
+        finally:
+            self.dispatcher.leave()
+
+    @asynccontextmanager
+    async def _services(self) -> AsyncGenerator[None]:
         body_error: BaseException | None = None
         async with anyio.create_task_group() as group:
             for service in (self.dispatcher.run, self.pool.serve, self.alarm.serve, self.alarm.sweep_for_ever, self._passivate_for_ever):
                 group.start_soon(service)
             try:
-                yield self
+                yield
             except BaseException as error:
                 body_error = error  # raised below as it is, not in the task group's wrapping
             with anyio.CancelScope(shield=True):
@@ -171,15 +179,16 @@ class Runtime:
 
     async def _end_of(self, stream: str, request: AwaitRun) -> Standing:
         with self.performer.awaiting(stream) as end:
-            if not self.dispatcher.is_awake(stream):
+            known = self.dispatcher.peek(stream)
+            if not isinstance(known, Run) or known.facts.phase != "running":
                 standing: Standing = await self.dispatcher.ask(stream, cmd.Look())
                 if standing.status in ENDED:
                     return standing
             if request.within is None:
-                return await end.wait()
+                return cast("Standing", await end.wait())
             with anyio.move_on_after(request.within):
-                standing = await end.wait()
-                return standing  # noqa: RET504 - names the type of what a promise holds
+                ended: Standing = await end.wait()
+                return ended
         raise too_slow(request.run, request.within or 0)
 
 

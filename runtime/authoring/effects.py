@@ -37,7 +37,8 @@ class Effect(Generic[T]):
             )
         if driver.closing:
             raise GeneratorExit(CLOSING)
-        return (yield self)
+        answer: T = yield self
+        return answer
 
 
 class StepCall(Effect[T]):
@@ -56,7 +57,8 @@ class StepCall(Effect[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         if self.driver.closing:
             raise GeneratorExit(CLOSING)
-        return (yield self)
+        answer: T = yield self
+        return answer
 
     def __repr__(self) -> str:
         return f"step {self.step.name!r}"

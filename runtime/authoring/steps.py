@@ -84,7 +84,7 @@ class Step(Generic[P, R]):
         if driver is None:
             return self._outside(*args, **kwargs)
         raw, arguments = self.arguments.pair(args, kwargs)
-        return StepCall(self, raw, arguments, driver)  # type: ignore[return-value]  # awaited like the coroutine it stands for
+        return StepCall(self, raw, arguments, driver)  # pyright: ignore[reportReturnType] # awaited like the coroutine it stands for
 
     def _outside(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         made = self.function(*args, **kwargs) if self.is_async else _call_sync(self.function, *args, **kwargs)
@@ -98,15 +98,16 @@ async def _call_sync(function: Callable[..., Any], *args: Any, **kwargs: Any) ->
 class _Decorator:
     """`step(...)` with options: keeps the signature of what it decorates, async or not."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._options = options
+    def __init__(self, name: str | None, retry: Retry, timeout: timedelta | None, raises: Sequence[type[Exception]]) -> None:
+        self._name, self._retry, self._timeout, self._raises = name, retry, timeout, raises
 
     @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
     def __call__(self, function: Callable[..., Any], /) -> Step[..., Any]:
-        return Step(function, **(self._options | {"name": self._options["name"] or name_of(function)}))
+        name = self._name or name_of(function)
+        return Step(function, name=name, retry=self._retry, timeout=self._timeout, raises=self._raises)
 
 
 @overload
@@ -144,5 +145,5 @@ def step(
             found=str(timeout),
             instead="leave it out to have none",
         )
-    decorate = _Decorator({"name": name, "retry": retry or ONCE, "timeout": timeout, "raises": tuple(raises)})
+    decorate = _Decorator(name, retry or ONCE, timeout, raises)
     return decorate if function is None else decorate(function)

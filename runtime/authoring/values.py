@@ -10,7 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from types import GenericAlias
-from typing import Any, cast, get_type_hints
+from typing import Any, TypeGuard, cast, get_type_hints
 
 import msgspec
 from msgspec import Raw
@@ -28,6 +28,7 @@ PLAIN = frozenset({int, str, bool})
 """Immutable types whose values, where they can be encoded at all, come back equal: no need to look."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_decode_call = msgspec.json.Decoder(list[Any] | dict[str, Any]).decode
 _WITH_FIELDS = (msgspec.inspect.StructType, msgspec.inspect.DataclassType, msgspec.inspect.TypedDictType, msgspec.inspect.NamedTupleType)
 _EXACT = (type(None), bool, int, float, str, list, dict)
 
@@ -123,7 +124,7 @@ def first_fault(value: Any, where: str, above: set[int]) -> tuple[str, str, str]
     for key, part in _parts(value):
         if fault := first_fault(part, where + key, above | {id(value)}):
             return fault
-    if isinstance(value, Mapping):
+    if _is_mapping(value):
         return _fault_in_keys(value, where)
     if type(value) in _EXACT:
         return None
@@ -135,10 +136,14 @@ def first_fault(value: Any, where: str, above: set[int]) -> tuple[str, str, str]
     return where, f"{name}, which would come back as {text}", f"annotate it, for example '-> {name}', or convert it first"
 
 
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
 def _parts(value: Any) -> list[tuple[str, Any]]:
     """(path, part) of what a value holds."""
-    if isinstance(value, Mapping):
-        return [(f".{key}", part) for key, part in cast("Mapping[Any, Any]", value).items()]
+    if _is_mapping(value):
+        return [(f".{key}", part) for key, part in value.items()]
     if isinstance(value, list | tuple):
         return [(f"[{i}]", part) for i, part in enumerate(cast("list[Any]", value))]
     fields = getattr(value, "__struct_fields__", None) or getattr(value, "__dataclass_fields__", None) or ()
@@ -231,7 +236,9 @@ class Arguments:
         """(the call as JSON, the arguments that the function receives); a call that does not fit is Invalid."""
         if not kwargs and self._plain == tuple(map(type, args)):
             try:
-                return Raw(_encode(args)), tuple(args)
+                data = _encode(args)
+                if len(data) <= VALUE_BYTES_MAX:
+                    return Raw(data), tuple(args)
             except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError):
                 pass  # the long way says what is wrong
         if kwargs or len(args) != self._count:
@@ -256,10 +263,14 @@ class Arguments:
                 return Raw(_encode(self._shape.decode(guard(data, self.who))))
             except Invalid:
                 pass  # by name, with defaults, or wrong: the long way
-        given = msgspec.json.decode(guard(data, self.who))
-        args, kwargs = (given, {}) if isinstance(given, list) else ([], given)
-        if not isinstance(kwargs, dict):
-            raise self._wrong_call("neither an array nor an object", [given], {})
+        try:
+            given = _decode_call(guard(data, self.who))
+        except msgspec.MsgspecError as error:
+            expected = "a JSON array in the order of the parameters, or an object by their names"
+            raise Invalid("the arguments are no call", who=self.who, where="$", expected=expected, found=f"{data[:40]!r}: {error}",
+                          instead=f"write for example {expected_call(self._signature)}") from error
+        args: list[Any] = [] if isinstance(given, dict) else given
+        kwargs: dict[str, Any] = given if isinstance(given, dict) else {}
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -303,6 +314,11 @@ class Arguments:
             found=f"({found})",
             instead="pass the parameters that the function names",
         )
+
+
+def expected_call(signature: inspect.Signature) -> str:
+    """The arguments of a call as JSON, with the names of the parameters in place of values."""
+    return "[" + ", ".join(f"<{name}>" for name in signature.parameters) + "]"
 
 
 def hints_of(function: Callable[..., Any], who: str) -> dict[str, Any]:

@@ -162,14 +162,18 @@ class Pool:
             else:
                 if self._queue:
                     self._call_worker()
-                value = await (Rest(coroutine, wish, context) if step.timeout is None else self._limited(scope, step, Rest(coroutine, wish, context)))
+                rest = Rest(coroutine, wish, context)
+                value = await (rest if step.timeout is None else self._limited(job, scope, rest))
             outcome = call.outcome = step.returns.pair(value)
         except Exception as error:
             self._broke(job, started, failure_of(error), None if isinstance(error, Fatal | Invalid) else step.retry)
-        except BaseException:
+        except BaseException as error:
             if not scope.cancel_called:
-                self._land(job)
-                raise
+                if not _is_its_own(error):
+                    self._land(job)
+                    raise
+                self._broke(job, started, failure_of(error), step.retry)
+                return
             if job.unwanted:
                 self._broke(job, started, Failure("Cancelled", "the run no longer wants the step"), None)
             else:
@@ -186,11 +190,16 @@ class Pool:
         args, kwargs = step.arguments.split(arguments)
         return step.function(*args, **kwargs) if step.is_async else self.threads.run(step.function, *args, **kwargs)
 
-    async def _limited(self, scope: anyio.CancelScope, step: Step[..., Any], rest: Rest) -> Any:
+    async def _limited(self, job: Job, scope: anyio.CancelScope, rest: Rest) -> Any:
         """Go on under the step's timeout, which is that of the worker's own scope."""
-        scope.deadline = anyio.current_time() + (step.timeout or timedelta()).total_seconds()
-        value = await rest
-        scope.deadline = math.inf
+        limit = job.call.step.timeout or timedelta()
+        scope.deadline = anyio.current_time() + limit.total_seconds()
+        try:
+            value = await rest
+        finally:
+            scope.deadline = math.inf
+        if scope.cancel_called and not job.unwanted:
+            raise TimeoutError(_timed_out(limit).message)  # a plain function cannot be stopped: it returned, but too late
         return value
 
     def _broke(self, job: Job, started: int, failure: Failure, retry: Retry | None) -> None:
@@ -201,6 +210,11 @@ class Pool:
         del self._flying[job.stream, job.id]
         if self._quiet is not None and not self._flying:
             self._quiet.set()
+
+
+def _is_its_own(error: BaseException) -> bool:
+    """Whether a cancellation was raised by the step itself, for example by a task that it cancelled and then awaited."""
+    return isinstance(error, anyio.get_cancelled_exc_class()) and anyio.current_effective_deadline() != -math.inf
 
 
 def _timed_out(limit: timedelta | None) -> Failure:

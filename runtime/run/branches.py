@@ -19,9 +19,14 @@ from ..authoring.errors import Cancelled
 class Branch:
     """A coroutine (or one bare effect) of a run, and what it waits for."""
 
-    __slots__ = ("_random", "context", "coroutine", "ended", "error", "group", "joiners", "name", "ordinal", "path", "pending", "place", "run", "send", "started", "value", "waiting")
+    __slots__ = (
+        "_random", "context", "coroutine", "ended", "error", "group", "joiners", "ordinal", "path", "pending", "place", "run", "send",
+        "started", "value", "waiting",
+    )  # fmt: skip
 
-    def __init__(self, path: str, coroutine: Coroutine[Any, Any, Any] | None, context: Context, group: Group | None = None, place: int = 0) -> None:
+    def __init__(
+        self, path: str, coroutine: Coroutine[Any, Any, Any] | None, context: Context, group: Group | None = None, place: int = 0
+    ) -> None:
         self.path = path
         """The prefix of the ids of its effects: empty, or the id of its group, its name and a slash."""
         self.coroutine = coroutine

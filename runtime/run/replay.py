@@ -30,8 +30,7 @@ def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
         script.check_end(machine)
     except RecursionError:
         machine.close()
-        found = "RecursionError"
-        raise Diverged("the workflow recurses too deeply", who=f"run {run!r}", found=found, instead="use a loop instead of recursion") from None
+        raise too_deep(f"run {run!r}") from None
     except Diverged:
         machine.close()
         raise
@@ -109,7 +108,7 @@ class _Script:
             where=f"after {arrival}",
             expected=_shown(line) if line else expected,
             found=found,
-            instead="deploy the code that the run was started with, or give the changed workflow a new version and keep the old one for its runs",
+            instead="deploy the code that the run was started with, or give the changed workflow a new version beside the old one",
         )
 
     def check_end(self, machine: Machine) -> None:
@@ -141,6 +140,12 @@ def _shown(line: Line) -> str:
 
 def _shown_end(kind: str, result: Raw | None) -> str:
     return kind if result is None else f"{kind} with {bytes(result)[:80].decode(errors='replace')}"
+
+
+def too_deep(who: str) -> Diverged:
+    """What a run is suspended for whose code fills the stack."""
+    return Diverged("the workflow recurses too deeply", who=who, where="the workflow's code", expected="calls that fit Python's stack",
+                    found="RecursionError", instead="use a loop instead of recursion")
 
 
 def wishes_of(machine: Machine, facts: RunState) -> Sequence[Event]:

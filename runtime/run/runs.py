@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from . import commands as cmd
 from . import events as ev
 from .decide import DECIDE
 from .driver import Machine
-from .replay import revive, wishes_of
+from .replay import revive, too_deep, wishes_of
 from .shell import outside_loop
 from .state import EVOLVE, RunState, canonical, restore
 
@@ -69,7 +70,7 @@ class Standing(Struct, frozen=True):
 class Run:
     """A run in memory: its facts, and beside them what can be built from them at any time."""
 
-    __slots__ = ("dues", "facts", "fresh", "machine", "stream")
+    __slots__ = ("coming", "dues", "facts", "fresh", "machine", "stream")
 
     def __init__(self, stream: str, facts: RunState) -> None:
         self.stream = stream
@@ -80,6 +81,8 @@ class Run:
         self.dues: list[tuple[int, str]] = [(due, id) for id, due in facts.timers.items()]
         """A heap of the timers; stale entries are dropped when they surface."""
         heapify(self.dues)
+        self.coming: deque[ev.TimerFired] = deque()
+        """Timers found due together: each fires when the code has answered the one before, as the script counts arrivals one by one."""
 
     @property
     def id(self) -> str:
@@ -95,10 +98,17 @@ class Run:
             heappop(dues)
         return NEVER
 
+    def next_coming(self) -> Sequence[Event]:
+        """The next of the timers found due together that is still wanted."""
+        while self.coming:
+            fired = self.coming.popleft()
+            if fired.id in self.facts.timers:
+                return (fired,)
+        return ()
+
     def next_due(self) -> int | None:
         """When the run next moves by itself: the next timer or the next attempt of a step."""
-        retries = self.facts.retries
-        due = min(self.next_timer(), min(retries.values())) if retries else self.next_timer()
+        due = min(self.next_timer(), *self.facts.retries.values(), NEVER)
         return None if due == NEVER else due
 
 
@@ -119,7 +129,11 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return Run(stream, RunState())
 
     def decide(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
-        return DECIDE[type(command)](state.facts, command, now)
+        decided = DECIDE[type(command)](state.facts, command, now)
+        if len(decided) > 1:
+            state.coming = deque(decided[1:])
+            decided = decided[:1]
+        return decided
 
     def evolve(self, state: Run, event: Event, at: int) -> Run:
         facts = state.facts
@@ -134,8 +148,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
         facts, machine = state.facts, state.machine
         if facts.phase == "running":
             if machine is not None and machine.fed == facts.delivered:
-                return ()
-            return self._drive(state)
+                return state.next_coming() if state.coming else ()
+            return self._drive(state) or state.next_coming()
+        if state.coming and facts.phase == "suspended":
+            return state.next_coming()
         if facts.phase == "suspended" and state.machine is None and facts.build != self._build(facts):
             return self._try_again(state)
         return ()
@@ -167,7 +183,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         found = self.registry.find(facts.workflow, facts.version)
         if found is None:
             raise Diverged("the workflow of the run is not registered here", who=f"workflow {facts.workflow!r} version {facts.version}",
-                           expected=f"one of {self.registry.names() or 'none: no workflow is registered'}", found=f"{facts.workflow} {facts.version}",
+                           where="the workflows of this runtime", expected=self.registry.names() or "at least one workflow",
+                           found=f"no {facts.workflow} {facts.version}",
                            instead="register that version, beside newer ones, until its runs have ended")
         return found
 
@@ -184,9 +201,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
             run.machine = None
         build = self._build(facts)
         if isinstance(error, RecursionError):
-            return ev.Suspended("code", build, delivered, "the workflow recurses too deeply", instead="use a loop instead of recursion")
-        known = self.registry.find(facts.workflow, facts.version) is not None
-        return ev.Suspended("diverged" if known else "unknown_workflow", build, delivered, error.message, error.where, error.expected, error.found, error.instead)
+            reason, error = "code", too_deep(f"run {run.id!r}")
+        else:
+            reason = "diverged" if self.registry.find(facts.workflow, facts.version) is not None else "unknown_workflow"
+        return ev.Suspended(reason, build, delivered, error.message, error.where, error.expected, error.found, error.instead)
 
     def _try_again(self, run: Run) -> Sequence[Event]:
         """A build that has not been tried: if it agrees with the log, the run goes on."""
