@@ -90,17 +90,17 @@ class Connection:
         await self.ready_within(within)
         self._count += 1
         reply = f"{self._prefix}{self._count}"
-        answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Msg] = loop.create_future()
         self._questions[reply] = Question(subject, answer)
+        alarm = loop.call_later(within, give_up, answer, within)
         try:
             await self.client.publish(subject, body, reply, headers)
-            async with asyncio.timeout(within):
-                return await answer
-        except TimeoutError as error:
-            raise NoAnswer(f"nothing within {within} s") from error
+            return await answer
         except (ConnectionClosedError, OutboundBufferLimitError) as error:
             raise NoAnswer(str(error)) from error
         finally:
+            alarm.cancel()
             del self._questions[reply]
 
     async def tell(self, subject: str, body: bytes, reply: str) -> None:
@@ -214,6 +214,11 @@ async def connect(servers: str | Sequence[str], **options: Any) -> AsyncGenerato
         yield connection
     finally:
         await connection.close()
+
+
+def give_up(answer: asyncio.Future[Msg], seconds: float) -> None:
+    if not answer.done():
+        answer.set_exception(NoAnswer(f"nothing within {seconds} s"))
 
 
 def denied(subject: str) -> Refused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -37,11 +38,17 @@ class Subjects(Struct, frozen=True, gc=False):
         return f"perdure.{self.namespace}.log.>"
 
     def of(self, stream: str) -> str:
-        if not STREAM.fullmatch(stream):
-            raise Invalid("a name of a stream fits no subject", where="stream", found=repr(stream),
-                          expected="parts of [A-Za-z0-9_-] between slashes", instead="make the name with stream_of; it escapes each part")
-        tokens = ".".join(part or NOTHING for part in stream.split("/"))
-        return f"perdure.{self.namespace}.log.{partition_of(stream, self.partitions)}.{tokens}"
+        return subject_of(self.namespace, self.partitions, stream)
+
+
+@lru_cache(maxsize=65_536)
+def subject_of(namespace: str, partitions: int, stream: str) -> str:
+    """The subject of a stream; kept, since the partition costs a loop over the name."""
+    if not STREAM.fullmatch(stream):
+        raise Invalid("a name of a stream fits no subject", where="stream", found=repr(stream),
+                      expected="parts of [A-Za-z0-9_-] between slashes", instead="make the name with stream_of; it escapes each part")
+    tokens = ".".join(part or NOTHING for part in stream.split("/"))
+    return f"perdure.{namespace}.log.{partition_of(stream, partitions)}.{tokens}"
 
 
 def stream_of_subject(subject: str) -> str:
