@@ -9,7 +9,7 @@ that failed is thrown away whole and folded again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -32,6 +32,10 @@ SLICE = 256
 """Actors decided between two looks at the loop."""
 
 
+def _plainly(function: Callable[..., None], *args: Any) -> None:
+    function(*args)
+
+
 class Dispatcher:
     """All actors of one node. `run` serves them until `drain`; `tell` and `ask` reach them by stream."""
 
@@ -44,6 +48,7 @@ class Dispatcher:
         ownership: Ownership,
         *,
         settings: Settings | None = None,
+        pure: Callable[..., None] = _plainly,
     ) -> None:
         self.log = log
         self.snapshots = snapshots
@@ -51,6 +56,8 @@ class Dispatcher:
         self.clock = clock
         self.ownership = ownership
         self.settings = settings or Settings()
+        self._pure = pure
+        """How the pure half of a turn is called: a runtime takes the event loop away meanwhile."""
         self.actors: dict[str, Actor] = {}
         self.turns = self.conflicts = self.passivated = 0
         self._ready: list[Actor] = []
@@ -196,14 +203,18 @@ class Dispatcher:
         appends: list[Append] = []
         writers: list[Actor] = []
         now = self.clock.now()
-        for count, actor in enumerate(turn, 1):
+        for start in range(0, len(turn), SLICE):
+            self._pure(self._decide_some, turn[start : start + SLICE], now, appends, writers)
+            if start + SLICE < len(turn):
+                await _rest()
+        return appends, writers
+
+    def _decide_some(self, actors: Sequence[Actor], now: int, appends: list[Append], writers: list[Actor]) -> None:
+        for actor in actors:
             append = self._decide(actor, now)
             if append is not None:
                 appends.append(append)
                 writers.append(actor)
-            if count % SLICE == 0:
-                await _rest()
-        return appends, writers
 
     def _decide(self, actor: Actor, now: int) -> Append | None:
         """Judge the letters of one actor; what they lead to, as one append."""

@@ -25,6 +25,14 @@ class Ownership(Protocol):
         ...
 
 
+class Bell(Protocol):
+    """Rings once: who waits goes on, who comes later does not wait. `anyio.Event` is one; a loop may offer a cheaper one."""
+
+    def set(self) -> object: ...
+
+    async def wait(self) -> object: ...
+
+
 class OwnsAll:
     """The embedded answer: one process holds the log, so it owns every stream, under one epoch per opening."""
 

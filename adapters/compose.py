@@ -12,6 +12,7 @@ from ..eventlog.errors import Invalid
 from ..runtime.authoring.workflows import Workflow
 from ..runtime.engine import Runtime
 from ..runtime.settings import Settings
+from .system.bell import bell
 from .system.clock import SystemClock, SystemIds, WorkerThreads, owner
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             threads=WorkerThreads(settings.worker_concurrency),
             ownership=OwnsAll(owner(), carrier.epoch),
             settings=settings,
+            bell=bell,
         )
         async with runtime.serving():
             yield runtime

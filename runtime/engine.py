@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from ..actors.dispatcher import Dispatcher
 from ..actors.kind import Kind
-from ..actors.ports import Clock, Ownership
+from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref
 from ..eventlog.errors import Invalid, PerdureError
 from ..eventlog.log import Carrier
@@ -27,6 +27,7 @@ from .perform.ports import Ids, Threads
 from .requests import AnyReply, AnyRequest, Applied, AwaitRun, CancelRun, Declined, LookAtRun, SignalRun, StartRun, TerminateRun
 from .run import commands as cmd
 from .run.runs import Run, Runs, Standing
+from .run.shell import outside_loop
 from .run.state import ENDED
 from .settings import Settings
 
@@ -51,6 +52,7 @@ class Runtime:
         ownership: Ownership,
         settings: Settings | None = None,
         kinds: Iterable[Kind[Any, Any, Any]] = (),
+        bell: Callable[[], Bell] = anyio.Event,
     ) -> None:
         self.carrier = carrier
         self.registry = Registry(workflows)
@@ -60,8 +62,8 @@ class Runtime:
         self.performer = Performer(clock)
         self.runs = Runs(self.registry, self.performer)
         known: Mapping[str, Kind[Any, Any, Any]] = {kind.name: kind for kind in (self.runs, *kinds)}
-        self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors)
-        self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency, ownership.owner)
+        self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors, pure=outside_loop)
+        self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency, ownership.owner, bell)
         self.alarm = Alarm(carrier.heads, clock, self.dispatcher.post, self.dispatcher.ask, self.dispatcher.is_awake)
         self.performer.connect(self.pool, self.alarm)
 

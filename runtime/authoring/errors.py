@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ...eventlog.errors import PerdureError
 
@@ -23,7 +23,7 @@ class Failure(Struct, frozen=True, omit_defaults=True):
 
     type: str
     message: str
-    details: Raw | None = None
+    details: Raw | UnsetType = UNSET
     cause: Failure | None = None
 
 
@@ -49,7 +49,7 @@ class StepError(Exception):
 
     @property
     def details(self) -> Any:
-        return None if self.failure.details is None else msgspec.json.decode(self.failure.details)
+        return None if isinstance(self.failure.details, UnsetType) else msgspec.json.decode(self.failure.details)
 
     @property
     def cause(self) -> Failure | None:
@@ -89,7 +89,7 @@ def failure_of(error: BaseException) -> Failure:
 
 def _failure(error: BaseException, room: int) -> Failure:
     if isinstance(error, StepError) and not error.__cause__:
-        return Failure("StepError", str(error), None, error.failure)
+        return Failure("StepError", str(error), cause=error.failure)
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     inner = _failure(cause, room - 1) if cause is not None and room else None
     return Failure(type(error).__name__, _text(error), _details(error), inner)
@@ -100,7 +100,7 @@ def _text(error: BaseException) -> str:
     return text[:MESSAGE_MAX].encode("utf-8", "backslashreplace").decode()
 
 
-def _details(error: BaseException) -> Raw | None:
+def _details(error: BaseException) -> Raw | UnsetType:
     """The encodable fields of an exception: its attributes, and its arguments where they say more than its text."""
     fields: dict[str, Any] = {name: value for name, value in vars(error).items() if not name.startswith("_")}
     if isinstance(error, PerdureError):
@@ -114,7 +114,7 @@ def _details(error: BaseException) -> Raw | None:
                 kept[name] = value
         except (TypeError, ValueError, msgspec.MsgspecError, RecursionError):
             continue
-    return Raw(msgspec.json.encode(kept, order="deterministic")) if kept else None
+    return Raw(msgspec.json.encode(kept, order="deterministic")) if kept else UNSET
 
 
 def raised(step: str, failure: Failure, raises: Sequence[type[Exception]]) -> Exception:
@@ -122,7 +122,7 @@ def raised(step: str, failure: Failure, raises: Sequence[type[Exception]]) -> Ex
     kind = next((kind for kind in raises if kind.__name__ == failure.type), None)
     if kind is None:
         return StepError(step, failure)
-    fields: dict[str, Any] = msgspec.json.decode(failure.details) if failure.details is not None else {}
+    fields: dict[str, Any] = msgspec.json.decode(failure.details) if not isinstance(failure.details, UnsetType) else {}
     error = kind.__new__(kind)
     error.args = tuple(fields.pop("args", (failure.message,)))
     vars(error).update(fields)

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 
 from msgspec import Struct
 
+from ...eventlog.errors import Invalid
 from .driving import driver
 from .effects import CloseScope, JoinGroup, JoinTask, OpenGroup, OpenScope, Together
 from .errors import Cancelled
@@ -52,6 +53,15 @@ class First(Struct, Generic[T], frozen=True):
 
 def first_of(*work: Awaitable[T]) -> Coroutine[Any, Any, First[T]]:
     """The first to end, in the order of the log; its error is raised. The others are cancelled and have ended before this returns."""
+    if not work:
+        raise Invalid(
+            "a race needs somebody who runs",
+            who="first_of",
+            where="arguments",
+            expected="at least one awaitable",
+            found="none",
+            instead="leave the race out where there is nothing to wait for",
+        )
     return cast("Coroutine[Any, Any, First[T]]", Together(work, first=True))
 
 
@@ -95,7 +105,7 @@ class TaskGroup:
             if cancelled.source is not group:
                 raise
         errors: list[Exception] = list(group.errors)
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and all(error is not known for known in errors):
             errors.append(error)
         if error is not None and not isinstance(error, Exception) and not ours:
             return False

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from msgspec import Struct
 
@@ -44,13 +44,22 @@ class Attempt(Struct, frozen=True, gc=False):
         return sha256(f"{len(self.stream)}:{self.stream}:{self.effect}".encode()).hexdigest()[:32]
 
 
-ATTEMPT: ContextVar[Attempt | None] = ContextVar("perdure_attempt", default=None)
+class Performed(Protocol):
+    """What performs a step says of itself; an Attempt is made from it only for who asks."""
+
+    stream: str
+    id: str
+    attempt: int
+    call: StepCall[Any]
+
+
+ATTEMPT: ContextVar[Performed | None] = ContextVar("perdure_attempt", default=None)
 
 
 def current() -> Attempt:
     """The attempt that runs right now; Invalid outside a step."""
-    attempt = ATTEMPT.get()
-    if attempt is None:
+    performed = ATTEMPT.get()
+    if performed is None:
         raise Invalid(
             "current() was called outside a step",
             who="current()",
@@ -58,7 +67,7 @@ def current() -> Attempt:
             found="no step is being performed here",
             instead="call it inside the step, and pass on what you need of it",
         )
-    return attempt
+    return Attempt(performed.stream, performed.call.step.name, performed.id, performed.attempt)
 
 
 class Step(Generic[P, R]):

@@ -89,7 +89,7 @@ def workflow_hash(facts: RunState) -> str:
             continue
         if isinstance(arrival, Outcome):
             outcome = bytes(arrival.value) if arrival.error is None else b"!" + msgspec.json.encode(arrival.error, order="deterministic")
-            items.append(Item(line.id, line.name, line.key.encode(), outcome))
+            items.append(Item(line.id, line.name, bytes(line.key), outcome))
         else:
             items.append(Item(line.id, "timer", b"", b"fired"))
     return content_digest(items, _ending(facts))

@@ -7,6 +7,7 @@ rest it must find none.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 from typing import Any
@@ -17,6 +18,8 @@ from ...actors.ports import Clock
 from ...eventlog.errors import PerdureError
 from ...eventlog.log import Heads
 from ..run.commands import Wake
+
+logger = logging.getLogger("perdure.runtime")
 
 HORIZON = 60_000_000
 """Microseconds ahead of which timers are held in memory."""
@@ -77,7 +80,10 @@ class Alarm:
 
     async def sweep_for_ever(self) -> None:
         while True:
-            await self.sweep()
+            try:
+                await self.sweep()
+            except Exception as away:  # the next sweep finds what this one could not
+                logger.warning("a sweep failed: %r", away)
             await anyio.sleep(HORIZON / 2e6)
 
     async def sweep(self) -> int:

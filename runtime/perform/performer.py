@@ -26,6 +26,7 @@ class Performer:
 
     def connect(self, pool: Pool, alarm: Alarm) -> None:
         self._pool, self._alarm = pool, alarm
+        self.start = pool.start  # straight there: it is called for every step
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
         self._connected().start(stream, id, attempt, call)

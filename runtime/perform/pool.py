@@ -19,12 +19,12 @@ import anyio.abc
 from anyio.lowlevel import checkpoint
 from msgspec import Struct
 
-from ...actors.ports import Clock
+from ...actors.ports import Bell, Clock
 from ...eventlog.errors import Invalid
 from ..authoring.effects import StepCall
 from ..authoring.errors import Failure, Fatal, failure_of
 from ..authoring.retry import Retry
-from ..authoring.steps import ATTEMPT, Attempt, Step
+from ..authoring.steps import ATTEMPT, Step
 from ..run.commands import StepBroke
 from ..run.events import StepCompleted
 from .ports import Threads
@@ -49,17 +49,18 @@ class Job(Struct, gc=False, eq=False):
 class Pool:
     """Performs attempts and posts their outcomes as commands to their streams."""
 
-    def __init__(self, post: Callable[[str, Any], None], clock: Clock, threads: Threads, concurrency: int, owner: str) -> None:
+    def __init__(self, post: Callable[[str, Any], None], clock: Clock, threads: Threads, concurrency: int, owner: str, bell: Callable[[], Bell] = anyio.Event) -> None:
         self.post = post
         self.clock = clock
         self.threads = threads
         self.concurrency = concurrency
         self.owner = owner
+        self._bell = bell
         self.attempts = 0
         """Attempts begun so far."""
         self._queue: deque[Job] = deque()
         self._flying: dict[tuple[str, str], Job] = {}
-        self._idle: list[anyio.Event] = []
+        self._idle: list[Bell] = []
         self._workers = 0
         self._group: anyio.abc.TaskGroup | None = None
         self._quiet: anyio.Event | None = None
@@ -87,12 +88,14 @@ class Pool:
         return len(self._flying)
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
-        if (stream, id) in self._flying or self.stopping:
+        """Perform an attempt as soon as a worker is free, unless it is in flight already."""
+        key = (stream, id)
+        if key in self._flying or self.stopping:
             return
-        job = Job(stream, id, attempt, call)
-        self._flying[stream, id] = job
+        job = self._flying[key] = Job(stream, id, attempt, call)
         self._queue.append(job)
-        self._call_worker()
+        if self._idle or self._workers < self.concurrency:
+            self._call_worker()
 
     def cancel(self, stream: str, id: str) -> None:
         job = self._flying.get((stream, id))
@@ -132,7 +135,7 @@ class Pool:
         queue, begun = self._queue, 0
         while True:
             while not queue:
-                woken = anyio.Event()
+                woken = self._bell()
                 self._idle.append(woken)
                 await woken.wait()
             job = queue.popleft()
@@ -151,7 +154,7 @@ class Pool:
         call, now = job.call, self.clock.now
         step, started = call.step, now()
         self.attempts += 1
-        ATTEMPT.set(Attempt(job.stream, step.name, job.id, job.attempt))
+        ATTEMPT.set(job)
         context = copy_context()
         try:
             coroutine = self._begin(step, call.arguments)

@@ -56,6 +56,8 @@ class Machine:
         """Effects no longer wanted and not yet taken to be cancelled."""
         self.waits: dict[str, tuple[Branch, Any]] = {}
         self.inbox: dict[str, deque[Raw]] = {}
+        self.given: dict[Branch, tuple[SignalWait[Any], Raw]] = {}
+        """Signals handed to branches that have not gone on since: if one is cancelled before it does, another gets its signal."""
         self.listeners: dict[str, dict[Branch, SignalWait[Any]]] = {}
         self.ready: deque[tuple[Branch, Any, BaseException | None]] = deque()
         self.alive: dict[Branch, None] = {}
@@ -83,16 +85,15 @@ class Machine:
         """Hand the code what arrived, and run it to rest."""
         self._now = max(at, self._now)
         self.fed += 1
-        kind = type(arrival)
-        if kind is Outcome:
-            self._outcome(arrival)  # type: ignore[arg-type]
-        elif kind is Fired:
-            wait = self.waits.pop(arrival.id, None)  # type: ignore[union-attr]
+        if type(arrival) is Outcome:
+            self._outcome(arrival)
+        elif type(arrival) is Fired:
+            wait = self.waits.pop(arrival.id, None)
             if wait is not None:
                 groups.fired(self, *wait)
-        elif kind is Signalled:
-            self._signalled(arrival)  # type: ignore[arg-type]
-        elif kind is CancelAsked and not self._cancelled and self.root is not None:
+        elif type(arrival) is Signalled:
+            self._signalled(arrival)
+        elif type(arrival) is CancelAsked and not self._cancelled and self.root is not None:
             self._cancelled = True
             groups.cancel(self, self.root, Cancelled())
         self._to_rest()
@@ -108,7 +109,7 @@ class Machine:
             _close(branch)
             branch.waiting = branch.group = None
             branch.joiners.clear()
-        for kept in (self.alive, self.waits, self.listeners, self.ready, self.fresh):
+        for kept in (self.alive, self.waits, self.listeners, self.given, self.ready, self.fresh):
             kept.clear()
         self.root = self.current = None
 
@@ -139,10 +140,12 @@ class Machine:
 
     # -- running to rest -----------------------------------------------------------------------------------------------
 
-    def _to_rest(self) -> None:
-        ready, left = self.ready, EFFECTS_PER_REST_MAX
+    def _to_rest(self) -> None:  # noqa: C901, PLR0912 - one piece, because every step of every run passes here
+        ready, given, left = self.ready, self.given, EFFECTS_PER_REST_MAX
         while ready:
             branch, value, error = ready.popleft()
+            if given:
+                given.pop(branch, None)
             coroutine = branch.coroutine
             if coroutine is None:
                 self.end(branch, value, error)
@@ -164,7 +167,7 @@ class Machine:
                 self.end(branch, None, raised_error)
             else:
                 if branch.pending is None and type(asked) is StepCall:
-                    self.ask_step(branch, asked)
+                    self.ask_step(branch, asked)  # pyright: ignore[reportUnknownArgumentType] # a StepCall of anything
                 else:
                     self._asked(branch, asked)
         self.current = None
@@ -177,7 +180,7 @@ class Machine:
 
     def _asked(self, branch: Branch, asked: Any) -> None:
         if isinstance(asked, Effect):
-            self.ask(branch, asked)
+            self.ask(branch, asked)  # pyright: ignore[reportUnknownArgumentType] # an Effect of anything
         else:
             self.ready.appendleft((branch, None, foreign(self.describe(), asked)))
 
@@ -256,7 +259,21 @@ class Machine:
         branch = next(iter(listening))
         self._receive(branch, listening.pop(branch), arrival.value)
 
+    def give_back(self, branch: Branch) -> bool:
+        """Take a signal from a branch that has not gone on with it: the next who waits gets it, or it is the first in the inbox again."""
+        if branch not in self.given:
+            return False
+        effect, value = self.given.pop(branch)
+        self.ready.remove(next(entry for entry in self.ready if entry[0] is branch))
+        if listening := self.listeners.get(effect.name):
+            other = next(iter(listening))
+            self._receive(other, listening.pop(other), value)
+        else:
+            self.inbox.setdefault(effect.name, deque()).appendleft(value)
+        return True
+
     def _receive(self, branch: Branch, effect: SignalWait[Any], value: Raw) -> None:
+        self.given[branch] = (effect, value)
         try:
             self.resume(branch, effect.shape.decode(value))
         except Invalid as unfit:

@@ -42,6 +42,17 @@ def ask_group(machine: Machine, branch: Branch, effect: OpenGroup) -> None:
 
 def start(machine: Machine, group: Group, work: Awaitable[Any], name: str | None) -> Branch:
     """Begin a branch of a task group."""
+    if group.joining and not group.left:
+        if inspect.iscoroutine(work):
+            work.close()
+        raise Invalid(
+            "a task_group that has ended takes no more branches",
+            who=f"task_group {group.id}",
+            where="start",
+            expected="a call before the end of its block",
+            found="one behind it",
+            instead="start it inside the block of the group, or open another group",
+        )
     name = str(len(group.members)) if name is None else name
     if not NAME.fullmatch(name) or name in group.names:
         raise Invalid(
@@ -137,16 +148,17 @@ def _finish(machine: Machine, group: Group) -> None:
 
 
 def cancel(machine: Machine, branch: Branch, error: Cancelled) -> None:
-    """Raise `error` at what the branch awaits; if it awaits nothing right now, at its next await."""
+    """Raise `error` at what the branch awaits; if that is nothing, or a group that is being cancelled already, at its next await."""
     waiting = branch.waiting
     if branch.ended:
         return
-    if waiting is None:
+    if waiting is None and machine.give_back(branch):
+        machine.resume(branch, None, error)
+    elif waiting is None or (isinstance(waiting, Group) and waiting.cancel is not None):
         branch.pending = branch.pending or error
     elif isinstance(waiting, Group):
-        if waiting.cancel is None:
-            waiting.cancel = error
-            _cancel_members(machine, waiting)
+        waiting.cancel = error
+        _cancel_members(machine, waiting)
     elif isinstance(waiting, JoinTask):
         waiting.branch.joiners.remove(branch)
         machine.resume(branch, None, error)

@@ -131,11 +131,11 @@ def _by_id(line: Line) -> tuple[str, str]:
 def _shown(line: Line) -> str:
     match line.what:
         case "step":
-            return f"step {line.name!r} as {line.id}, arguments {line.key}"
+            return f"step {line.name!r} as {line.id}, arguments {bytes(line.key).decode()}"
         case "timer":
-            return f"timer {line.id} due {line.key}"
+            return f"timer {line.id} due {bytes(line.key).decode()}"
         case _:
-            return f"abandoning {line.key}"
+            return f"abandoning {bytes(line.key).decode()}"
 
 
 def _shown_end(kind: str, result: Raw | None) -> str:

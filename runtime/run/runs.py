@@ -170,14 +170,14 @@ class Runs(Kind[Run, cmd.Command, Event]):
             if machine is None:
                 workflow = self._workflow(facts)
                 run.machine = machine = self._machine(run, workflow)
-            return outside_loop(wishes_of, machine, facts)
+            return wishes_of(machine, facts)
         except (Diverged, RecursionError) as error:
             return [self._suspended(run, error)]
 
     def _machine(self, run: Run, workflow: Workflow[..., Any]) -> Machine:
         if run.fresh:
             return Machine(run.id, workflow, run.facts)
-        return outside_loop(revive, run.id, workflow, run.facts)
+        return revive(run.id, workflow, run.facts)
 
     def _workflow(self, facts: RunState) -> Workflow[..., Any]:
         found = self.registry.find(facts.workflow, facts.version)

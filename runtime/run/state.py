@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from ...eventlog.codec import Event
 from ...eventlog.errors import Bug
@@ -80,7 +80,8 @@ class Line(Struct, frozen=True, gc=False, array_like=True):
     what: str
     id: str
     name: str
-    key: str
+    key: Raw
+    """The arguments of a step (`key_of`), when a timer is due, what is abandoned."""
 
 
 class OpenStep(Struct, gc=False):
@@ -156,10 +157,13 @@ def restore(data: bytes) -> RunState:
     return _decode_state(data)
 
 
-def key_of(args: Raw) -> str:
+def json_of(value: object) -> Raw:
+    return Raw(msgspec.json.encode(value))
+
+
+def key_of(args: Raw) -> Raw:
     """Arguments as a line of the script keeps them: themselves where they are short, else their digest."""
-    data = bytes(args)
-    return data.decode() if len(data) <= KEY_BYTES else "sha256:" + sha256(data).hexdigest()
+    return args if len(args) <= KEY_BYTES else Raw(f'"sha256:{sha256(args).hexdigest()}"'.encode())
 
 
 def line_of(event: Event, after: int) -> Line | None:
@@ -168,9 +172,9 @@ def line_of(event: Event, after: int) -> Line | None:
         case ev.StepScheduled(id=id, name=name, args=args):
             return Line(after, "step", id, name, key_of(args))
         case ev.TimerSet(id=id, due=due):
-            return Line(after, "timer", id, "", str(due))
+            return Line(after, "timer", id, "", json_of(due))
         case ev.EffectsAbandoned(ids=ids):
-            return Line(after, "abandon", "", "", ",".join(ids))
+            return Line(after, "abandon", "", "", json_of(ids))
         case _:
             return None
 
@@ -238,13 +242,13 @@ def _failed(state: RunState, event: ev.StepFailed, at: int) -> None:
 
 
 def _copied(failure: Failure) -> Failure:
-    details = None if failure.details is None else failure.details.copy()
+    details = UNSET if isinstance(failure.details, UnsetType) else failure.details.copy()
     return Failure(failure.type, failure.message, details, None if failure.cause is None else _copied(failure.cause))
 
 
 def _timer_set(state: RunState, event: ev.TimerSet, at: int) -> None:
     state.timers[event.id] = event.due
-    state.script.append(Line(state.delivered, "timer", event.id, "", str(event.due)))
+    state.script.append(Line(state.delivered, "timer", event.id, "", json_of(event.due)))
 
 
 def _timer_fired(state: RunState, event: ev.TimerFired, at: int) -> None:
@@ -259,7 +263,7 @@ def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:
             state.timers.pop(id, None)
         elif state.retries.pop(id, None) is None:
             state.abandoned[id] = step
-    state.script.append(Line(state.delivered, "abandon", "", "", ",".join(event.ids)))
+    state.script.append(Line(state.delivered, "abandon", "", "", json_of(event.ids)))
 
 
 def _signalled(state: RunState, event: ev.SignalReceived, at: int) -> None:
@@ -314,7 +318,7 @@ def _run_failed(state: RunState, event: ev.RunFailed, at: int) -> None:
 
 def _stopped(state: RunState, event: ev.RunCancelled | ev.RunTerminated, at: int) -> None:
     _end(state, event)
-    state.reason = event.reason
+    state.reason = event.reason or state.reason
     if isinstance(event, ev.RunTerminated):
         _remember(state, event.command)
 
