@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from ...eventlog.errors import Corrupt
 from ...eventlog.log import Summary
 from .log import SqliteLog
 from .rows import HEAD, summary_of
+
+K = TypeVar("K", str, tuple[int, str])
 
 ONE = f"select {HEAD} from head where stream = ?"  # noqa: S608
 DUE = f"""select {HEAD} from head where wake_at is not null and wake_at <= ? and (wake_at, stream) > (?, ?)
@@ -30,10 +33,12 @@ class SqliteHeads:
         return found[0] if found else None
 
     async def due(self, before: int, *, after: tuple[int, str] | None = None, limit: int = 1000) -> Sequence[Summary]:
-        return await self._summaries(DUE, before, *(after or BEFORE_ALL), limit)
+        found = await self._summaries(DUE, before, *(after or BEFORE_ALL), limit)
+        return ascending(found, after or BEFORE_ALL, lambda summary: (summary.head.wake_at or 0, summary.stream))
 
     async def all(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Summary]:
-        return await self._summaries(ALL, after, prefix, prefix + LAST_CHARACTER, limit)
+        found = await self._summaries(ALL, after, prefix, prefix + LAST_CHARACTER, limit)
+        return ascending(found, after, lambda summary: summary.stream)
 
     async def rebuild(self, summaries: Sequence[Summary]) -> None:
         await self._log.writing.run_shielded(partial(self._log.writer.rebuild_heads, summaries))
@@ -41,3 +46,13 @@ class SqliteHeads:
     async def _summaries(self, question: str, *values: Any) -> list[Summary]:
         rows = await self._log.reading.run(partial(self._log.reader.rows, question, values))
         return [summary_of(row) for row in rows]
+
+
+def ascending(page: list[Summary], after: K, key: Callable[[Summary], K]) -> list[Summary]:
+    """The page, if each key in it is behind the one before: a damaged index could lead back to a page before, for ever."""
+    for summary in page:
+        if not key(summary) > after:
+            raise Corrupt("the index of heads is out of order", who=summary.stream, where="table head", expected=f"a head behind {after!r}", found=repr(key(summary)),
+                          instead="run 'perdure log rebuild': heads are made anew from the log, which is untouched")
+        after = key(summary)
+    return page

@@ -78,6 +78,14 @@ def position_of(cursor: Cursor | None) -> int:
                   found=repr(cursor), instead="pass cursors on as they are, or none to start from the beginning")
 
 
+def behind(stream: str, after: Version, last: Record) -> Version:
+    """The version behind which the next page begins; a damaged index could lead back to where this page began, for ever."""
+    if last.first > after:
+        return last.first
+    raise Corrupt("the index of records leads in a circle", who=stream, where=f"version {after + 1}", expected=f"a record that begins behind version {after}",
+                  found=f"one that begins at version {last.first}", instead="compare with a backup; 'perdure log verify' shows how far the damage goes")
+
+
 def in_place(record: Record, position: int) -> Record:
     """The record, if it is the next one; positions have no gaps."""
     if record.position == position:

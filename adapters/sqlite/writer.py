@@ -136,8 +136,10 @@ class Writer:
             return START
         if last < mark.position:
             raise cut(self.path, f"at least {mark.position} records", f"{last} records")
+        if mark.position and self._digests(mark.position - 1, mark.position) != [mark.digest]:
+            raise cut(self.path, f"a record with digest {mark.digest.hex()[:12]} at position {mark.position}", "another one")
         start = mark.position - mark.position % BLOCK_RECORDS
-        place = Place(start, b"", mark.base).moved(self._digests(start, mark.position))
+        place = Place(start, mark.digest, mark.base).moved(self._digests(start, mark.position))
         if place.running != mark.running or place.position != mark.position:
             raise cut(self.path, f"running digest {mark.running.hex()[:12]} at position {mark.position}", place.running.hex()[:12])
         return place

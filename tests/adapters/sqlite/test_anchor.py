@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.adapters.sqlite import anchor
-from perdure.adapters.sqlite.anchor import FILE_SIZE, SLOT_BYTES, SLOT_OFFSETS, START, Anchor, anchored
+from perdure.adapters.sqlite.anchor import BLOCK_RECORDS, FILE_SIZE, SLOT_BYTES, SLOT_OFFSETS, START, Anchor, anchored
 from perdure.adapters.sqlite.open import open_sqlite
+from perdure.adapters.sqlite.verify import verify_file
 from perdure.eventlog.errors import Corrupt
 from perdure.eventlog.records import Tail
 from tests.adapters.sqlite.holding import another_process, change, made
@@ -134,6 +135,42 @@ async def test_a_file_with_another_history_of_the_same_length_is_corrupt(tmp_pat
     async with open_sqlite(tmp_path / "other.db") as carrier:
         await accepted(carrier.log, row_of(STREAM, 5, first=11))
     shutil.copy(tmp_path / "other.db", tmp_path / "log.db")
+
+    with pytest.raises(Corrupt, match="a record with digest"):
+        async with open_sqlite(tmp_path / "log.db"):
+            pass
+
+
+LENGTHS = [1, BLOCK_RECORDS - 1, BLOCK_RECORDS, BLOCK_RECORDS + 1, 2 * BLOCK_RECORDS]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("length", LENGTHS)
+async def test_opening_again_leaves_the_anchor_as_it_was(tmp_path: Path, length: int) -> None:
+    await made(tmp_path / "log.db", length)
+    before = anchored(tmp_path / "log.db")
+    async with open_sqlite(tmp_path / "log.db"):
+        pass
+
+    assert anchored(tmp_path / "log.db") == before
+    assert verify_file(tmp_path / "log.db").findings == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("length", LENGTHS)
+async def test_another_record_at_the_anchored_position_is_corrupt(tmp_path: Path, length: int) -> None:
+    await made(tmp_path / "log.db", length)
+    change(tmp_path / "log.db", "update record set digest = zeroblob(32) where position = ?", length)
+
+    with pytest.raises(Corrupt, match="a record with digest"):
+        async with open_sqlite(tmp_path / "log.db"):
+            pass
+
+
+@pytest.mark.anyio
+async def test_a_changed_record_shortly_before_the_anchor_is_corrupt_too(tmp_path: Path) -> None:
+    await made(tmp_path / "log.db", BLOCK_RECORDS + 5)
+    change(tmp_path / "log.db", "update record set digest = zeroblob(32) where position = ?", BLOCK_RECORDS + 2)
 
     with pytest.raises(Corrupt, match="running digest"):
         async with open_sqlite(tmp_path / "log.db"):
