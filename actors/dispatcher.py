@@ -17,10 +17,11 @@ from anyio.lowlevel import checkpoint
 
 from ..eventlog.errors import Bug, Conflict, PerdureError, Unavailable
 from ..eventlog.log import Log, Snapshots
-from ..eventlog.records import Append, Tail, sealed
+from ..eventlog.records import Append, Tail
 from ..eventlog.snapshots import Snapshot
 from .activation import activate, snapshot_of
 from .deadlines import Deadlines, too_late
+from .judging import Broke, judge
 from .kind import Kind
 from .mailbox import Actor, Letter, Promise
 from .ports import Clock, Ownership
@@ -122,6 +123,11 @@ class Dispatcher:
             actor.room = actor.room or anyio.Event()
             await actor.room.wait()
 
+    def mail_of(self, stream: str) -> Sequence[Any]:
+        """What lies in a mailbox and is not judged yet."""
+        actor = self.actors.get(stream)
+        return actor.mail if actor is not None else ()
+
     def is_awake(self, stream: str) -> bool:
         actor = self.actors.get(stream)
         return actor is not None and (actor.awake or actor.broken is not None)
@@ -204,20 +210,16 @@ class Dispatcher:
         writers: list[Actor] = []
         now = self.clock.now()
         for start in range(0, len(turn), SLICE):
-            self._pure(self._decide_some, turn[start : start + SLICE], now, appends, writers)
+            broken: list[tuple[Actor, Broke]] = []
+            self._pure(self._judge_some, [actor for actor in turn[start : start + SLICE] if self._admits(actor)], now, appends, writers, broken)
+            for actor, broke in broken:
+                self._broke(actor, broke.letter, broke.error)
             if start + SLICE < len(turn):
                 await _rest()
         return appends, writers
 
-    def _decide_some(self, actors: Sequence[Actor], now: int, appends: list[Append], writers: list[Actor]) -> None:
-        for actor in actors:
-            append = self._decide(actor, now)
-            if append is not None:
-                appends.append(append)
-                writers.append(actor)
-
-    def _decide(self, actor: Actor, now: int) -> Append | None:
-        """Judge the letters of one actor; what they lead to, as one append."""
+    def _admits(self, actor: Actor) -> bool:
+        """Take the letters out of the mailbox; turn them away where they cannot be judged here."""
         actor.letters, actor.mail = actor.mail, []
         if actor.room is not None:
             actor.room.set()
@@ -225,56 +227,20 @@ class Dispatcher:
         epoch = self.ownership.epoch(actor.stream)
         if actor.broken is not None or epoch is None or epoch < actor.epoch:
             self._turn_away(actor)
-            return None
-        kind, now, decide = actor.kind, max(now, actor.at), actor.kind.decide
-        events: list[Any] = []
-        letter: Any = None
-        try:
-            if actor.claimed != epoch:
-                self._claim(actor, epoch, now, events)
-            for letter in actor.letters:
-                asked = type(letter) is Letter
-                command = letter.command if asked else letter
-                try:
-                    decided = decide(actor.state, command, now)
-                except PerdureError as refusal:
-                    if asked:
-                        actor.answers.append((letter.promise, None, refusal))
-                    continue
-                if decided:
-                    self._follow(actor, decided, now, events)
-                if asked:
-                    actor.answers.append((letter.promise, kind.answer(actor.state, command), None))
-            return self._sealed(actor, now, epoch, events) if events else None
-        except Exception as error:
-            self._broke(actor, letter, error)
-            return None
+            return False
+        return True
 
-    def _claim(self, actor: Actor, epoch: int, now: int, events: list[Any]) -> None:
-        """First of all after an activation: say who has it now, and let follow what follows from the state itself."""
-        actor.claimed = epoch
-        takes_over = actor.tail.version and actor.epoch != epoch
-        self._follow(actor, actor.kind.claim(actor.state, self.ownership.owner, epoch) if takes_over else (), now, events)
-
-    def _sealed(self, actor: Actor, now: int, epoch: int, events: list[Any]) -> Append:
-        head = actor.kind.head(actor.state, actor.head)
-        data = actor.kind.codec.encode(now, epoch, events)
-        changed = None if head is actor.head else head
-        actor.head, actor.at, actor.epoch = head, now, epoch
-        return sealed(actor.stream, actor.tail, data, len(events), changed)
-
-    def _follow(self, actor: Actor, decided: Sequence[Any], now: int, events: list[Any]) -> None:
-        """Evolve by what was decided and by all that follows from it."""
-        kind, state = actor.kind, actor.state
-        evolve = kind.evolve
-        while True:
-            for event in decided:
-                state = evolve(state, event, now)
-            events.extend(decided)
-            actor.state = state
-            decided = kind.react(state, now)
-            if not decided:
-                return
+    def _judge_some(self, actors: Sequence[Actor], now: int, appends: list[Append], writers: list[Actor], broken: list[tuple[Actor, Broke]]) -> None:
+        """The pure half: nobody is told anything yet, because there is no loop now that could."""
+        for actor in actors:
+            try:
+                append = judge(actor, max(now, actor.at), self.ownership.epoch(actor.stream) or 0, self.ownership.owner)
+            except Broke as broke:
+                broken.append((actor, broke))
+                continue
+            if append is not None:
+                appends.append(append)
+                writers.append(actor)
 
     # -- after the append ----------------------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class Runtime:
         self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors, pure=outside_loop)
         self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency, ownership.owner, bell)
         self.alarm = Alarm(carrier.heads, clock, self.dispatcher.post, self.dispatcher.ask, self.dispatcher.is_awake)
-        self.performer.connect(self.pool, self.alarm)
+        self.performer.connect(self.pool, self.alarm, self.dispatcher.mail_of)
 
     # -- life ----------------------------------------------------------------------------------------------------------
 

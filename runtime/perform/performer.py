@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,9 +10,13 @@ from ...actors.mailbox import Promise
 from ...actors.ports import Clock
 from ...eventlog.errors import Bug, Unavailable
 from ..authoring.effects import StepCall
+from ..run.commands import StepBroke
+from ..run.events import StepCompleted
 from ..run.runs import Standing
 from .alarm import Alarm
 from .pool import Pool
+
+OUTCOMES = (StepCompleted, StepBroke)
 
 
 class Performer:
@@ -22,14 +26,19 @@ class Performer:
         self._clock = clock
         self._pool: Pool | None = None
         self._alarm: Alarm | None = None
+        self._mail: Callable[[str], Sequence[Any]] = lambda stream: ()
         self._waiting: dict[str, list[Promise]] = {}
 
-    def connect(self, pool: Pool, alarm: Alarm) -> None:
-        self._pool, self._alarm = pool, alarm
+    def connect(self, pool: Pool, alarm: Alarm, mail: Callable[[str], Sequence[Any]]) -> None:
+        self._pool, self._alarm, self._mail = pool, alarm, mail
         self.start = pool.start  # straight there: it is called for every step
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
         self._connected().start(stream, id, attempt, call)
+
+    def start_again(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
+        if not any(type(told) in OUTCOMES and told.id == id and told.attempt == attempt for told in self._mail(stream)):
+            self.start(stream, id, attempt, call)
 
     def cancel(self, stream: str, id: str) -> None:
         self._connected().cancel(stream, id)

@@ -47,6 +47,8 @@ class Machine:
         self.fed = -1
         """Arrivals taken; -1 before the code began."""
         self.closing = False
+        self.revived = False
+        """Driven from the log, and nothing performed since: of what it wants some may have been begun before."""
         self.ending: Event | None = None
         """How the run ends, once its code has."""
         self.wishes: list[Event] = []

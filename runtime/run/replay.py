@@ -38,6 +38,7 @@ def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
         machine.close()
         parts = unfit.parts() | {"who": f"run {run!r}, {unfit.who}"}
         raise Diverged(parts.pop("message"), **parts) from unfit
+    machine.revived = True
     return machine
 
 

@@ -38,6 +38,10 @@ class Performing(Protocol):
         """Perform an attempt of a step, unless it is in flight already."""
         ...
 
+    def start_again(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
+        """As `start`, for an attempt that may have ended by now, so that its outcome lies in the mailbox: that is not begun again."""
+        ...
+
     def cancel(self, stream: str, id: str) -> None: ...
 
     def lost(self, stream: str) -> None:
@@ -159,8 +163,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
     def answer(self, state: Run, command: cmd.Command) -> Standing:
         facts = state.facts
         id: str = getattr(command, "command", "")
-        version = facts.commands.get(id, 0) if id else (1 if isinstance(command, cmd.Start) else facts.length)
-        return _standing(facts, version or facts.length)
+        version = 1 if isinstance(command, cmd.Start) else facts.commands.get(id) or facts.length
+        return _standing(facts, version)
 
     # -- driving -------------------------------------------------------------------------------------------------------
 
@@ -246,10 +250,12 @@ class Runs(Kind[Run, cmd.Command, Event]):
         if machine is None:
             return
         if machine.fresh:
+            start = performing.start_again if machine.revived else performing.start
             for id, call in machine.fresh.items():
                 if id not in facts.retries:
-                    performing.start(stream, id, facts.steps[id].attempt, call)
+                    start(stream, id, facts.steps[id].attempt, call)
             machine.fresh.clear()
+        machine.revived = False
         if machine.dropped:
             for id in machine.dropped:
                 performing.cancel(stream, id)
@@ -270,7 +276,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         now, coming = self.performing.time(), NEVER
         for id, due in facts.retries.items():
             if due <= now:
-                self.performing.start(stream, id, facts.steps[id].attempt, machine.waits[id][1])
+                self.performing.start_again(stream, id, facts.steps[id].attempt, machine.waits[id][1])
             else:
                 coming = min(coming, due)
         if coming != NEVER:

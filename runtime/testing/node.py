@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.abc
 import msgspec
+from anyio.lowlevel import checkpoint
 
 from ...eventlog.errors import PerdureError, Unavailable
 from ...eventlog.faults import FaultyLog, FaultySnapshots, Foreign, Plan
@@ -56,7 +57,7 @@ class InlineThreads:
     """Plain functions at once and in place: a simulation has one thread."""
 
     async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        await anyio.lowlevel.checkpoint()
+        await checkpoint()
         return function(*args, **kwargs)
 
 
@@ -88,7 +89,7 @@ class Node:
         self.plan = plan
         self.door = FaultyLog(world.log, plan, foreign=foreign, crashed=self.crash)
         self.clock = NodeClock(offset)
-        self.dead = self.paused = False
+        self.dead = self.paused = self.crashes = False
         self.woken = 0
         """Activations of runs that this node had served and passivated."""
         self.fences = Fences(self.owner, self.door, world.dice(f"fences:{self.owner}"), now=self.clock.now, seems_alive=world.seems_alive,
@@ -98,7 +99,7 @@ class Node:
         dispatcher = self.runtime.dispatcher
         self.runtime.pool = WatchedPool(world.journal, self.owner, self.door.passing, self.fences.epoch, dispatcher.post, self.clock, InlineThreads(),
                                         settings.worker_concurrency)
-        self.runtime.performer.connect(self.runtime.pool, self.runtime.alarm)
+        self.runtime.performer.connect(self.runtime.pool, self.runtime.alarm, dispatcher.mail_of)
         self._scope = anyio.CancelScope()
         self._calls: dict[anyio.CancelScope, None] = {}
         self._services: anyio.abc.TaskGroup | None = None
@@ -117,7 +118,9 @@ class Node:
         except Exception:
             if not self.dead:  # a cut port may raise anything anywhere: nobody is left to care
                 raise
-        self.dead = True
+        finally:
+            self.dead = True
+            self.door.cut()
 
     # -- what befalls it -----------------------------------------------------------------------------------------------
 
@@ -125,7 +128,7 @@ class Node:
         """As kill -9: the ports are cut first, so that what Python still runs on the way out reaches nobody."""
         if self.dead:
             return
-        self.dead = True
+        self.dead = self.crashes = True
         self.door.cut()
         self.world.note(f"{self.owner} crashes")
         self.runtime.settings = msgspec.structs.replace(self.runtime.settings, drain_seconds=0.0)

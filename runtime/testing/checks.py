@@ -1,0 +1,170 @@
+"""What must hold of every history, whatever befell it: checked over the log, the snapshots, the heads and the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...eventlog.codec import Batch, Event
+from ...eventlog.errors import PerdureError
+from ...eventlog.records import EMPTY, Record, verified
+from ..authoring.workflows import Registry
+from ..inspect.replay import fold, judge
+from ..run import events as ev
+from ..run.events import CODEC
+from ..run.runs import Run, Runs
+from ..run.state import ENDED, RunState, canonical, evolve, restore
+from .world import World
+
+Told = Sequence[tuple[Batch[Event], Event]]
+"""The events of a run in their order, each with the batch it came in."""
+
+
+def violations(world: World) -> list[str]:
+    """Everything that does not hold, in words; a sound history gives none."""
+    found = [*world.journal.wrong_keys(), *attempts_without_reason(world)]
+    for stream, records in world.log.streams.items():
+        found.extend(f"{stream}: {what}" for what in of_stream(world, stream, records))
+    found.extend(of_snapshots(world))
+    return found
+
+
+def of_stream(world: World, stream: str, records: Sequence[Record]) -> Iterator[str]:
+    try:
+        kept = list(verified(stream, EMPTY, records))
+    except PerdureError as broken:
+        yield f"the chain does not hold: {broken}"
+        return
+    if not stream.startswith("run/"):
+        return
+    told = [(batch, event) for record in kept for batch in [CODEC.decode(record.data)] for event in batch.events]
+    if [record.first for record in kept] != [1, *(record.last + 1 for record in kept[:-1])] or len(told) != kept[-1].last:
+        yield "versions have a gap"
+    yield from of_owners(told)
+    yield from of_outcomes(told)
+    yield from of_commands(told)
+    yield from of_replay(world, stream, kept)
+
+
+def of_owners(told: Told) -> Iterator[str]:
+    """No append of an older epoch after the first of a newer one; time never goes back within a stream."""
+    for (before, _), (batch, event) in zip(told, told[1:], strict=False):
+        if batch.epoch < before.epoch:
+            yield f"{type(event).__name__} of epoch {batch.epoch} after one of epoch {before.epoch}"
+        if batch.at < before.at:
+            yield f"{type(event).__name__} at {batch.at} after one at {before.at}"
+
+
+def of_outcomes(told: Told) -> Iterator[str]:
+    """Each effect is wanted once and has one outcome, no timer fires early, and nothing follows the end."""
+    wanted: dict[str, None] = {}
+    done: dict[str, None] = {}
+    ended = ""
+    for batch, event in told:
+        if ended:
+            yield f"{type(event).__name__} after {ended}"
+        match event:
+            case ev.StepScheduled(id=id) | ev.TimerSet(id=id):
+                if id in wanted:
+                    yield f"effect {id} is wanted twice"
+                wanted[id] = None
+            case ev.StepCompleted(id=id) | ev.StepFailed(id=id, retry_at=None) | ev.TimerFired(id=id):
+                if id in done or id not in wanted:
+                    yield f"{type(event).__name__} of effect {id}, which {'has its outcome' if id in done else 'nobody wanted'}"
+                done[id] = None
+                if isinstance(event, ev.TimerFired) and batch.at < event.due:
+                    yield f"timer {id} fired {event.due - batch.at} µs early"
+            case ev.RunCompleted() | ev.RunFailed() | ev.RunCancelled() | ev.RunTerminated():
+                ended = type(event).__name__
+            case ev.Suspended(message=message, expected=expected, found=found):
+                yield f"suspended: {message}; expected {expected}, found {found}"
+            case _:
+                continue
+
+
+def of_commands(told: Told) -> Iterator[str]:
+    """A command from outside is applied once."""
+    seen: dict[str, None] = {}
+    for _, event in told:
+        command: str = getattr(event, "command", "")
+        if command and command in seen:
+            yield f"command {command} was applied twice"
+        seen[command] = None
+
+
+def of_replay(world: World, stream: str, records: Sequence[Record]) -> Iterator[str]:
+    """Today's code agrees with the log, and the head says what the log says."""
+    registry = Registry(world.workflows)
+    try:
+        verdict = judge(stream, records, registry)
+    except PerdureError as refused:
+        yield f"it cannot be replayed: {refused}"
+        return
+    if verdict.agrees is not True:
+        yield f"the code disagrees with the log: {verdict.difference}"
+    summary, facts = world.log.summaries.get(stream), fold(stream, records)
+    wake_at = expected_wake_up(stream, facts)
+    if summary is None or (summary.head.status, summary.head.wake_at) != (facts.phase, wake_at):
+        yield f"its head says {summary and (summary.head.status, summary.head.wake_at)}, its log {(facts.phase, wake_at)}"
+
+
+def expected_wake_up(stream: str, facts: RunState) -> int | None:
+    """What the head of a run must say, by its facts alone."""
+    if facts.phase != "running":
+        return None
+    if len(facts.steps) > len(facts.retries):
+        return 0
+    return Run(stream, facts).next_due()
+
+
+def of_snapshots(world: World) -> Iterator[str]:
+    """Every snapshot that was ever saved is the state that its log gives from zero."""
+    for snapshot in world.snapshots:
+        facts = RunState()
+        for record in world.log.streams.get(snapshot.stream, ()):
+            if record.last > snapshot.tail.version:
+                break
+            batch = CODEC.decode(record.data)
+            for event in batch.events:
+                evolve(facts, event, batch.at)
+        frozen = restore_frozen(snapshot.data)
+        if canonical(facts) != canonical(frozen):
+            yield f"{snapshot.stream}: the snapshot at version {snapshot.tail.version} is not the state that the log gives ({facts.length} events against {frozen.length})"
+
+
+def restore_frozen(data: bytes) -> RunState:
+    from ...actors.activation import FROZEN
+
+    return restore(bytes(FROZEN.decode(data).state))
+
+
+def attempts_without_reason(world: World) -> Iterator[str]:
+    """An attempt begins again only where its first beginning was lost: never twice on one start of a node under one epoch."""
+    for many in world.journal.repeats():
+        places = [(begun.node, begun.epoch) for begun in many]
+        if len(set(places)) < len(places):
+            yield f"begun again though it had not been lost: {many}"
+        if len(many) > len(world.past) + takeovers(world) + 1:
+            yield f"begun {len(many)} times: {many}"
+
+
+def takeovers(world: World) -> int:
+    return sum(len(records) for stream, records in world.log.streams.items() if stream.startswith("fence/"))
+
+
+def stuck(world: World) -> list[str]:
+    """Law 10, for a world at rest: every run that goes on has somebody who will wake it, and is awake if it should be."""
+    found: list[str] = []
+    for stream, summary in world.log.summaries.items():
+        owner, head = world.owner_of(stream), summary.head
+        if owner is None or head.status in ENDED:
+            continue
+        facts = fold(stream, world.log.streams[stream])
+        if head.wake_at == 0 and not owner.runtime.dispatcher.is_awake(stream):
+            found.append(f"{stream}: wants a turn, and {owner} does not hold it awake")
+        due = expected_wake_up(stream, facts)
+        if due is not None and due and owner.clock.now() - due > 90_000_000:
+            found.append(f"{stream}: was due {(owner.clock.now() - due) / 1e6:.0f} s ago")
+    return found
+
+
+__all__ = ["Runs", "stuck", "violations"]

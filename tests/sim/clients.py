@@ -1,0 +1,146 @@
+"""Clients of a simulated world: each starts a run, sends it signals, perhaps cancels it, and keeps account of every answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any
+
+import anyio
+import msgspec
+from msgspec import Raw
+
+from perdure.eventlog.errors import PerdureError, Refused, Unavailable
+from perdure.eventlog.streams import stream_of
+from perdure.runtime.requests import AnyRequest, Applied, AwaitRun, CancelRun, SignalRun, StartRun, TerminateRun
+from perdure.runtime.run.events import CODEC
+from perdure.runtime.run.state import ENDED
+from perdure.runtime.testing.world import World
+
+from tests.sim.programs import Maker, Part, signals_needed
+
+WAIT = 30.0
+"""Seconds that a client waits for the end of a run before it asks again."""
+
+
+class Client:
+    """One run from outside."""
+
+    def __init__(self, world: World, number: int, dice: Random) -> None:
+        self.world = world
+        self.id = f"run{number}"
+        self.stream = stream_of("run", "default", self.id)
+        self.dice = dice
+        self.program: Part = Maker(dice).program()
+        self.applied: dict[str, int] = {}
+        """Accepted commands, and the version of the first answer."""
+        self.refused: dict[str, str] = {}
+        self.sent: dict[str, tuple[str, str]] = {}
+        """Commands of signals, and what they carry."""
+        self.wishes: list[str] = []
+        """"cancel" or "terminate", once sent."""
+        self.end: Applied | None = None
+        self.found: list[str] = []
+        """What this client saw that must not be."""
+        self.counters: Counter[str] = Counter()
+        self.late = dice.random() < 0.3
+        """Sends its signals only when all has been at rest for a while."""
+
+    # -- what it does --------------------------------------------------------------------------------------------------
+
+    async def live(self, rested: anyio.Event) -> None:
+        await anyio.sleep(self.dice.random() * 5)
+        start = StartRun(workflow="play", arguments=Raw(msgspec.json.encode([self.program])), run=self.id, command="begin")
+        await self.command(start)
+        async with anyio.create_task_group() as group:
+            if self.dice.random() < 0.4:
+                group.start_soon(self.later, 30.0, StartRun(workflow="play", arguments=start.arguments, run=self.id, command="begin again"))
+            if self.dice.random() < 0.2:
+                group.start_soon(self.stop_it)
+            group.start_soon(self.signal_it, rested)
+            group.start_soon(self.await_it)
+
+    async def signal_it(self, rested: anyio.Event) -> None:
+        if self.late:
+            await rested.wait()
+        extra = self.dice.randrange(2)
+        wanted = [name for name, count in signals_needed(self.program).items() for _ in range(count + extra)]
+        self.dice.shuffle(wanted)
+        for number, name in enumerate(wanted):
+            await anyio.sleep(self.dice.random() * (8 if self.dice.random() < 0.5 else 0.5))
+            command, value = f"signal{number}", f"{name}{number}"
+            self.sent[command] = (name, value)
+            await self.command(SignalRun(run=self.id, name=name, value=Raw(msgspec.json.encode(value)), command=command))
+
+    async def stop_it(self) -> None:
+        wish = self.dice.choice(("cancel", "cancel", "terminate"))
+        request = CancelRun(run=self.id, command=wish) if wish == "cancel" else TerminateRun(run=self.id, command=wish)
+        self.wishes.append(wish)
+        await self.later(40.0, request)
+
+    async def later(self, longest: float, request: AnyRequest) -> None:
+        await anyio.sleep(self.dice.random() * longest)
+        await self.command(request)
+
+    async def command(self, request: AnyRequest) -> None:
+        """Send until there is an answer; sometimes send again, which must be answered as before."""
+        await self.answer_to(request)
+        while self.dice.random() < 0.25:
+            await anyio.sleep(self.dice.random() * 3)
+            self.counters["dedupe_hits"] += await self.answer_to(request)
+
+    async def answer_to(self, request: AnyRequest) -> bool:
+        """Whether the request was accepted."""
+        id = request.command
+        while True:
+            try:
+                answer = await self.ask(request)
+            except Refused as refusal:
+                if id in self.applied:
+                    self.found.append(f"{id} was applied at version {self.applied[id]}, and then refused: {refusal.message}")
+                self.refused[id] = refusal.message
+                return False
+            if answer is not None:
+                break
+        version = self.applied.setdefault(id, answer.version)
+        if id in self.refused or (version != answer.version and not (id == "cancel" and self.wishes.count("cancel") > 1)):
+            self.found.append(f"{id} was first answered with {self.refused.get(id, f'version {version}')}, then with version {answer.version}")
+        return True
+
+    async def ask(self, request: AnyRequest) -> Applied | None:
+        """One try; None where its outcome is not known."""
+        world = self.world
+        try:
+            answer = await world.route(self.stream).call(request)
+        except Unavailable:
+            answer = None
+        if answer is None or world.loses_answer():
+            await anyio.sleep(0.05 + self.dice.random())
+            return None
+        return answer
+
+    async def await_it(self) -> None:
+        while self.end is None:
+            node = self.world.route(self.stream)
+            started = anyio.current_time()
+            try:
+                answer = await node.call(AwaitRun(run=self.id, within=WAIT))
+            except Unavailable:
+                if anyio.current_time() - started >= WAIT and not self.world.weather.nodes.get("pause"):
+                    self.was_told(node)
+                await anyio.sleep(self.dice.random())
+                continue
+            except PerdureError as error:
+                self.found.append(f"awaiting its end gave {error!r}")
+                return
+            if answer.status in ENDED:
+                self.end = answer
+            else:
+                self.found.append(f"it was said to have ended: {answer.status}")
+
+    def was_told(self, node: Any) -> None:
+        """A node that wrote the end of a run itself must tell who waits there for it."""
+        batch = CODEC.decode(self.world.log.streams[self.stream][-1].data)
+        ended = self.world.log.summaries[self.stream].head.status in ENDED
+        if ended and not node.dead and node.fences.epoch(self.stream) == batch.epoch and node.clock.now() - batch.at > 15_000_000:
+            self.found.append(f"{node.owner} wrote the end {(node.clock.now() - batch.at) / 1e6:.0f} s ago and did not tell who waited there for it")
