@@ -1,0 +1,139 @@
+"""What the demo says, scene by scene, so that who sees it for the first time knows what just happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from ....runtime.inspect.replay import Verdict
+from ...sqlite.verify import Report
+from ..console import console
+from ..progress import Progress
+from .index import Hit
+from .library import Totals
+from .stage import AT_ONCE, RUN, total_files
+
+DIGEST = 16
+"""Characters of a digest that are shown."""
+
+
+class Telling:
+    """The voice of the demo; quiet where the answer is JSON."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._out: Console = console()
+
+    def line(self, *parts: str | tuple[str, str]) -> None:
+        if not self._quiet:
+            self._out.print(Text.assemble(*parts), soft_wrap=not self._out.is_terminal)
+
+    def scene(self, number: int, title: str) -> None:
+        self.line("")
+        self.line((f"{number}  ", "bold cyan"), (title, "bold"))
+
+    def good(self, *parts: str | tuple[str, str]) -> None:
+        self.line("   ", ("✓ ", "green"), *parts)
+
+    @contextmanager
+    def bar(self, title: str) -> Generator[Callable[[Progress], None]]:
+        """A progress bar that is driven by what the log says."""
+        columns = (
+            TextColumn("   {task.description}"),
+            BarColumn(32),
+            MofNCompleteColumn(),
+            TextColumn("files"),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[doing]}"),
+        )
+        with Bar(*columns, console=self._out, disable=self._quiet) as bar:
+            task = bar.add_task(title, total=None, doing="starting")
+
+            def show(progress: Progress) -> None:
+                total = total_files(progress)
+                bar.update(
+                    task,
+                    total=total or None,
+                    completed=progress.counts("index_file"),
+                    doing=f"{len(progress.open)} in flight" if progress.open else "",
+                )
+
+            yield show
+
+    # -- the scenes ----------------------------------------------------------------------------------------------------
+
+    def opening(self, library: str, folder: Path) -> None:
+        self.line(("perdure demo", "bold"), ("  a run outlives the process it started in", "dim"))
+        self.line("")
+        self.line(f"A workflow indexes the Python standard library in {library}:")
+        self.line(
+            f"each file is a step, packages go side by side, {AT_ONCE} steps at once. Its log, its index and the evidence are in {folder}."
+        )
+        self.scene(1, "A process starts the run, and is killed half-way")
+
+    def killed(self, done: int, total: int, in_flight: int, begun: int) -> None:
+        self.line(
+            "   ",
+            ("✗ ", "bold red"),
+            ("kill -9", "bold red"),
+            f" after {done} of {total} files. The log it left: {done} done, {in_flight} in flight, {begun} of these had begun.",
+        )
+        self.scene(2, "The same command again")
+
+    def redone(self, kept: int, done_again: int, attempted_again: int, rest: int) -> None:
+        self.good((str(kept), "bold"), " files were done before the kill and not touched again")
+        self.good(
+            (str(attempted_again), "bold"),
+            " were in the middle and were attempted again, each with the key it had: the index took none twice",
+        )
+        self.good((str(rest), "bold"), " were begun for the first time", (f"   (done again: {done_again})", "dim"))
+        self.scene(3, "Is the log whole, and does the code agree with it?")
+
+    def examined(self, log: Report, verdict: Verdict) -> None:
+        self.good("verified ", (f"{log.records} records, {log.events} events", "bold"), ": every chain holds, and reaches its anchor")
+        self.good("replayed: driven again from the log, the code asks for the same ", (f"{verdict.events} events", "bold"), ", one for one")
+        self.line("     state digest   ", (verdict.state_digest[:DIGEST], "cyan"))
+        self.scene(4, "The same run in one go, never killed, in a fresh folder")
+
+    def compared(self, killed: str, clean: str, docstrings: int, *, equal: bool) -> None:
+        mark = ("✓ ", "green") if killed == clean and equal else ("✗ ", "bold red")
+        self.line("     content digest, killed run  ", (killed[:DIGEST], "cyan"))
+        self.line("     content digest, clean run   ", (clean[:DIGEST], "cyan"))
+        self.line(
+            "   ",
+            mark,
+            "equal" if killed == clean else "different",
+            f"; and both indexes hold the same {docstrings} docstrings" if equal else "; and the indexes differ",
+        )
+
+    def ending(self, totals: Totals, search: str, hits: Sequence[Hit], seconds: float, log: Path) -> None:
+        self.scene(5, f"Ask the index: {search}")
+        if hits and not self._quiet:
+            table = Table.grid(padding=(0, 2))
+            for hit in hits:
+                table.add_row(
+                    "    ",
+                    Text(f"{hit.file}:{hit.line}", style="cyan"),
+                    Text(hit.name or "(module)", style="bold"),
+                    Text(hit.text, style="dim"),
+                )
+            self._out.print(table)
+        elif not hits:
+            self.line("     nothing is said of it")
+        self.line("")
+        counted = ", ".join(f"{getattr(totals, what):,} {what}" for what in ("files", "lines", "functions", "classes", "docstrings"))
+        self.line((f"{counted} in {seconds:.0f} s.", "bold"))
+        self.line(("See for yourself:  ", "dim"), f"perdure show {RUN} --log {_near(log)}")
+
+
+def _near(path: Path) -> str:
+    """The path as somebody who stands here would write it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

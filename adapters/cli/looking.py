@@ -1,0 +1,113 @@
+"""Read-only questions to a log. They take no lock, so they work beside the process that holds the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ...eventlog.errors import NotFound
+from ...eventlog.log import Summary
+from ...eventlog.records import Record
+from ...eventlog.streams import parts_of, stream_of
+from ...runtime.authoring.workflows import Registry, Workflow
+from ...runtime.inspect.replay import Verdict, judge
+from ..sqlite.views import Views, open_views
+from .loading import listed, suggestion
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STATUSES = ("running", "suspended", "completed", "failed", "cancelled", "terminated")
+NEAR = 1000
+"""Runs among which a mistyped id is looked for."""
+
+
+class RunLine(Struct, frozen=True):
+    """One run in a list."""
+
+    run: str
+    workflow: str
+    status: str
+    started_at: datetime
+    changed_at: datetime
+    wake_at: datetime | None
+    attributes: Raw
+
+
+class EventLine(Struct, frozen=True):
+    """One event: where and when it stands, and the event itself as it is stored."""
+
+    version: int
+    at: datetime
+    epoch: int
+    event: dict[str, Any]
+
+    def flat(self) -> dict[str, Any]:
+        """All of it on one level, `type` right behind `at`."""
+        return {"version": self.version, "at": self.at, **self.event, "epoch": self.epoch}
+
+
+def moment(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+async def list_runs(path: Path, status: str | None, limit: int) -> list[RunLine]:
+    """The newest runs first."""
+    async with open_views(path) as views:
+        return [run_line(summary) for summary in await views.newest(prefix="run/", status=status, limit=limit)]
+
+
+def run_line(summary: Summary) -> RunLine:
+    head = summary.head
+    wake_at = moment(head.wake_at) if head.wake_at else None
+    _, _, run = parts_of(summary.stream)
+    return RunLine(run, head.title, head.status, moment(head.started_at), moment(head.changed_at), wake_at, Raw(bytes(head.attributes)))
+
+
+async def records_of(path: Path, run: str) -> Sequence[Record]:
+    """The records of a run, their chain verified; NotFound names what is near."""
+    async with open_views(path) as views:
+        return await _records(views, path, run)
+
+
+async def _records(views: Views, path: Path, run: str) -> Sequence[Record]:
+    found = await views.records(stream_of("run", "default", run)) if run else ()
+    if found:
+        return found
+    known = [parts_of(summary.stream)[2] for summary in await views.newest(prefix="run/", limit=NEAR)]
+    raise NotFound(
+        "there is no such run",
+        who=f"run {run!r}",
+        where=str(path),
+        expected=listed(known, 5) or "a run: this log holds none yet",
+        found="no such id",
+        instead=suggestion(run, known) or "list them with 'perdure runs'",
+    )
+
+
+def events_of(records: Sequence[Record]) -> Iterator[EventLine]:
+    """The events of a run as they are stored, whether this build knows them or not."""
+    for record in records:
+        batch: dict[str, Any] = msgspec.json.decode(record.data)
+        for version, event in enumerate(batch["events"], record.first):
+            yield EventLine(version, moment(batch["at"]), batch["epoch"], event)
+
+
+async def replay_run(path: Path, run: str, known: Sequence[Workflow[..., Any]] | None) -> Verdict:
+    """Refold a run and, where its code is given, drive it; NotFound where the code has not this workflow."""
+    records = await records_of(path, run)
+    registry = None if known is None else Registry(known)
+    verdict = judge(stream_of("run", "default", run), records, registry)
+    if registry is not None and registry.find(verdict.workflow, verdict.version) is None:
+        raise NotFound(
+            "the module does not hold the workflow of the run",
+            who=f"run {run!r}",
+            where="MODULE",
+            expected=f"workflow {verdict.workflow!r} version {verdict.version}",
+            found=registry.names(),
+            instead="name the module that the run was started with",
+        )
+    return verdict

@@ -1,0 +1,302 @@
+"""The command line `perdure`: each command parses, asks one of the modules beside this one, and says the answer.
+
+What a command needs is imported when it is called, so that help stays quick.
+"""
+
+# ruff: noqa: FBT002, PLR0917 - the parameters of a command are its options
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ...eventlog.errors import Bug, PerdureError
+from .exits import DONE, INTERRUPTED, RUN_FAILED, USAGE
+from .places import DEFAULT
+
+if TYPE_CHECKING:
+    from ...runtime.authoring.workflows import Workflow
+    from ...runtime.run.commands import Command
+
+app = typer.Typer(
+    help="Durable workflows: a run outlives the process it started in.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+log_commands = typer.Typer(help="Check a log as a whole, or rebuild its index.", no_args_is_help=True)
+app.add_typer(log_commands, name="log")
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, on stdout; errors too, on stderr.")]
+Log = Annotated[str, typer.Option("--log", envvar="PERDURE_LOG", metavar="PATH_OR_URL", help="The log.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
+Module = Annotated[
+    str, typer.Option("--module", metavar="MODULE", help="The code of the run (pkg.mod or file.py), so that it is driven on at once.")
+]
+Reason = Annotated[str, typer.Option(help="Why; kept in the log.")]
+
+
+def show_version(wanted: bool) -> None:  # noqa: FBT001 - the shape of a callback
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"perdure {version('perdure')}")
+        raise typer.Exit
+
+
+@app.callback()
+def perdure(
+    version: Annotated[bool, typer.Option("--version", help="Say the version.", callback=show_version, is_eager=True)] = False,
+) -> None:
+    """Durable workflows: a run outlives the process it started in."""
+
+
+@app.command()
+def demo(
+    files: Annotated[int | None, typer.Option(min=10, metavar="N", help="At most so many files, spread over the library.")] = None,
+    search: Annotated[str, typer.Option(metavar="WORD", help="What to ask the index for.")] = "compress",
+    dir: Annotated[str, typer.Option(metavar="DIR", help="Where its files go: DIR/killed and DIR/clean are emptied first.")] = ".demo",  # noqa: A002 - the name of the option
+    json: Json = False,
+) -> int:
+    """Kill a run half-way with kill -9, start it again, and see that nothing was lost and nothing done twice."""
+    from pathlib import Path
+
+    from .demo.play import play
+    from .demo.telling import Telling
+
+    story = play(Path(dir), files=files or 0, search=search, telling=Telling(quiet=json))
+    if json:
+        from .console import say_json
+
+        say_json(story)
+    return DONE
+
+
+@app.command()
+def run(
+    target: Annotated[str, typer.Argument(metavar="MODULE:WORKFLOW", help="pkg.mod:name or file.py:name.")],
+    args: Annotated[list[str] | None, typer.Argument(help="The arguments, each in JSON; a plain text where a str is wanted.")] = None,
+    id: Annotated[str, typer.Option(help="The id of the run; one that exists is continued.")] = "",
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
+    """Start a run, or continue it, and wait for its end. Its result is on stdout, all else on stderr."""
+    from .console import answer
+    from .loading import arguments_of, load_workflow
+    from .places import url_of
+    from .running import Wish, draw_end, perform
+
+    workflow, known = load_workflow(target)
+    wish = Wish(url_of(log), workflow, known, arguments_of(workflow, args or ()), id)
+    command = ["perdure", "run", target, *(args or ()), *(["--log", log] if log != DEFAULT else ())]
+    end = perform(wish, command, quiet=json)
+    if end is None:
+        return INTERRUPTED
+    answer(end, draw_end, as_json=json)
+    return DONE if end.status == "completed" else RUN_FAILED
+
+
+@app.command()
+def runs(
+    status: Annotated[str | None, typer.Option(help="Only runs of this status.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
+    """List the runs of a log."""
+    from .console import answer
+    from .drawing import draw_runs
+    from .looking import STATUSES, list_runs
+    from .places import path_of
+
+    if status is not None and status not in STATUSES:
+        raise typer.BadParameter(f"{status!r} is no status: one of {', '.join(STATUSES)}", param_hint="--status")
+    answer(_wait(list_runs, path_of(log), status, limit), draw_runs, as_json=json)
+    return DONE
+
+
+@app.command()
+def show(
+    run: RunId,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many lines, the last ones; 0 for all.")] = 200,
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
+    """Show the life of a run as a timeline."""
+    from .console import answer
+    from .drawing import draw_timeline
+    from .looking import records_of
+    from .places import path_of
+    from .timeline import timeline
+
+    answer(timeline(run, _wait(records_of, path_of(log), run)), lambda out, line: draw_timeline(out, line, limit), as_json=json)
+    return DONE
+
+
+@app.command()
+def events(run: RunId, log: Log = DEFAULT, json: Json = False) -> int:
+    """Print the events of a run, one line of JSON each (with or without --json)."""
+    from .console import say_json
+    from .looking import events_of, records_of
+    from .places import path_of
+
+    for event in events_of(_wait(records_of, path_of(log), run)):
+        say_json(event.flat())
+    return DONE
+
+
+@app.command()
+def replay(
+    run: RunId,
+    module: Annotated[str, typer.Argument(metavar="[MODULE]", help="The code to drive: pkg.mod or file.py.")] = "",
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
+    """Fold a run anew from its log and, given its code, drive it: does today's code agree with what happened?"""
+    from ...eventlog.errors import Diverged
+    from .console import answer
+    from .drawing import draw_verdict
+    from .looking import replay_run
+    from .places import path_of
+
+    verdict = _wait(replay_run, path_of(log), run, _code(module) if module else None)
+    answer(verdict, draw_verdict, as_json=json)
+    return Diverged.exit_code if verdict.agrees is False else DONE
+
+
+@log_commands.command()
+def verify(log: Log = DEFAULT, json: Json = False) -> int:
+    """Hold the whole file against its chains, its anchor, its heads and its snapshots."""
+    from ...eventlog.errors import Corrupt
+    from ..sqlite.verify import verify_file
+    from .console import answer
+    from .drawing import draw_report
+    from .places import path_of
+
+    report = verify_file(path_of(log))
+    answer(report, draw_report, as_json=json)
+    return DONE if report.verdict == "intact" else Corrupt.exit_code
+
+
+@log_commands.command()
+def rebuild(log: Log = DEFAULT, json: Json = False) -> int:
+    """Drop the index of runs and fold it anew from the log, which stays as it is."""
+    from .console import answer
+    from .drawing import draw_rebuilt
+    from .places import path_of
+    from .rebuilding import rebuild as fold_anew
+
+    answer(_wait(fold_anew, path_of(log)), draw_rebuilt, as_json=json)
+    return DONE
+
+
+@app.command()
+def signal(
+    run: RunId,
+    name: Annotated[str, typer.Argument(help="The name of the signal.")],
+    value: Annotated[str, typer.Argument(metavar="[JSON]", help="Its value; a text that is no JSON stands for itself.")] = "null",
+    module: Module = "",
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
+    """Send a signal to a run of a log that no other process holds."""
+    from ...runtime.run.commands import Signal
+    from .loading import signal_value
+
+    return _tell(log, run, Signal(name, signal_value(value)), module, as_json=json)
+
+
+@app.command()
+def cancel(run: RunId, reason: Reason = "", module: Module = "", log: Log = DEFAULT, json: Json = False) -> int:
+    """Ask a run to end; its cleanup runs when it is continued."""
+    from ...runtime.run.commands import Cancel
+
+    return _tell(log, run, Cancel(reason), module, as_json=json)
+
+
+@app.command()
+def terminate(run: RunId, reason: Reason = "", module: Module = "", log: Log = DEFAULT, json: Json = False) -> int:
+    """End a run at once, without cleanup."""
+    from ...runtime.run.commands import Terminate
+
+    return _tell(log, run, Terminate(reason), module, as_json=json)
+
+
+def _tell(log: str, run: str, command: Command, module: str, *, as_json: bool) -> int:
+    from .console import answer
+    from .drawing import draw_told
+    from .messages import tell
+
+    answer(_wait(tell, log, run, command, _code(module) if module else ()), draw_told, as_json=as_json)
+    return DONE
+
+
+def _code(module: str) -> Sequence[Workflow[..., Any]]:
+    from .loading import load_workflows
+
+    return load_workflows(module)
+
+
+def _wait(function: Any, *args: Any) -> Any:
+    import anyio
+
+    return anyio.run(function, *args)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The console script: run one command and end the process with its exit code."""
+    sys.exit(exit_code_of(sys.argv[1:] if arguments is None else arguments))
+
+
+def exit_code_of(arguments: Sequence[str]) -> int:
+    """Run one command; what goes wrong is said on stderr and becomes the exit code."""
+    given = list(arguments)
+    as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
+    try:
+        code = typer.main.get_command(app).main(given, prog_name="perdure", standalone_mode=False)
+    except PerdureError as error:
+        return _failed(error, as_json=as_json)
+    except SystemExit:
+        return DONE  # the parser's answer to a reader that has read enough
+    except Exception as error:
+        if isinstance(error, typer.Abort):
+            return INTERRUPTED
+        if hasattr(error, "format_message"):
+            return _misused(error, as_json=as_json)
+        bug = Bug(
+            "perdure itself failed",
+            who="the command line",
+            found=f"{type(error).__name__}: {error}",
+            instead="report it; PERDURE_DEBUG=1 shows the traceback",
+        )
+        bug.__cause__ = error
+        return _failed(bug, as_json=as_json)
+    return code if isinstance(code, int) else DONE
+
+
+def _failed(error: PerdureError, *, as_json: bool) -> int:
+    from .console import debugging, say_error
+
+    if debugging():
+        raise error
+    say_error(error, as_json=as_json)
+    return error.exit_code
+
+
+def _misused(error: Any, *, as_json: bool) -> int:
+    """A wrong command line, as the parser explains it; without any command the parser has shown its help by now."""
+    from .console import say_json
+
+    message: str = error.format_message()
+    if as_json:
+        say_json({"error": "usage", "message": message}, sys.stderr)
+    elif message:
+        error.show()
+    return USAGE
+
+
+if __name__ == "__main__":
+    main()

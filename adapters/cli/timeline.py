@@ -1,0 +1,231 @@
+"""`perdure show`: the life of one run as lines for people, folded from its events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Raw, Struct, field
+
+from ...eventlog.codec import Event
+from ...eventlog.records import Record
+from ...runtime.authoring.errors import Failure
+from ...runtime.run import events as ev
+from ...runtime.run.events import CODEC
+from ...runtime.run.state import AFTER
+from .looking import moment
+
+TEXT_MAX = 100
+
+
+class Moment(Struct, frozen=True, omit_defaults=True):
+    """One line: `after` seconds since the start of the run, `what` happened, to whom, and how long it took."""
+
+    after: float
+    version: int
+    what: str
+    text: str
+    seconds: float | None = None
+    attempts: int = 1
+    columns: dict[str, str] = {}
+
+
+class Waiting(Struct, frozen=True):
+    """A step or a timer that is open at the end of the log."""
+
+    what: str
+    id: str
+    name: str
+    since: float
+    attempt: int = 1
+    until: float | None = None
+
+
+class Timeline(Struct):
+    """A run from its first event to its last."""
+
+    run: str
+    workflow: str = ""
+    version: int = 0
+    status: str = "new"
+    started_at: datetime | None = None
+    seconds: float = 0.0
+    events: int = 0
+    steps: int = 0
+    retries: int = 0
+    recoveries: int = 0
+    moments: list[Moment] = field(default_factory=list[Moment])
+    waiting: list[Waiting] = field(default_factory=list[Waiting])
+
+
+def timeline(run: str, records: Sequence[Record]) -> Timeline:
+    fold = _Fold(run)
+    for record in records:
+        batch = CODEC.decode(record.data)
+        for event in batch.events:
+            fold.take(event, batch.at)
+    return fold.finished()
+
+
+class _Fold:
+    """The timeline under construction, and what is open at this point of it."""
+
+    def __init__(self, run: str) -> None:
+        self.line = Timeline(run)
+        self.start = 0
+        self.at = 0
+        self.open: dict[str, Waiting] = {}
+
+    def take(self, event: Event, at: int) -> None:
+        line = self.line
+        self.start, self.at = self.start or at, at
+        line.events += 1
+        line.status = AFTER.get((line.status, type(event)), line.status)
+        told = _TELLING.get(type(event))
+        if told is not None:
+            told(self, event)
+
+    def finished(self) -> Timeline:
+        line = self.line
+        line.seconds = self.since(self.at)
+        if line.status not in ("running", "suspended"):
+            self.open.clear()
+        line.waiting = list(self.open.values())
+        return line
+
+    def since(self, at: int) -> float:
+        return round((at - self.start) / 1e6, 6)
+
+    def add(self, what: str, text: str, **more: Any) -> None:
+        self.line.moments.append(Moment(self.since(self.at), self.line.events, what, text, **more))
+
+
+def short(raw: Raw | str) -> str:
+    text = raw if isinstance(raw, str) else bytes(raw).decode()
+    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
+
+
+def told_of(failure: Failure) -> str:
+    return short(f"{failure.type}: {failure.message}")
+
+
+def _started(fold: _Fold, event: ev.RunStarted) -> None:
+    fold.line.workflow, fold.line.version, fold.line.started_at = event.workflow, event.version, moment(fold.start)
+    fold.add("started", short(event.input))
+
+
+def _scheduled(fold: _Fold, event: ev.StepScheduled) -> None:
+    fold.open[event.id] = Waiting("step", event.id, event.name, fold.since(fold.at))
+
+
+def _completed(fold: _Fold, event: ev.StepCompleted) -> None:
+    step = fold.open.pop(event.id, None)
+    fold.line.steps += 1
+    name = step.name if step is not None else "a step no longer wanted"
+    fold.add(
+        "step", f"{name} {event.id} = {short(event.value)}", seconds=round((event.ended - event.started) / 1e6, 6), attempts=event.attempt
+    )
+
+
+def _failed(fold: _Fold, event: ev.StepFailed) -> None:
+    step = fold.open.get(event.id)
+    name = step.name if step is not None else "a step no longer wanted"
+    seconds = round((event.ended - event.started) / 1e6, 6)
+    text = f"{name} {event.id}: {told_of(event.error)}"
+    if event.retry_at is None:
+        fold.open.pop(event.id, None)
+        fold.add("step failed", text, seconds=seconds, attempts=event.attempt)
+        return
+    fold.line.retries += 1
+    due = fold.since(event.retry_at)
+    fold.add("retry", f"{text}, again at +{due:.3f} s", seconds=seconds, attempts=event.attempt)
+    if step is not None:
+        fold.open[event.id] = Waiting("step", step.id, step.name, step.since, event.attempt + 1, due)
+
+
+def _timer_set(fold: _Fold, event: ev.TimerSet) -> None:
+    fold.open[event.id] = Waiting("timer", event.id, "", fold.since(fold.at), until=fold.since(event.due))
+    fold.add("timer", f"{event.id} set for +{fold.since(event.due):.3f} s")
+
+
+def _timer_fired(fold: _Fold, event: ev.TimerFired) -> None:
+    fold.open.pop(event.id, None)
+    fold.add("timer fired", event.id)
+
+
+def _abandoned(fold: _Fold, event: ev.EffectsAbandoned) -> None:
+    names = [f"{fold.open[id].name or 'timer'} {id}" if id in fold.open else id for id in event.ids]
+    for id in event.ids:
+        fold.open.pop(id, None)
+    fold.add("abandoned", short(", ".join(names)))
+
+
+def _signalled(fold: _Fold, event: ev.SignalReceived) -> None:
+    fold.add("signal", f"{event.name} {short(event.value)}")
+
+
+def _attributes(fold: _Fold, event: ev.AttributesSet) -> None:
+    fold.add("attributes", ", ".join(f"{name} = {short(value)}" for name, value in event.values.items()))
+
+
+def _logged(fold: _Fold, event: ev.Logged) -> None:
+    fields = "" if bytes(event.fields) in (b"{}", b"null") else f" {short(event.fields)}"
+    fold.add("log", f"{event.level}: {event.message}{fields}")
+
+
+def _cancel(fold: _Fold, event: ev.CancelRequested) -> None:
+    fold.add("cancel asked", event.reason)
+
+
+def _recovered(fold: _Fold, event: ev.Recovered) -> None:
+    fold.line.recoveries += 1
+    fold.add("recovered", f"by {event.owner}, opening {event.epoch} of the log; {len(fold.open)} open")
+
+
+def _suspended(fold: _Fold, event: ev.Suspended) -> None:
+    parts = {"where": event.where, "expected": event.expected, "found": event.found, "instead": event.instead}
+    fold.add("suspended", f"{event.reason}: {event.message}", columns={name: text for name, text in parts.items() if text})
+
+
+def _resumed(fold: _Fold, event: ev.Resumed) -> None:
+    fold.add("resumed", f"with build {event.build}" if event.build else "")
+
+
+def _run_completed(fold: _Fold, event: ev.RunCompleted) -> None:
+    fold.add("completed", short(event.result))
+
+
+def _run_failed(fold: _Fold, event: ev.RunFailed) -> None:
+    fold.add("failed", told_of(event.error))
+
+
+def _cancelled(fold: _Fold, event: ev.RunCancelled) -> None:
+    fold.add("cancelled", event.reason)
+
+
+def _terminated(fold: _Fold, event: ev.RunTerminated) -> None:
+    fold.add("terminated", event.reason)
+
+
+_TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
+    ev.RunStarted: _started,
+    ev.StepScheduled: _scheduled,
+    ev.StepCompleted: _completed,
+    ev.StepFailed: _failed,
+    ev.TimerSet: _timer_set,
+    ev.TimerFired: _timer_fired,
+    ev.EffectsAbandoned: _abandoned,
+    ev.SignalReceived: _signalled,
+    ev.AttributesSet: _attributes,
+    ev.Logged: _logged,
+    ev.CancelRequested: _cancel,
+    ev.Recovered: _recovered,
+    ev.Suspended: _suspended,
+    ev.Resumed: _resumed,
+    ev.RunCompleted: _run_completed,
+    ev.RunFailed: _run_failed,
+    ev.RunCancelled: _cancelled,
+    ev.RunTerminated: _terminated,
+}
+"""Every event of a run has a line, or opens what a later line closes."""

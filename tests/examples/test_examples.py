@@ -1,0 +1,30 @@
+"""Each example runs by itself, and says what it is there to show."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house import tree
+
+SAID = {
+    "hello": "the first time:\n  greeting world\n  shouting\n  HELLO, WORLD!\nthe second time:\n  HELLO, WORLD!\n",
+    "signal_and_timeout": "'On lasting' is published, says Ada\n'On haste' was forgotten\n",
+    "order_with_retries": "order-1: receipt for order-1, attempt 3\norder-2: order-2 refunded: no such item\nbooked 2 times\n",
+}
+
+
+def test_every_example_is_run_here() -> None:
+    assert {path.stem for path in (tree.ROOT / "examples").glob("*.py")} == set(SAID)
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_an_example_says_what_it_is_there_to_show(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", str(tree.ROOT / "examples" / f"{name}.py")]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (told.stdout, told.stderr) == (SAID[name], "")
+    assert list(tmp_path.iterdir()) == []
