@@ -43,6 +43,11 @@ class Deadlines:
             with anyio.move_on_after(heap[0][0] - now if heap else LONGEST_NAP):
                 await self._earlier.wait()
 
+    def end(self, why: Unavailable) -> None:
+        """Break them all: nobody is left who could keep them."""
+        while self._heap:
+            heappop(self._heap)[2].breaks(why)
+
 
 def too_late(who: str, what: str, within: float) -> Unavailable:
     return Unavailable("no answer in time", who=who, where=what, expected=f"an answer within {within:g} s", found="none yet",

@@ -148,10 +148,14 @@ class Dispatcher:
     # -- turns ---------------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve until cancelled."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._deadlines.serve)
-            await self._take_turns()
+        """Serve until cancelled; who still waits for an answer then is told that none will come."""
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._deadlines.serve)
+                await self._take_turns()
+        finally:
+            self._closed = True
+            self._deadlines.end(Unavailable("this node ended before it could answer", who=self.ownership.owner, instead="ask again with the same command id"))
 
     async def _take_turns(self) -> None:
         while True:

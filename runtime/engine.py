@@ -90,6 +90,7 @@ class Runtime:
                 body_error = error  # raised below as it is, not in the task group's wrapping
             with anyio.CancelScope(shield=True):
                 await self._drain()
+            self.performer.end()
             group.cancel_scope.cancel()
         if body_error is not None:
             raise body_error

@@ -62,6 +62,13 @@ class Performer:
         for promise in self._waiting.pop(stream, ()):
             promise.keep(standing)
 
+    def end(self) -> None:
+        """This node ends: who waits here for the end of a run is told so."""
+        for stream, promises in self._waiting.items():
+            for promise in promises:
+                promise.breaks(Unavailable("this node ended before the run", who=stream, instead="ask again: the run goes on once a node serves it"))
+        self._waiting.clear()
+
     @contextmanager
     def awaiting(self, stream: str) -> Generator[Promise]:
         """A promise of how the run ends, kept from now on."""

@@ -154,7 +154,7 @@ class World:
                 node.pause()
                 self._group.start_soon(self._resume_later, node, 0.5 + dice.random() * 15)
             case "jump":
-                seconds = dice.choice((-1, 1)) * 10 ** (dice.random() * 4 - 1)
+                seconds = dice.choice((-1, 1)) * 10 ** (dice.random() * 3 - 1)
                 node.clock.offset += round(seconds * 1_000_000)
                 self.note(f"the clock of {node.owner} jumps by {seconds:.1f} s")
             case "usurp":

@@ -28,7 +28,7 @@ def differences(world: World, client: Client) -> Iterator[str]:
     events = told(world, client.stream)
     yield from client.found
     yield from _of_commands(client, events)
-    yield from _of_signals(client, events)
+    yield from _of_signals(world, client, events)
     yield from _of_steps(events)
     yield from _of_end(client, events)
 
@@ -45,18 +45,30 @@ def _of_commands(client: Client, events: list[Event]) -> Iterator[str]:
             yield f"command {command} was refused ({why}) and is applied at version {places[command]} all the same"
 
 
-def _of_signals(client: Client, events: list[Event]) -> Iterator[str]:
-    """Received = sent; what was taken is what came first, per name: nothing eaten, nothing twice."""
+def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[str]:
+    """Received = sent, and what is taken is what came first: nothing eaten, nothing twice.
+
+    Branches that reach for signals in one turn may take them in any order: one that then loses its race gives back what it had.
+    """
     sent = Counter(client.sent.values())
     came = [(event.name, msgspec.json.decode(event.value)) for event in events if isinstance(event, ev.SignalReceived)]
     if Counter(came) - sent:
         yield f"signals were received that nobody sent: {Counter(came) - sent}"
-    lines = [msgspec.json.decode(event.fields) for event in events if isinstance(event, ev.Logged) and event.message == "took"]
-    for name in NAMES:
-        values = [value for called, value in came if called == name]
-        taken = [line["value"] for line in lines if line["name"] == name]
-        if Counter(taken) != Counter(values[: len(taken)]):
-            yield f"of the signals {name} there came {values}, and the code took {taken}"
+    waiting: dict[str, list[str]] = {name: [] for name in NAMES}
+    for record in world.log.streams.get(client.stream, ()):
+        events = CODEC.decode(record.data).events
+        taken: list[tuple[str, str]] = []
+        for event in events:
+            if isinstance(event, ev.SignalReceived):
+                waiting[event.name].append(msgspec.json.decode(event.value))
+            elif isinstance(event, ev.Logged) and event.message == "took":
+                line = msgspec.json.decode(event.fields)
+                taken.append((line["name"], line["value"]))
+        for name, value in taken:
+            if value not in waiting[name] or (len(taken) == 1 and waiting[name][0] != value):
+                yield f"signal {value} was taken, and what waited was {waiting[name]}"
+            else:
+                waiting[name].remove(value)
 
 
 def _of_steps(events: list[Event]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from tests.sim.programs import play
 REST = 70.0
 """Seconds after the weather in which every sweep has come by twice."""
 
-PATIENCE = 900.0
+PATIENCE = 1500.0
 """Seconds after the weather within which every run must have ended."""
 
 
