@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Generator, Sequence
+import logging
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from ..eventlog.errors import Corrupt, Invalid
+from ..eventlog.errors import Bug, Corrupt, Invalid
 from ..eventlog.guard import guard
-from ..eventlog.log import Log, Snapshots
+from ..eventlog.log import Log, Snapshots, Version
 from ..eventlog.records import EMPTY, Record, verified
 from ..eventlog.snapshots import Snapshot
 from .kind import Kind
 from .mailbox import Actor
+
+logger = logging.getLogger("perdure.actors")
 
 ACTIVATED_AT_ONCE = 200
 """More would hold the loop for too long between two turns of everybody else."""
@@ -39,30 +42,58 @@ async def activate(actors: Sequence[Actor], log: Log, snapshots: Snapshots, rest
     """Fold each actor's state from the log; one whose stream does not hold is marked broken and the others go on."""
     for start in range(0, len(actors), ACTIVATED_AT_ONCE):
         batch = actors[start : start + ACTIVATED_AT_ONCE]
-        kept = await snapshots.load([actor.stream for actor in batch])
-        usable = {actor.stream: kept[actor.stream] for actor in batch if actor.stream in kept and _fits(actor.kind, kept[actor.stream])}
-        after = {actor.stream: usable[actor.stream].tail.version if actor.stream in usable else 0 for actor in batch}
-        records = await log.load(after)
+        kept = await _snapshots_of(snapshots, batch)
+        for actor in batch:
+            _begin(actor, kept.get(actor.stream))
+        records = await _records_behind(log, {actor.stream: actor.tail.version for actor in batch})
         with collector_off():
             for actor in batch:
-                _fold_into(actor, usable.get(actor.stream), records.get(actor.stream, ()))
+                _fold_into(actor, records.get(actor.stream, ()))
         await rest()
 
 
-def _fits(kind: Kind[Any, Any, Any], snapshot: Snapshot) -> bool:
-    return snapshot.intact and snapshot.state_version == kind.state_version
-
-
-def _fold_into(actor: Actor, snapshot: Snapshot | None, records: Sequence[Record]) -> None:
-    kind = actor.kind
-    actor.forget()
+async def _snapshots_of(snapshots: Snapshots, actors: Sequence[Actor]) -> Mapping[str, Snapshot]:
+    """Their snapshots; none where they cannot be read, because the log has it all."""
     try:
-        if snapshot is not None:
+        return await snapshots.load([actor.stream for actor in actors])
+    except Corrupt:
+        return {}
+
+
+async def _records_behind(log: Log, after: Mapping[str, Version]) -> Mapping[str, Sequence[Record] | Corrupt]:
+    """The records of each stream; where a part of the log cannot be read at all, the error, for the streams in it alone."""
+    try:
+        return await log.load(after)
+    except Corrupt as error:
+        if len(after) == 1:
+            return dict.fromkeys(after, error)
+    found: dict[str, Sequence[Record] | Corrupt] = {}
+    for stream, version in after.items():
+        found.update(await _records_behind(log, {stream: version}))
+    return found
+
+
+def _begin(actor: Actor, snapshot: Snapshot | None) -> None:
+    """The state to fold from: that of a snapshot which fits, else the initial one. A snapshot is a cache: one that fails is passed over."""
+    actor.forget()
+    kind = actor.kind
+    if snapshot is not None and snapshot.intact and snapshot.state_version == kind.state_version:
+        try:
             frozen = FROZEN.decode(guard(snapshot.data, actor.stream))
-            actor.state, actor.tail = kind.thaw(actor.stream, bytes(frozen.state)), snapshot.tail
-            actor.at, actor.epoch = frozen.at, frozen.epoch
+            actor.state = kind.thaw(actor.stream, bytes(frozen.state))
+        except Exception as error:
+            logger.warning("the snapshot of %s does not thaw, so its whole stream is folded: %r", actor.stream, error)
         else:
-            actor.state, actor.tail = kind.initial(actor.stream), EMPTY
+            actor.tail, actor.at, actor.epoch = snapshot.tail, frozen.at, frozen.epoch
+            return
+    actor.state = kind.initial(actor.stream)
+
+
+def _fold_into(actor: Actor, records: Sequence[Record] | Corrupt) -> None:
+    kind = actor.kind
+    try:
+        if isinstance(records, Corrupt):
+            raise records
         for record in verified(actor.stream, actor.tail, records):
             batch = kind.codec.decode(record.data)
             for event in batch.events:
@@ -73,6 +104,11 @@ def _fold_into(actor: Actor, snapshot: Snapshot | None, records: Sequence[Record
     except (Corrupt, Invalid) as error:
         actor.forget()
         actor.broken = error
+    except Exception as error:
+        logger.exception("actor %s broke while its stream was folded", actor.stream)
+        actor.forget()
+        actor.broken = Bug("an actor's own code failed", who=actor.stream, where="folding its stream", found=repr(error),
+                           instead="report it with the log of this actor; the log itself is untouched")
     else:
         if actor.tail.version:
             kind.awaken(actor.state)

@@ -52,7 +52,7 @@ def ascending(page: list[Summary], after: K, key: Callable[[Summary], K]) -> lis
     """The page, if each key in it is behind the one before: a damaged index could lead back to a page before, for ever."""
     for summary in page:
         if not key(summary) > after:
-            raise Corrupt("the index of heads is out of order", who=summary.stream, where="table head", expected=f"a head behind {after!r}", found=repr(key(summary)),
-                          instead="run 'perdure log rebuild': heads are made anew from the log, which is untouched")
+            raise Corrupt("the index of heads is out of order", who=summary.stream, where="table head", expected=f"a head behind {after!r}",
+                          found=repr(key(summary)), instead="run 'perdure log rebuild': heads are made anew from the log, which is untouched")
         after = key(summary)
     return page

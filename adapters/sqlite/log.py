@@ -45,7 +45,7 @@ class SqliteLog:
         while page := await self.reading.run(partial(self.reader.page_of_stream, stream, after)):
             for record in page:
                 yield record
-            after, last = page[-1].first, page[-1].last
+            after, last = behind(stream, after, page[-1]), page[-1].last
         if last < end.version:
             yield lost_end(end, stream)
 
@@ -82,8 +82,9 @@ def behind(stream: str, after: Version, last: Record) -> Version:
     """The version behind which the next page begins; a damaged index could lead back to where this page began, for ever."""
     if last.first > after:
         return last.first
-    raise Corrupt("the index of records leads in a circle", who=stream, where=f"version {after + 1}", expected=f"a record that begins behind version {after}",
-                  found=f"one that begins at version {last.first}", instead="compare with a backup; 'perdure log verify' shows how far the damage goes")
+    raise Corrupt("the index of records leads in a circle", who=stream, where=f"version {after + 1}",
+                  expected=f"a record that begins behind version {after}", found=f"one that begins at version {last.first}",
+                  instead="compare with a backup; 'perdure log verify' shows how far the damage goes")
 
 
 def in_place(record: Record, position: int) -> Record:

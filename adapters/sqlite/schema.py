@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...eventlog.errors import Invalid, NotFound, Unavailable
+from .faults import damaged
 
 APPLICATION_ID = 0x70657264  # "perd"
 FORMAT = 1
@@ -68,6 +69,7 @@ def connected(name: str, path: Path, prepare: Callable[[sqlite3.Connection, Path
     db = sqlite3.connect(name, uri=name.startswith("file:"), isolation_level=None, timeout=BUSY_SECONDS)
     try:
         check_format(db, path)
+        check_header(path)
         prepare(db, path)
     except BaseException:
         db.close()
@@ -117,6 +119,16 @@ def is_empty(db: sqlite3.Connection) -> bool:
     return bool(db.execute("select count(*) = 0 from sqlite_master").fetchone()[0])
 
 
+def check_header(path: Path) -> None:
+    """Refuse a file whose header names a version of SQLite's format that there is not: SQLite would only call it read-only."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        versions = set(file.read(20)[18:])
+    if versions - {1, 2}:
+        raise damaged(path, f"format versions {sorted(versions)} in its header, where SQLite writes 1 or 2")
+
+
 def check_format(db: sqlite3.Connection, path: Path) -> None:
     """Refuse a file that something else wrote, or a later release."""
     if is_empty(db):
@@ -139,4 +151,4 @@ def create(db: sqlite3.Connection) -> None:
         db.execute(statement)
     db.execute(f"pragma application_id = {APPLICATION_ID}")
     db.execute(f"pragma user_version = {FORMAT}")
-    db.execute("insert into meta (key, value) values ('format', ?), ('epoch', 0)", (FORMAT,))
+    db.execute("insert into meta (key, value) values ('format', ?), ('epoch', 0), ('epoch again', 0)", (FORMAT,))

@@ -85,6 +85,8 @@ def verify_file(path: str | Path) -> Report:
             verify_snapshots(db, report)
     except sqlite3.Error as error:
         report.found("", str(place), explained(error, place).message + f": {error}")
+    except Corrupt as error:
+        report.found("", error.where, f"{error.message}: {error.found}")
     return report
 
 

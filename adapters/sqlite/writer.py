@@ -21,7 +21,7 @@ from ...eventlog.memory import conflict
 from ...eventlog.records import EMPTY, Append, Tail
 from ...eventlog.snapshots import Snapshot
 from .anchor import BLOCK_RECORDS, START, Anchor, Place, anchored, cut
-from .faults import ends_trust, explained, latched
+from .faults import damaged, ends_trust, explained, latched
 from .rows import INSERT_RECORDS, REPLACE_SNAPSHOTS, TAILS, UPSERT_HEADS, Row, append_row, head_row, snapshot_row
 from .schema import connect_writer, create, is_empty
 
@@ -123,8 +123,15 @@ class Writer:
         if not renew_anchor:
             self.place = self._proven_place()
         self._catch_up()
-        self._db.execute("update meta set value = value + 1 where key = 'epoch'")
-        self.epoch = int(self._db.execute("select value from meta where key = 'epoch'").fetchone()[0])
+        self.epoch = self._count_opening()
+
+    def _count_opening(self) -> int:
+        """The number of this opening. It is kept twice, because it is in no chain: a wrong one would turn every run away."""
+        self._db.execute("update meta set value = value + 1 where key in ('epoch', 'epoch again')")
+        kept = [value for (value,) in self._db.execute("select value from meta where key in ('epoch', 'epoch again')")]
+        if len(kept) != 2 or kept[0] != kept[1]:
+            raise damaged(self.path, f"{kept} as the number of openings, which is kept twice")
+        return int(kept[0])
 
     def _proven_place(self) -> Place:
         """The anchored place, if the log still holds what it held there; else Corrupt."""

@@ -119,4 +119,24 @@ async def test_the_file_reads_well_without_us(tmp_path: Path) -> None:
         meta = dict(db.execute("select key, value from meta").fetchall())
 
     assert rows[0] == (1, "workflow/default/one", 1, 1, b'{"at":1001,"epoch":1,"events":[{"type":"Counted","number":1}]}')
-    assert meta == {"format": FORMAT, "epoch": 1}
+    assert meta == {"format": FORMAT, "epoch": 1, "epoch again": 1}
+
+
+@pytest.mark.parametrize("key", ["epoch", "epoch again"])
+async def test_a_damaged_count_of_openings_turns_no_run_away_but_says_so(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "log.db"
+    await made(path)
+    change(path, "update meta set value = value + 64 where key = ?", key)
+
+    assert "number of openings" in (await refusal(path, Corrupt)).found
+
+
+@pytest.mark.parametrize("place", [18, 19])
+async def test_a_header_that_sqlite_would_only_call_read_only_is_damage(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "log.db"
+    await made(path)
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 0x10
+    path.write_bytes(raw)
+
+    assert "format versions" in (await refusal(path, Corrupt)).found

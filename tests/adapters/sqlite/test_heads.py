@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from perdure.adapters.sqlite.heads import DUE
+from perdure.adapters.sqlite.heads import DUE, ascending
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.adapters.sqlite.reader import Reader
 from perdure.adapters.sqlite.writer import Writer
 from perdure.eventlog.errors import Corrupt
+from perdure.eventlog.log import Summary
 from perdure.eventlog.records import EMPTY, sealed
 from perdure.eventlog.snapshots import Snapshot
 from tests.adapters.sqlite.holding import change
@@ -84,3 +85,13 @@ def test_due_is_answered_by_the_partial_index_alone(tmp_path: Path) -> None:
 
     assert "USING INDEX head_due" in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_an_index_that_leads_back_is_no_endless_page() -> None:
+    page = [Summary(stream, EMPTY, head()) for stream in ("b", "c", "a")]
+
+    assert ascending(page[:2], "a", lambda summary: summary.stream) == page[:2]
+    with pytest.raises(Corrupt, match="out of order"):
+        ascending(page, "a", lambda summary: summary.stream)
+    with pytest.raises(Corrupt, match="out of order"):
+        ascending(page[:1], "b", lambda summary: summary.stream)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from perdure.adapters.sqlite.log import behind
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.adapters.sqlite.reader import PAGE_BYTES, Reader
 from perdure.adapters.sqlite.writer import Writer
@@ -128,3 +129,11 @@ async def test_a_reader_cannot_write(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="readonly"):
         reader.rows("delete from record")
     reader.close()
+
+
+def test_an_index_that_leads_back_is_no_endless_stream() -> None:
+    record = Record(STREAM, 5, 6, bytes(32), bytes(32), b"{}", 9)
+
+    assert behind(STREAM, 4, record) == 5
+    with pytest.raises(Corrupt, match="leads in a circle"):
+        behind(STREAM, 5, record)
