@@ -139,4 +139,4 @@ async def test_a_header_that_sqlite_would_only_call_read_only_is_damage(tmp_path
     raw[place] ^= 0x10
     path.write_bytes(raw)
 
-    assert "format versions" in (await refusal(path, Corrupt)).found
+    assert (await refusal(path, Corrupt)).message == "the log file is damaged"
