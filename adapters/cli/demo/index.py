@@ -23,7 +23,7 @@ create table if not exists done (key text primary key, file text not null unique
 create virtual table if not exists doc using fts5 (text, name, file unindexed, line unindexed, tokenize = 'porter');
 """
 BEST = """
-select file, line, name, snippet(doc, 0, '', '', '…', 14) from doc where doc match ? order by bm25(doc, 1.0, 4.0), file, line limit ?
+select file, line, name, snippet(doc, 0, '', '', '…', 10) from doc where doc match ? order by bm25(doc, 1.0, 4.0), file, line limit ?
 """
 ONE_WRITER = Lock()
 """SQLite has one writer anyway; waiting here costs less than its polling."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
 from rich.text import Text
 
 from ....runtime.inspect.replay import Verdict
@@ -20,8 +19,8 @@ from .index import Hit
 from .library import Totals
 from .stage import AT_ONCE, RUN, total_files
 
-DIGEST = 16
-"""Characters of a digest that are shown."""
+DIGEST, TEXT = 16, 74
+"""Characters of a digest and of a text that are shown."""
 
 
 class Telling:
@@ -72,64 +71,48 @@ class Telling:
     def opening(self, library: str, folder: Path) -> None:
         self.line(("perdure demo", "bold"), ("  a run outlives the process it started in", "dim"))
         self.line("")
-        self.line(f"A workflow indexes the Python standard library in {library}:")
-        self.line(
-            f"each file is a step, packages go side by side, {AT_ONCE} steps at once. Its log, its index and the evidence are in {folder}."
-        )
+        self.line("A workflow indexes the Python standard library: each file is a step,")
+        self.line(f"packages go side by side, {AT_ONCE} steps at once.")
+        self.line(("   library   ", "dim"), library)
+        self.line(("   in        ", "dim"), f"{_near(folder)}/  (its log, its index, and what each attempt noted)")
         self.scene(1, "A process starts the run, and is killed half-way")
 
     def killed(self, done: int, total: int, in_flight: int, begun: int) -> None:
-        self.line(
-            "   ",
-            ("✗ ", "bold red"),
-            ("kill -9", "bold red"),
-            f" after {done} of {total} files. The log it left: {done} done, {in_flight} in flight, {begun} of these had begun.",
-        )
+        self.line("   ", ("✗ ", "bold red"), ("kill -9", "bold red"), f" after {done} of {total} files")
+        self.line(f"     the log it left: {done} done, {in_flight} in flight, of which {begun} had begun")
         self.scene(2, "The same command again")
 
     def redone(self, kept: int, done_again: int, attempted_again: int, rest: int) -> None:
-        self.good((str(kept), "bold"), " files were done before the kill and not touched again")
-        self.good(
-            (str(attempted_again), "bold"),
-            " were in the middle and were attempted again, each with the key it had: the index took none twice",
-        )
-        self.good((str(rest), "bold"), " were begun for the first time", (f"   (done again: {done_again})", "dim"))
+        self.good((str(kept), "bold"), " were done before the kill and not touched again", (f"  (done again: {done_again})", "dim"))
+        self.good((str(attempted_again), "bold"), " were in the middle and were attempted again")
+        self.line(("     each with the key it had before, so the index took none twice", "dim"))
+        self.good((str(rest), "bold"), " were begun for the first time")
         self.scene(3, "Is the log whole, and does the code agree with it?")
 
     def examined(self, log: Report, verdict: Verdict) -> None:
-        self.good("verified ", (f"{log.records} records, {log.events} events", "bold"), ": every chain holds, and reaches its anchor")
-        self.good("replayed: driven again from the log, the code asks for the same ", (f"{verdict.events} events", "bold"), ", one for one")
-        self.line("     state digest   ", (verdict.state_digest[:DIGEST], "cyan"))
+        self.good("verified ", (f"{log.records} records", "bold"), ": every chain holds and reaches its anchor")
+        self.good("replayed ", (f"{verdict.events} events", "bold"), ": the code asks for the same again, one for one")
+        self.line("     state digest    ", (verdict.state_digest[:DIGEST], "cyan"))
         self.scene(4, "The same run in one go, never killed, in a fresh folder")
 
     def compared(self, killed: str, clean: str, docstrings: int, *, equal: bool) -> None:
         mark = ("✓ ", "green") if killed == clean and equal else ("✗ ", "bold red")
-        self.line("     content digest, killed run  ", (killed[:DIGEST], "cyan"))
-        self.line("     content digest, clean run   ", (clean[:DIGEST], "cyan"))
-        self.line(
-            "   ",
-            mark,
-            "equal" if killed == clean else "different",
-            f"; and both indexes hold the same {docstrings} docstrings" if equal else "; and the indexes differ",
-        )
+        self.line("     content digest  ", (killed[:DIGEST], "cyan"), ("  of the run that was killed", "dim"))
+        self.line("     content digest  ", (clean[:DIGEST], "cyan"), ("  of the run that was not", "dim"))
+        indexes = f"both indexes hold the same {docstrings:,} docstrings" if equal else "the indexes differ"
+        self.line("   ", mark, "equal" if killed == clean else "different", f"; and {indexes}")
 
     def ending(self, totals: Totals, search: str, hits: Sequence[Hit], seconds: float, log: Path) -> None:
         self.scene(5, f"Ask the index: {search}")
-        if hits and not self._quiet:
-            table = Table.grid(padding=(0, 2))
-            for hit in hits:
-                table.add_row(
-                    "    ",
-                    Text(f"{hit.file}:{hit.line}", style="cyan"),
-                    Text(hit.name or "(module)", style="bold"),
-                    Text(hit.text, style="dim"),
-                )
-            self._out.print(table)
-        elif not hits:
-            self.line("     nothing is said of it")
+        for hit in hits:
+            self.line("   ", (f"{hit.file}:{hit.line}", "cyan"), "  ", (hit.name or "the module", "bold"))
+            self.line(("     " + hit.text[:TEXT], "dim"))
+        if not hits:
+            self.line("   nothing is said of it")
         self.line("")
         counted = ", ".join(f"{getattr(totals, what):,} {what}" for what in ("files", "lines", "functions", "classes", "docstrings"))
-        self.line((f"{counted} in {seconds:.0f} s.", "bold"))
+        self.line((counted, "bold"))
+        self.line(f"All of it took {seconds:.0f} s.")
         self.line(("See for yourself:  ", "dim"), f"perdure show {RUN} --log {_near(log)}")
 
 
