@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 import perdure
 from perdure.runtime.authoring.workflows import Registry
@@ -23,7 +24,7 @@ from tests.bench.measuring import ROUNDS, bytes_written, fresh_folder, settle_co
 
 @perdure.step
 async def work(run: int, place: int) -> dict[str, object]:
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
     return {"run": run, "step": place, "value": 7 * place, "padding": PADDING}
 
 

@@ -27,7 +27,10 @@ def share(rounds: int = ROUNDS) -> dict[str, float]:
         with fresh_folder() as folder:
             ours.append(asyncio.run(throughput(folder / "bare.db", RUNS, STEPS)))
         if program:
-            said = subprocess.run([sys.executable, program, "--runs", str(RUNS), "--steps", str(STEPS)], capture_output=True, text=True, check=True)
+            asked = [sys.executable, program, "--runs", str(RUNS), "--steps", str(STEPS)]
+            said = subprocess.run(asked, capture_output=True, text=True, check=True)
             pairs.append((ours[-1], float(json.loads(said.stdout)["steps_s"])))
     figures: dict[str, float] = {"medians_of": rounds, "bare_steps_per_s": median(ours)}
-    return figures if not pairs else {**figures, "reference_steps_per_s": median(theirs for _, theirs in pairs), "of_the_reference": share_of(pairs)}
+    if pairs:
+        figures |= {"reference_steps_per_s": median(theirs for _, theirs in pairs), "of_the_reference": share_of(pairs)}
+    return figures

@@ -14,5 +14,9 @@ OVER = BASE + "; import perdure; print((time.perf_counter() - b) * 1e3)"
 
 def import_time(rounds: int = ROUNDS) -> dict[str, float]:
     """Milliseconds, the median of so many processes; the first one, which may compile, is not counted."""
-    times = [float(subprocess.run([sys.executable, "-c", OVER], capture_output=True, text=True, check=True).stdout) for _ in range(rounds + 1)]
+    times = [_once() for _ in range(rounds + 1)]
     return {"medians_of": rounds, "import_ms": median(times[1:])}
+
+
+def _once() -> float:
+    return float(subprocess.run([sys.executable, "-c", OVER], capture_output=True, text=True, check=True).stdout)
