@@ -32,8 +32,10 @@ bench: $(VENV)/.test ## measure ours and the bare limit, interleaved
 sim: $(VENV)/.test ## play whole histories from SEEDS=2000 integers (FIRST=n plays from n on)
 	@$(BIN)/python -m tests.sim --seeds $(SEEDS) $(if $(FIRST),--first $(FIRST)) $(ARGS)
 
-chaos: $(VENV)/.test ## kill -9 at every write, flip bits, cut tails
-	@$(BIN)/python -m tests.proofs 3-kills 3-injuries
+chaos: SEEDS = 1
+chaos: N = 2000
+chaos: $(VENV)/.test ## kill -9 at every write, flip bits, cut tails: SEEDS=1, N=2000 of each (FIRST=n begins at n)
+	@$(BIN)/python -m tests.crash --seeds $(SEEDS) --kills $(N) --injuries $(N) $(if $(FIRST),--first $(FIRST)) $(ARGS)
 
 proofs: $(VENV)/.test ## show claim, figure, bound and verdict (NAME=1a for one)
 	@$(BIN)/python -m tests.proofs $(NAME) $(ARGS)
