@@ -9,6 +9,7 @@ from pathlib import Path
 from ...eventlog.errors import Corrupt, PerdureError, Unavailable
 
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+MISSHAPEN = ("unsupported file format", "no such ", "has no column")
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -22,6 +23,11 @@ def is_undecodable(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "decode to UTF-8" in str(error)
 
 
+def is_misshapen(error: BaseException) -> bool:
+    """Whether the file no longer has the shape that we gave it: our statements are fixed, so they always fit that one."""
+    return primary_code(error) == sqlite3.SQLITE_ERROR and any(sign in str(error) for sign in MISSHAPEN)
+
+
 def is_full(error: BaseException) -> bool:
     return primary_code(error) == sqlite3.SQLITE_FULL or (isinstance(error, OSError) and error.errno in FULL)
 
@@ -33,7 +39,7 @@ def ends_trust(error: BaseException) -> bool:
 
 def explained(error: sqlite3.Error | OSError, path: Path) -> PerdureError:
     """The error to raise instead of what SQLite or the operating system raised."""
-    if primary_code(error) in DAMAGED or is_undecodable(error):
+    if primary_code(error) in DAMAGED or is_undecodable(error) or is_misshapen(error):
         return damaged(path, str(error))
     if is_full(error):
         return unavailable(path, "the disk is full", error, "free some space and try again; nothing was acknowledged and nothing is lost")

@@ -131,8 +131,8 @@ async def test_a_damaged_count_of_openings_turns_no_run_away_but_says_so(tmp_pat
     assert "number of openings" in (await refusal(path, Corrupt)).found
 
 
-@pytest.mark.parametrize("place", [18, 19])
-async def test_a_header_that_sqlite_would_only_call_read_only_is_damage(tmp_path: Path, place: int) -> None:
+@pytest.mark.parametrize("place", [18, 19, 47])
+async def test_a_header_that_sqlite_would_only_call_read_only_or_unsupported_is_damage(tmp_path: Path, place: int) -> None:
     path = tmp_path / "log.db"
     await made(path)
     raw = bytearray(path.read_bytes())
@@ -140,3 +140,12 @@ async def test_a_header_that_sqlite_would_only_call_read_only_is_damage(tmp_path
     path.write_bytes(raw)
 
     assert (await refusal(path, Corrupt)).message == "the log file is damaged"
+
+
+@pytest.mark.parametrize("change_of_shape", ["rename to records", "rename column digest to digert"])
+async def test_a_schema_that_is_no_longer_ours_is_damage(tmp_path: Path, change_of_shape: str) -> None:
+    path = tmp_path / "log.db"
+    await made(path)
+    change(path, f"alter table record {change_of_shape}")
+
+    assert "no such" in (await refusal(path, Corrupt)).found
