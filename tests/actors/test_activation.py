@@ -72,9 +72,8 @@ async def test_a_snapshot_counts_the_tail_behind_the_last_one() -> None:
                 bank.dispatcher.post(STREAM, Move(1))
             await bank.ask("ann", Look())
             await bank.dispatcher.passivate()
-            versions = log.snapshots[STREAM].tail.version
 
-    assert versions == 2 * SNAPSHOT_EVENTS
+    assert log.snapshots[STREAM].tail.version == 2 * SNAPSHOT_EVENTS
 
 
 def test_few_but_large_events_are_worth_a_snapshot_too() -> None:
