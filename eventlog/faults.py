@@ -71,7 +71,7 @@ class Dice:
 
     def fault(self, number: int, appends: Sequence[Append]) -> Fault | None:
         for what, rate in self._rates:
-            if self._dice.random() < rate:
+            if self._dice.random() < rate and (what != "torn_tail" or len(appends) > 1):
                 return Fault(what, self._dice.random() * self._longest, self._dice.randrange(1 << 16))
         return None
 

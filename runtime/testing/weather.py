@@ -12,7 +12,7 @@ from ...eventlog.faults import Dice, What
 LOG_RATES: Mapping[What, tuple[float, float]] = {
     "crash_before": (0.004, 0.04),
     "crash_after": (0.004, 0.04),
-    "torn_tail": (0.004, 0.08),
+    "torn_tail": (0.05, 0.5),
     "lost_reply": (0.01, 0.15),
     "refusal": (0.01, 0.1),
     "conflict": (0.01, 0.15),

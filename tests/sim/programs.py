@@ -16,7 +16,7 @@ Part: TypeAlias = list[Any]
 """A program: its kind, then what that kind needs; see `play_part`."""
 
 NAMES = ("red", "blue")
-RETRY = Retry(attempts=3, first=timedelta(milliseconds=400), longest=timedelta(seconds=12), factor=5, jitter=0.5)
+RETRY = Retry(attempts=3, first=timedelta(milliseconds=1500), longest=timedelta(seconds=15), factor=10, jitter=0.9)
 
 
 @step(retry=RETRY)
