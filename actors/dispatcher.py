@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from ..eventlog.errors import Bug, Conflict, PerdureError, Unavailable
+from ..eventlog.errors import Bug, Conflict, Unavailable
 from ..eventlog.log import Log, Snapshots
 from ..eventlog.records import Append, Tail
 from ..eventlog.snapshots import Snapshot
@@ -24,7 +24,7 @@ from .deadlines import Deadlines, too_late
 from .judging import Broke, judge
 from .kind import Kind
 from .mailbox import Actor, Letter, Promise
-from .ports import Clock, Ownership
+from .ports import Bell, Clock, Ownership
 from .settings import Settings
 
 logger = logging.getLogger("perdure.actors")
@@ -50,6 +50,7 @@ class Dispatcher:
         *,
         settings: Settings | None = None,
         pure: Callable[..., None] = _plainly,
+        bell: Callable[[], Bell] = anyio.Event,
     ) -> None:
         self.log = log
         self.snapshots = snapshots
@@ -57,6 +58,7 @@ class Dispatcher:
         self.clock = clock
         self.ownership = ownership
         self.settings = settings or Settings()
+        self._bell = bell
         self._pure = pure
         """How the pure half of a turn is called: a runtime takes the event loop away meanwhile."""
         self.actors: dict[str, Actor] = {}
@@ -88,7 +90,7 @@ class Dispatcher:
 
     async def ask(self, stream: str, command: Any, *, within: float | None = None) -> Any:
         self._open(stream)
-        promise = Promise()
+        promise = Promise(self._bell)
         within = self.settings.ask_seconds if within is None else within
         what = type(command).__name__
         self._waiting += 1

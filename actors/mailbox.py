@@ -6,6 +6,7 @@ A mailbox is a plain list, swapped out whole for each turn. A command that nobod
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -13,18 +14,20 @@ import anyio
 from ..eventlog.errors import PerdureError
 from ..eventlog.records import EMPTY, Head, Tail
 from .kind import Kind
+from .ports import Bell
 
 
 class Promise:
     """An answer that is not there yet."""
 
-    __slots__ = ("_event", "done", "error", "value")
+    __slots__ = ("_bell", "_event", "done", "error", "value")
 
-    def __init__(self) -> None:
+    def __init__(self, bell: Callable[[], Bell] = anyio.Event) -> None:
+        self._bell = bell
         self.done = False
         self.value: Any = None
         self.error: PerdureError | None = None
-        self._event: anyio.Event | None = None
+        self._event: Bell | None = None
 
     def keep(self, value: Any) -> None:
         if not self.done:
@@ -41,7 +44,7 @@ class Promise:
     async def wait(self) -> Any:
         """The value, once it is there; raises the error that took its place."""
         if not self.done:
-            self._event = anyio.Event()
+            self._event = self._bell()
             await self._event.wait()
         if self.error is not None:
             raise self.error

@@ -21,6 +21,8 @@ def escape(part: str) -> str:
 
 
 def unescape(part: str) -> str:
+    if "_" not in part:
+        return part
     raw = ESCAPED.sub(lambda found: chr(int(found[1], 16)), part)
     return raw.encode("latin-1").decode()
 

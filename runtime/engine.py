@@ -59,10 +59,10 @@ class Runtime:
         self.settings = settings or Settings()
         self.clock = clock
         self.ids = ids
-        self.performer = Performer(clock)
+        self.performer = Performer(clock, bell)
         self.runs = Runs(self.registry, self.performer)
         known: Mapping[str, Kind[Any, Any, Any]] = {kind.name: kind for kind in (self.runs, *kinds)}
-        self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors, pure=outside_loop)
+        self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell)
         self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency, ownership.owner, bell)
         self.alarm = Alarm(carrier.heads, clock, self.dispatcher.post, self.dispatcher.ask, self.dispatcher.is_awake)
         self.performer.connect(self.pool, self.alarm, self.dispatcher.mail_of)

@@ -27,21 +27,21 @@ T4 = TypeVar("T4")
 
 
 @overload
-def gather(a: Awaitable[T1], b: Awaitable[T2], /) -> Coroutine[Any, Any, tuple[T1, T2]]: ...
+def gather(a: Awaitable[T1], b: Awaitable[T2], /) -> Coroutine[object, object, tuple[T1, T2]]: ...
 @overload
-def gather(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], /) -> Coroutine[Any, Any, tuple[T1, T2, T3]]: ...
+def gather(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], /) -> Coroutine[object, object, tuple[T1, T2, T3]]: ...
 @overload
-def gather(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], /) -> Coroutine[Any, Any, tuple[T1, T2, T3, T4]]: ...
+def gather(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], /) -> Coroutine[object, object, tuple[T1, T2, T3, T4]]: ...
 @overload
-def gather(*work: Awaitable[T], return_exceptions: Literal[False] = False) -> Coroutine[Any, Any, tuple[T, ...]]: ...
+def gather(*work: Awaitable[T], return_exceptions: Literal[False] = False) -> Coroutine[object, object, tuple[T, ...]]: ...
 @overload
-def gather(*work: Awaitable[T], return_exceptions: Literal[True]) -> Coroutine[Any, Any, tuple[T | Exception, ...]]: ...
-def gather(*work: Awaitable[Any], return_exceptions: bool = False) -> Coroutine[Any, Any, tuple[Any, ...]]:
+def gather(*work: Awaitable[T], return_exceptions: Literal[True]) -> Coroutine[object, object, tuple[T | Exception, ...]]: ...
+def gather(*work: Awaitable[Any], return_exceptions: bool = False) -> Coroutine[object, object, tuple[Any, ...]]:
     """The results of all, in their order. The first that fails cancels the others, and its error is raised once they have ended;
 
     with `return_exceptions` errors are results instead.
     """
-    return cast("Coroutine[Any, Any, tuple[Any, ...]]", Together(work, keep_errors=return_exceptions))
+    return cast("Coroutine[object, object, tuple[Any, ...]]", Together(work, keep_errors=return_exceptions))
 
 
 class First(Struct, Generic[T], frozen=True):
@@ -51,7 +51,7 @@ class First(Struct, Generic[T], frozen=True):
     value: T
 
 
-def first_of(*work: Awaitable[T]) -> Coroutine[Any, Any, First[T]]:
+def first_of(*work: Awaitable[T]) -> Coroutine[object, object, First[T]]:
     """The first to end, in the order of the log; its error is raised. The others are cancelled and have ended before this returns."""
     if not work:
         raise Invalid(
@@ -62,7 +62,7 @@ def first_of(*work: Awaitable[T]) -> Coroutine[Any, Any, First[T]]:
             found="none",
             instead="leave the race out where there is nothing to wait for",
         )
-    return cast("Coroutine[Any, Any, First[T]]", Together(work, first=True))
+    return cast("Coroutine[object, object, First[T]]", Together(work, first=True))
 
 
 class Task(Generic[T]):
@@ -96,7 +96,7 @@ class TaskGroup:
         """Begin a branch; `name`, or else its number, is part of the ids of its steps."""
         return Task(driver("task_group.start()").join_in(self._group, work, name))
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         group = self._group
         ours = isinstance(error, Cancelled) and error.source is group
         try:
@@ -107,11 +107,8 @@ class TaskGroup:
         errors: list[Exception] = list(group.errors)
         if isinstance(error, Exception) and all(error is not known for known in errors):
             errors.append(error)
-        if error is not None and not isinstance(error, Exception) and not ours:
-            return False
-        if errors:
+        if errors and (error is None or isinstance(error, Exception) or ours):
             raise ExceptionGroup("branches of a task_group failed", errors)
-        return ours
 
 
 def task_group() -> TaskGroup:

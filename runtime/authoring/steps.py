@@ -83,21 +83,23 @@ class Step(Generic[P, R]):
         self.raises = tuple(raises)
         self.is_async = inspect.iscoroutinefunction(function)
         self.arguments = Arguments(function, f"step {name!r}")
+        self.is_plain = self.is_async and self.arguments.plain
+        """Whether calling the function with the received arguments gives the coroutine to perform."""
         self.returns = Shape(hints_of(function, f"step {name!r}").get("return", Any), f"step {name!r}, return value")
 
     def __repr__(self) -> str:
         return f"<step {self.name}>"
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, object, R]:
         driver = DRIVER.get()
         if driver is None:
             return self._outside(*args, **kwargs)
         raw, arguments = self.arguments.pair(args, kwargs)
         return StepCall(self, raw, arguments, driver)  # pyright: ignore[reportReturnType] # awaited like the coroutine it stands for
 
-    def _outside(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def _outside(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, object, R]:
         made = self.function(*args, **kwargs) if self.is_async else _call_sync(self.function, *args, **kwargs)
-        return cast("Coroutine[Any, Any, R]", made)
+        return cast("Coroutine[object, object, R]", made)
 
 
 async def _call_sync(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -21,12 +21,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _shapes: dict[Any, Shape] = {}
 
 
-def sleep(duration: timedelta) -> Coroutine[Any, Any, None]:
+def sleep(duration: timedelta) -> Coroutine[object, object, None]:
     """Wait for a duration; the wait outlives the process."""
-    return cast("Coroutine[Any, Any, None]", Sleep(microseconds(duration)))
+    return cast("Coroutine[object, object, None]", Sleep(microseconds(duration)))
 
 
-def sleep_until(moment: datetime) -> Coroutine[Any, Any, None]:
+def sleep_until(moment: datetime) -> Coroutine[object, object, None]:
     """Wait until a moment, which must have a time zone."""
     if moment.tzinfo is None:
         raise Invalid(
@@ -37,19 +37,19 @@ def sleep_until(moment: datetime) -> Coroutine[Any, Any, None]:
             found=repr(moment),
             instead="use datetime(…, tzinfo=timezone.utc)",
         )
-    return cast("Coroutine[Any, Any, None]", Sleep(None, microseconds(moment - EPOCH)))
+    return cast("Coroutine[object, object, None]", Sleep(None, microseconds(moment - EPOCH)))
 
 
 @overload
-def signal(name: str) -> Coroutine[Any, Any, Any]: ...
+def signal(name: str) -> Coroutine[object, object, Any]: ...
 @overload
-def signal(name: str, type: type[T]) -> Coroutine[Any, Any, T]: ...
-def signal(name: str, type: Any = Any) -> Coroutine[Any, Any, Any]:  # noqa: A002 - the word an author expects
+def signal(name: str, type: type[T]) -> Coroutine[object, object, T]: ...
+def signal(name: str, type: Any = Any) -> Coroutine[object, object, Any]:  # noqa: A002 - the word an author expects
     """Wait for the next signal of this name, decoded to `type`; signals that came earlier, since the run's start, count."""
     shape = _shapes.get(type)
     if shape is None:
         shape = _shapes[type] = Shape(type, f"signal {name!r}")
-    return cast("Coroutine[Any, Any, Any]", SignalWait(name, shape))
+    return cast("Coroutine[object, object, Any]", SignalWait(name, shape))
 
 
 def now() -> datetime:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
+
 from ...actors.mailbox import Promise
-from ...actors.ports import Clock
+from ...actors.ports import Bell, Clock
 from ...eventlog.errors import Bug, Unavailable
 from ..authoring.effects import StepCall
 from ..run.commands import StepBroke
@@ -22,7 +24,8 @@ OUTCOMES = (StepCompleted, StepBroke)
 class Performer:
     """Stands between the decider of runs, which must not know tasks, and the pool and the alarm, which must not know runs."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, bell: Callable[[], Bell] = anyio.Event) -> None:
+        self._bell = bell
         self._clock = clock
         self._pool: Pool | None = None
         self._alarm: Alarm | None = None
@@ -72,7 +75,7 @@ class Performer:
     @contextmanager
     def awaiting(self, stream: str) -> Generator[Promise]:
         """A promise of how the run ends, kept from now on."""
-        promise = Promise()
+        promise = Promise(self._bell)
         self._waiting.setdefault(stream, []).append(promise)
         try:
             yield promise

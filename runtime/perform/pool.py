@@ -157,13 +157,13 @@ class Pool:
         ATTEMPT.set(job)
         context = copy_context()
         try:
-            coroutine = self._begin(step, call.arguments)
+            coroutine = step.function(*call.arguments) if step.is_plain else self._begin(step, call.arguments)
             try:
                 wish = context.run(coroutine.send, None)
             except StopIteration as stop:
                 value = stop.value
             else:
-                if self._queue:
+                if self._queue and (self._idle or self._workers < self.concurrency):
                     self._call_worker()
                 rest = Rest(coroutine, wish, context)
                 value = await (rest if step.timeout is None else self._limited(job, scope, rest))
@@ -187,9 +187,7 @@ class Pool:
             self.post(job.stream, StepCompleted(job.id, job.attempt, outcome[0], started, now(), self.owner))
 
     def _begin(self, step: Step[..., Any], arguments: tuple[Any, ...]) -> Any:
-        """The coroutine of an attempt; nothing of it has run yet."""
-        if step.arguments.plain:
-            return step.function(*arguments) if step.is_async else self.threads.run(step.function, *arguments)
+        """The coroutine of an attempt that is not simply called; nothing of it has run yet."""
         args, kwargs = step.arguments.split(arguments)
         return step.function(*args, **kwargs) if step.is_async else self.threads.run(step.function, *args, **kwargs)
 

@@ -157,6 +157,7 @@ def wishes_of(machine: Machine, facts: RunState) -> Sequence[Event]:
         else:
             arrival = facts.arrivals[place]
             machine.feed(arrival, arrival.at)
-        if machine.wishes:
-            return machine.take_wishes()
+        if wishes := machine.wishes:
+            machine.wishes = []
+            return wishes
     return ()

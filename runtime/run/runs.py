@@ -24,7 +24,7 @@ from .decide import DECIDE
 from .driver import Machine
 from .replay import revive, too_deep, wishes_of
 from .shell import outside_loop
-from .state import EVOLVE, RunState, canonical, restore
+from .state import ENDED, EVOLVE, RunState, canonical, restore
 
 NEVER = 1 << 62
 
@@ -85,7 +85,7 @@ class Run:
         self.dues: list[tuple[int, str]] = [(due, id) for id, due in facts.timers.items()]
         """A heap of the timers; stale entries are dropped when they surface."""
         heapify(self.dues)
-        self.coming: deque[ev.TimerFired] = deque()
+        self.coming: deque[Event] = deque()
         """Timers found due together: each fires when the code has answered the one before, as the script counts arrivals one by one."""
 
     @property
@@ -106,7 +106,7 @@ class Run:
         """The next of the timers found due together that is still wanted."""
         while self.coming:
             fired = self.coming.popleft()
-            if fired.id in self.facts.timers:
+            if isinstance(fired, ev.TimerFired) and fired.id in self.facts.timers:
                 return (fired,)
         return ()
 
@@ -135,7 +135,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
     def decide(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
         decided = DECIDE[type(command)](state.facts, command, now)
         if len(decided) > 1:
-            state.coming = deque(decided[1:])
+            state.coming.clear()
+            state.coming.extend(decided[1:])
             decided = decided[:1]
         return decided
 
@@ -244,7 +245,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def perform(self, stream: str, state: Run) -> None:
         facts, machine, performing = state.facts, state.machine, self.performing
-        if facts.ended:
+        if facts.phase in ENDED:
             self._finish(stream, state)
             return
         if machine is None:
@@ -262,7 +263,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             machine.dropped.clear()
         if facts.retries:
             self._perform_retries(stream, facts, machine)
-        if (timer := state.next_timer()) != NEVER:
+        if state.dues and (timer := state.next_timer()) != NEVER:
             performing.wake_at(stream, timer)
 
     def _finish(self, stream: str, run: Run) -> None:
@@ -287,7 +288,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return facts.ended or facts.phase == "suspended" or len(facts.steps) <= len(facts.retries)
 
     def done(self, state: Run) -> bool:
-        return state.facts.ended
+        return state.facts.phase in ENDED
 
     def lose(self, stream: str) -> None:
         self.performing.lost(stream)
