@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from ...eventlog.errors import Corrupt
 from ...eventlog.log import Summary
+from ...eventlog.records import EMPTY, Head
 from .log import SqliteLog
-from .rows import HEAD, summary_of
+from .rows import HEAD, Row, summary_of
+
+log = logging.getLogger("perdure")
 
 K = TypeVar("K", str, tuple[int, str])
 
@@ -33,7 +37,11 @@ class SqliteHeads:
         return found[0] if found else None
 
     async def due(self, before: int, *, after: tuple[int, str] | None = None, limit: int = 1000) -> Sequence[Summary]:
-        found = await self._summaries(DUE, before, *(after or BEFORE_ALL), limit)
+        """As promised by the protocol. A damaged row counts as it stands, so that it keeps no other from being found.
+
+        Who is due is only woken by this: how it really stands, its log says.
+        """
+        found = [summary_or_hint(row) for row in await self._rows(DUE, before, *(after or BEFORE_ALL), limit)]
         return ascending(found, after or BEFORE_ALL, lambda summary: (summary.head.wake_at or 0, summary.stream))
 
     async def all(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Summary]:
@@ -44,15 +52,27 @@ class SqliteHeads:
         await self._log.writing.run_shielded(partial(self._log.writer.rebuild_heads, summaries))
 
     async def _summaries(self, question: str, *values: Any) -> list[Summary]:
-        rows = await self._log.reading.run(partial(self._log.reader.rows, question, values))
-        return [summary_of(row) for row in rows]
+        return [summary_of(row) for row in await self._rows(question, *values)]
+
+    async def _rows(self, question: str, *values: Any) -> list[Row]:
+        return await self._log.reading.run(partial(self._log.reader.rows, question, values))
+
+
+def summary_or_hint(row: Row) -> Summary:
+    """The summary in a row; where its seal does not fit, as much of it as says who is to be woken, and when."""
+    try:
+        return summary_of(row)
+    except Corrupt as damage:
+        log.warning("%s: its run is woken all the same", damage)
+        return Summary(str(row[0]), EMPTY, Head("damaged", int(row[4]), "", 0, 0))
 
 
 def ascending(page: list[Summary], after: K, key: Callable[[Summary], K]) -> list[Summary]:
     """The page, if each key in it is behind the one before: a damaged index could lead back to a page before, for ever."""
     for summary in page:
         if not key(summary) > after:
-            raise Corrupt("the index of heads is out of order", who=summary.stream, where="table head", expected=f"a head behind {after!r}",
-                          found=repr(key(summary)), instead="run 'perdure log rebuild': heads are made anew from the log, which is untouched")
+            raise Corrupt("the index of heads is out of order", who=summary.stream, where="table head",
+                          expected=f"a head behind {after!r}", found=repr(key(summary)),
+                          instead="run 'perdure log rebuild': heads are made anew from the log, which is untouched")
         after = key(summary)
     return page

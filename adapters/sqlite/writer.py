@@ -128,10 +128,10 @@ class Writer:
     def _count_opening(self) -> int:
         """The number of this opening. It is kept twice, because it is in no chain: a wrong one would turn every run away."""
         self._db.execute("update meta set value = value + 1 where key in ('epoch', 'epoch again')")
-        kept = [value for (value,) in self._db.execute("select value from meta where key in ('epoch', 'epoch again')")]
-        if len(kept) != 2 or kept[0] != kept[1]:
+        kept = dict(self._db.execute("select key, value from meta where key in ('epoch', 'epoch again')"))
+        if kept.get("epoch") is None or kept["epoch"] != kept.get("epoch again"):
             raise damaged(self.path, f"{kept} as the number of openings, which is kept twice")
-        return int(kept[0])
+        return int(kept["epoch"])
 
     def _proven_place(self) -> Place:
         """The anchored place, if the log still holds what it held there; else Corrupt."""

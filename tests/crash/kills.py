@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from random import Random
@@ -26,6 +27,7 @@ def examined(points: Iterable[Point]) -> Iterator[Finding]:
     return answers(points, Finding, "tests.crash.server", LD_PRELOAD=str(built()))
 
 
+@functools.cache
 def clean_runs() -> list[Finding]:
     """Each scenario on each loop, several times without a kill: what it does, and how it ends."""
     points = [Point(scenario, loop) for scenario in SCENARIOS for loop in LOOPS for _ in range(CLEAN_RUNS)]

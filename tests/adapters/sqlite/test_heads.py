@@ -95,3 +95,17 @@ def test_an_index_that_leads_back_is_no_endless_page() -> None:
         ascending(page, "a", lambda summary: summary.stream)
     with pytest.raises(Corrupt, match="out of order"):
         ascending(page[:1], "b", lambda summary: summary.stream)
+
+
+@pytest.mark.parametrize("column", ["status", "title", "digest", "seal"])
+async def test_a_changed_head_keeps_nobody_from_being_woken(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "log.db"
+    streams = ["a", "b", "c"]
+    async with open_sqlite(path) as carrier:
+        await accepted(carrier.log, [sealed(stream, EMPTY, content(1), 1, head(wake_at=5)) for stream in streams])
+    change(path, f"update head set {column} = {CHANGES[column]} where stream = 'b'")
+
+    async with open_sqlite(path) as carrier:
+        due = await carrier.heads.due(5)
+
+    assert [(summary.stream, summary.head.wake_at) for summary in due] == [(stream, 5) for stream in streams]
