@@ -1,0 +1,72 @@
+"""Every workflow of the corpus ends as it must, with one content digest on every carrier, killed or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from perdure.runtime.inspect.replay import drive, workflow_hash
+from perdure.runtime.run.state import state_digest
+from tests.corpus.carriers import CARRIERS, Simulated, play_simulated
+from tests.corpus.cases import CASES, REGISTRY, Case, ends_as_it_must
+from tests.corpus.killing import killed
+
+EACH = [pytest.param(case, id=case.name) for case in CASES]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("case", EACH)
+def test_a_workflow_ends_as_it_must_and_replays(case: Case, seed: int, tmp_path: Path) -> None:
+    run = case.play(seed)
+    facts = CARRIERS["memory"](run, tmp_path, 0)
+
+    assert ends_as_it_must(case, facts) == ""
+    assert drive(run.id, facts, REGISTRY) == (True, {})
+
+
+@pytest.mark.parametrize("case", EACH)
+def test_one_state_and_one_content_digest_on_every_carrier(case: Case, tmp_path: Path) -> None:
+    memory, sqlite, simulation = (CARRIERS[name](case.play(7), tmp_path, 0) for name in ("memory", "sqlite", "simulation"))
+
+    assert state_digest(memory) == state_digest(sqlite)
+    assert workflow_hash(memory) == workflow_hash(sqlite) == workflow_hash(simulation)
+
+
+@pytest.mark.parametrize("carrier", ["memory", "simulation"])
+@pytest.mark.parametrize("case", EACH)
+def test_a_run_killed_nine_times_has_the_digest_of_a_clean_one(case: Case, carrier: str, tmp_path: Path) -> None:
+    run = case.play(11)
+    clean, killed_run = CARRIERS["memory"](run, tmp_path, 0), CARRIERS[carrier](run, tmp_path, 9)
+
+    assert workflow_hash(killed_run) == workflow_hash(clean)
+    assert ends_as_it_must(case, killed_run) == ""
+
+
+def test_the_simulated_log_does_what_a_log_may_do() -> None:
+    happened: set[str] = set()
+    for case in CASES[:6]:
+        place = Simulated(case.name)
+        play_simulated(case.play(1), place)
+        happened |= set(place.happened)
+
+    assert {"lost_reply", "refusal", "foreign_write", "slow_before", "slow_after"} <= happened
+
+
+def test_seeds_make_different_orders(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "two_lines")
+    played = [CARRIERS["memory"](case.play(seed), tmp_path, 0) for seed in range(12)]
+    orders = {tuple(getattr(arrival, "id", "") for arrival in facts.arrivals) for facts in played}
+
+    assert len(orders) > 6
+
+
+def test_the_corpus_is_as_large_as_claimed() -> None:
+    assert len({case.name for case in CASES}) >= 20
+
+
+def test_a_process_that_sigkill_ends_nine_times_leaves_the_digest_of_a_clean_run(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "tidy_losers")
+    clean = CARRIERS["memory"](case.play(3), tmp_path, 0)
+
+    assert killed(case, 3, tmp_path, 9) == (workflow_hash(clean), 9)
