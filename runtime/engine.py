@@ -15,7 +15,7 @@ from ..actors.kind import Kind
 from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref
 from ..eventlog.errors import Invalid, PerdureError
-from ..eventlog.log import Carrier
+from ..eventlog.log import Carrier, Summary
 from ..eventlog.streams import stream_of
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
@@ -56,6 +56,7 @@ class Runtime:
     ) -> None:
         self.carrier = carrier
         self.registry = Registry(workflows)
+        self._left_alone: set[str] = set()
         self.settings = settings or Settings()
         self.clock = clock
         self.ids = ids
@@ -64,8 +65,18 @@ class Runtime:
         known: Mapping[str, Kind[Any, Any, Any]] = {kind.name: kind for kind in (self.runs, *kinds)}
         self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell)
         self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency, ownership.owner, bell)
-        self.alarm = Alarm(carrier.heads, clock, self.dispatcher.post, self.dispatcher.ask, self.dispatcher.is_awake)
+        self.alarm = Alarm(carrier.heads, clock, self.dispatcher.post, self.dispatcher.ask, self.dispatcher.is_awake, self._serves)
         self.performer.connect(self.pool, self.alarm, self.dispatcher.mail_of)
+
+    def _serves(self, summary: Summary) -> bool:
+        """Whether a stream is one to wake here: runs of workflows that only another program knows are left to it."""
+        title = summary.head.title
+        if not summary.stream.startswith("run/") or title in self.registry.known:
+            return True
+        if title not in self._left_alone:
+            self._left_alone.add(title)
+            logger.warning("runs of workflow %r are left alone: it is not registered here (known: %s)", title, self.registry.names() or "none")
+        return False
 
     # -- life ----------------------------------------------------------------------------------------------------------
 

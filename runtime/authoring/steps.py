@@ -76,7 +76,7 @@ class Step(Generic[P, R]):
     def __init__(self, function: Callable[P, Awaitable[R] | R], *, name: str, retry: Retry, timeout: timedelta | None,
                  raises: Sequence[type[Exception]]) -> None:
         functools.update_wrapper(self, function)
-        self.function = function
+        self.function: Callable[..., Any] = function
         self.name = name
         self.retry = retry
         self.timeout = timeout

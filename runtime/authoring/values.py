@@ -270,7 +270,9 @@ class Arguments:
             raise Invalid("the arguments are no call", who=self.who, where="$", expected=expected, found=f"{data[:40]!r}: {error}",
                           instead=f"write for example {expected_call(self._signature)}") from error
         args: list[Any] = [] if isinstance(given, dict) else given
-        kwargs: dict[str, Any] = given if isinstance(given, dict) else {}
+        kwargs: dict[str, Any] = {}
+        if isinstance(given, dict):
+            kwargs = given
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:

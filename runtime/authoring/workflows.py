@@ -94,6 +94,9 @@ class Registry:
                     instead="give one of them another name or version",
                 )
 
+        self.known = frozenset(name for name, _ in self.by_key)
+        """The names, whatever their versions."""
+
     def find(self, name: str, version: int) -> Workflow[..., Any] | None:
         return self.by_key.get((name, version))
 

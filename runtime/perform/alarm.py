@@ -16,7 +16,7 @@ import anyio
 
 from ...actors.ports import Clock
 from ...eventlog.errors import PerdureError
-from ...eventlog.log import Heads
+from ...eventlog.log import Heads, Summary
 from ..run.commands import Wake
 
 logger = logging.getLogger("perdure.runtime")
@@ -40,12 +40,14 @@ class Alarm:
         post: Callable[[str, Any], None],
         ask: Callable[[str, Any], Awaitable[Any]],
         is_awake: Callable[[str], bool],
+        serves: Callable[[Summary], bool] = lambda _: True,
     ) -> None:
         self._heads = heads
         self._clock = clock
         self._post = post
         self._ask = ask
         self._is_awake = is_awake
+        self._serves = serves
         self._heap: list[tuple[int, str]] = []
         self._set: dict[str, int] = {}
         """The earliest entry of each stream that is in the heap."""
@@ -91,12 +93,13 @@ class Alarm:
         found, after = 0, None
         until = self._clock.now() + HORIZON
         while page := await self._heads.due(until, after=after, limit=RECOVERED_AT_ONCE):
-            asleep = [s.stream for s in page if s.head.wake_at == 0 and not self._is_awake(s.stream)]
+            ours = [summary for summary in page if self._serves(summary)]
+            asleep = [s.stream for s in ours if s.head.wake_at == 0 and not self._is_awake(s.stream)]
             for stream in asleep[:-1]:
                 self._post(stream, Wake())
             if asleep:
                 await self._wake_and_wait(asleep[-1])
-            for summary in page:
+            for summary in ours:
                 if summary.head.wake_at:
                     self.wake_at(summary.stream, summary.head.wake_at)
             found += len(asleep)

@@ -307,4 +307,4 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
 def _standing(facts: RunState, version: int) -> Standing:
     result = facts.result if facts.phase == "completed" else None
-    return Standing(version, facts.phase, facts.workflow, result, facts.failure, facts.reason)
+    return Standing(version, facts.phase, facts.workflow, result, facts.failure, facts.stuck or facts.reason)

@@ -127,6 +127,9 @@ class RunState(Struct):
     attributes: dict[str, Raw] = field(default_factory=dict)
     cancelling: bool = False
     reason: str = ""
+    """Why somebody wants, or wanted, it to end."""
+    stuck: str = ""
+    """Why the engine stopped it."""
     build: str = ""
     """The build of the code that last disagreed with the log."""
     result: Raw = NOTHING
@@ -291,12 +294,12 @@ def _recovered(state: RunState, event: ev.Recovered, at: int) -> None:
 
 def _suspended(state: RunState, event: ev.Suspended, at: int) -> None:
     _change_phase(state, event)
-    state.delivered, state.build, state.reason = event.delivered, event.build, event.message
+    state.delivered, state.build, state.stuck = event.delivered, event.build, event.message
 
 
 def _resumed(state: RunState, event: ev.Resumed, at: int) -> None:
     _change_phase(state, event)
-    state.build = state.reason = ""
+    state.build = state.stuck = ""
     if state.delivered < len(state.arrivals):
         state.held.append(Held(state.delivered, len(state.arrivals), at))
         state.delivered = len(state.arrivals)

@@ -85,16 +85,16 @@ async def throughput(path: Path, runs: int, steps: int) -> float:
     loop, finished = asyncio.get_running_loop(), asyncio.Event()
     coroutines: list[Any] = [flow(run, steps) for run in range(runs)]
     versions = [0] * runs
-    left, expected = runs, sum(7 * place for place in range(steps))
+    left, right, expected = runs, 0, sum(7 * place for place in range(steps))
 
     def turn(outcomes: list[tuple[int, Any]]) -> None:
-        nonlocal left
+        nonlocal left, right
         rows: list[tuple[Row, Any]] = []
         for run, outcome in outcomes:
             try:
                 effect = coroutines[run].send(outcome)
             except StopIteration as end:
-                assert end.value == expected
+                right += end.value == expected
                 left -= 1
                 continue
             value = {"run": run, "step": effect.place, "value": 7 * effect.place, "padding": PADDING}
@@ -112,6 +112,7 @@ async def throughput(path: Path, runs: int, steps: int) -> float:
     await finished.wait()
     seconds = time.perf_counter() - begun
     writer.stop()
+    assert right == runs
     return runs * steps / seconds
 
 

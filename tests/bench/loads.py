@@ -174,14 +174,12 @@ async def long_run(steps: int = 10_000, rounds: int = ROUNDS) -> dict[str, float
 
 async def replay(steps: int = 10_000, rounds: int = ROUNDS) -> dict[str, float]:
     """Events a second, all in: read from the file, verified, decoded, evolved and driven."""
-    rates: list[float] = []
     registry = Registry(WORKFLOWS)
     settle_collector()
     with fresh_folder() as folder:
         async with perdure.open(f"sqlite:///{folder}/long.db", workflows=WORKFLOWS) as runtime:
             await (await runtime.start(sequence, 0, steps, id="long")).result()
-            for _ in range(rounds):
-                rates.append(await _replayed(runtime.carrier.log, registry))
+            rates = [await _replayed(runtime.carrier.log, registry) for _ in range(rounds)]
     return {"medians_of": rounds, "events_per_s": median(rates)}
 
 
