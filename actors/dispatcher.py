@@ -302,8 +302,7 @@ class Dispatcher:
             for letter in letters:
                 if type(letter) is Letter:
                     letter.promise.breaks(unknown)
-            if actor.mail:
-                self._queue(actor)
+            self._queue(actor)  # without mail, too: what did happen has to be performed and told
 
     def _turn_away(self, actor: Actor) -> None:
         """The stream is broken, or another node owns it: nothing is decided here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -82,7 +83,12 @@ class Client:
         wish = self.dice.choice(("cancel", "cancel", "terminate"))
         request = CancelRun(run=self.id, command=wish) if wish == "cancel" else TerminateRun(run=self.id, command=wish)
         self.wishes.append(wish)
-        await self.later(40.0, request)
+        if self.dice.random() < 0.3:
+            await anyio.sleep(self.dice.random() * 40)
+            with suppress(Refused):
+                await self.ask(request)  # once, whatever becomes of it
+        else:
+            await self.later(40.0, request)
 
     async def later(self, longest: float, request: AnyRequest) -> None:
         await anyio.sleep(self.dice.random() * longest)

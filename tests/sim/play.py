@@ -38,6 +38,7 @@ class Played:
     counters: Counter[str] = field(default_factory=Counter[str])
     seconds: float = 0.0
     """Virtual ones."""
+    trace: list[str] = field(default_factory=list[str])
 
 
 def play_seed(seed: int) -> Played:
@@ -60,7 +61,7 @@ def play_seed(seed: int) -> Played:
     played.violations.extend(checks.violations(world))
     for client in clients:
         played.violations.extend(f"{client.id}: {what}" for what in differences(world, client))
-    played.digest, played.counters = world.digest(), count(world, clients)
+    played.digest, played.counters, played.trace = world.digest(), count(world, clients), world.trace
     return played
 
 

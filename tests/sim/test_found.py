@@ -1,0 +1,131 @@
+"""What the simulation found in the core, each as the smallest case that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import pytest
+
+import perdure
+from perdure.actors.ports import OwnsAll
+from perdure.adapters.system.clock import SystemClock, SystemIds, WorkerThreads
+from perdure.eventlog.faults import Fault, FaultyLog, Script
+from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.engine import Runtime
+from perdure.runtime.settings import Settings
+
+pytestmark = pytest.mark.anyio
+
+begun: list[str] = []
+
+
+@perdure.step(retry=perdure.Retry(attempts=2, first=timedelta(milliseconds=1)))
+async def slow_at_second() -> str:
+    attempt = perdure.current().attempt
+    begun.append(f"attempt {attempt}")
+    if attempt == 1:
+        raise ValueError("once more")
+    await anyio.sleep(0.02)
+    return "done"
+
+
+@perdure.workflow
+async def wait_for_ever() -> None:
+    await perdure.signal("never")
+
+
+@perdure.workflow
+async def retry_beside_signals() -> str:
+    return await slow_at_second()
+
+
+@asynccontextmanager
+async def served(faults: Mapping[int, Fault], *workflows: Any, unreadable: bool = False) -> AsyncGenerator[tuple[Runtime, FaultyLog]]:
+    log = FaultyLog(MemoryLog(), Script(faults))
+    runtime = Runtime(log.carrier(), workflows, clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(4), ownership=OwnsAll("here", 1),
+                      settings=Settings(drain_seconds=0.2))
+    async with runtime.serving():
+        yield runtime, log
+
+
+async def test_who_waits_for_an_end_is_told_though_the_reply_to_its_append_was_lost() -> None:
+    ends: list[str] = []
+
+    async def wait(run: perdure.RunHandle[None]) -> None:
+        with pytest.raises(perdure.RunError) as error:
+            await run.result()
+        ends.append(error.value.status)
+
+    async with served({2: Fault("lost_reply")}, wait_for_ever) as (runtime, _):
+        run = await runtime.start(wait_for_ever, id="one")
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                group.start_soon(wait, run)
+                await anyio.wait_all_tasks_blocked()
+                with pytest.raises(perdure.Unavailable):
+                    await run.terminate()
+
+    assert ends == ["terminated"]
+
+
+async def test_an_attempt_that_ended_while_another_append_was_under_way_is_not_begun_again() -> None:
+    begun.clear()
+    async with served({3: Fault("slow_before", 0.06)}, retry_beside_signals) as (runtime, log):
+        run = await runtime.start(retry_beside_signals, id="two")
+        with anyio.fail_after(5):
+            while len(begun) < 2:
+                await anyio.sleep(0.001)
+            await run.signal("anything")
+            result = await run.result()
+
+    assert (result, begun, log.happened["slow_before"]) == ("done", ["attempt 1", "attempt 2"], 1)
+
+
+async def test_a_log_that_cannot_be_read_for_a_moment_does_not_end_the_runtime() -> None:
+    class Moody(Script):
+        def unreadable(self) -> bool:
+            return True
+
+    log = FaultyLog(MemoryLog(), Moody())
+    runtime = Runtime(log.carrier(), [wait_for_ever], clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(4), ownership=OwnsAll("here", 1))
+    async with runtime.serving():
+        await anyio.wait_all_tasks_blocked()
+        log.plan = Script()
+        run = await runtime.start(wait_for_ever, id="three")
+        status = await run.status()
+        await run.terminate()
+
+    assert log.happened["unreadable"] > 0
+    assert status == "running"
+
+
+async def test_who_waits_for_an_end_is_told_when_the_node_ends_first() -> None:
+    said: list[str] = []
+
+    async def wait(run: perdure.RunHandle[None]) -> None:
+        with pytest.raises(perdure.Unavailable) as error:
+            await run.result()
+        said.append(error.value.message)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group, served({}, wait_for_ever) as (runtime, _):
+            group.start_soon(wait, await runtime.start(wait_for_ever, id="four"))
+            await anyio.wait_all_tasks_blocked()
+
+    assert said == ["this node ended before the run"]
+
+
+async def test_a_start_repeated_under_another_command_is_answered_with_the_version_of_the_start() -> None:
+    from perdure.runtime.requests import StartRun
+
+    async with served({}, wait_for_ever) as (runtime, _):
+        run = await runtime.start(wait_for_ever, id="five", command="a")
+        await run.signal("x")
+        again = await runtime.do(StartRun(workflow="wait_for_ever", run="five", command="b"))
+        await run.terminate()
+
+    assert again.version == 1
