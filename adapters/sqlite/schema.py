@@ -71,6 +71,9 @@ def connected(name: str, path: Path, prepare: Callable[[sqlite3.Connection, Path
         check_format(db, path)
         check_header(path)
         prepare(db, path)
+    except UnicodeDecodeError as error:  # in place of SQLite's own error, whose text quotes the damaged schema
+        db.close()
+        raise damaged(path, f"a schema that is no text: {error}") from error
     except BaseException:
         db.close()
         raise

@@ -149,3 +149,12 @@ async def test_a_schema_that_is_no_longer_ours_is_damage(tmp_path: Path, change_
     change(path, f"alter table record {change_of_shape}")
 
     assert "no such" in (await refusal(path, Corrupt)).found
+
+
+async def test_a_schema_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    await made(path)
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"head_due on head", b"head_due\xf2on head"))
+
+    assert "a schema that is no text" in (await refusal(path, Corrupt)).found
