@@ -13,9 +13,8 @@ import msgspec
 from ..eventlog.errors import Bug, Corrupt, Invalid
 from ..eventlog.guard import guard
 from ..eventlog.log import Log, Snapshots, Version
-from ..eventlog.records import EMPTY, Record, verified
+from ..eventlog.records import Record, verified
 from ..eventlog.snapshots import Snapshot
-from .kind import Kind
 from .mailbox import Actor
 
 logger = logging.getLogger("perdure.actors")

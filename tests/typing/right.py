@@ -1,0 +1,72 @@
+"""Code that a user may write, and that every checker must accept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+from typing import Any, assert_type
+
+import perdure
+from perdure import First, Retry, RunHandle, first_of, gather, signal, sleep, step, task_group, timeout, workflow
+
+
+@step
+async def charge(order: str, cents: int) -> str:
+    return f"{order}:{cents}"
+
+
+@step(retry=Retry(attempts=3, first=timedelta(seconds=1)), timeout=timedelta(minutes=5), raises=[ValueError])
+async def ship(order: str, *, fast: bool = False) -> int:
+    return len(order) + fast
+
+
+@step
+def weigh(order: str) -> float:
+    return float(len(order))
+
+
+@step(name="weigh again")
+def weigh_again(order: str) -> float:
+    return float(len(order))
+
+
+@workflow
+async def fulfil(order: str, cents: int, note: str = "") -> str:
+    receipt = await charge(order, cents)
+    assert_type(receipt, str)
+    assert_type(await ship(order, fast=True), int)
+    assert_type(await weigh(order), float)
+    assert_type(await weigh_again(order=order), float)
+    assert_type(await gather(charge(order, 1), ship(order)), tuple[str, int])
+    assert_type(await gather(ship(order), signal("go", float), gather(weigh(order), ship(order))), tuple[int, float, tuple[float, int]])
+    assert_type(await gather(*[charge(order, 1)]), tuple[str, ...])
+    assert_type(await gather(charge(order, 1), charge(order, 2), return_exceptions=True), tuple[str | Exception, ...])
+    first = await first_of(charge(order, 1), charge(order, 2))
+    assert_type(first, First[str])
+    async with task_group() as group:
+        task = group.start(ship(order), name="ship")
+    assert_type(task.result(), int)
+    async with timeout(timedelta(days=1)) as scope:
+        assert_type(await signal("go", int), int)
+        await sleep(timedelta(hours=1))
+    assert_type(scope.expired, bool)
+    assert_type(perdure.random(), Random)
+    anything: Any = await signal("whatever")
+    return f"{receipt}{anything}"
+
+
+@workflow(name="nightly", version=2)
+async def nightly() -> None:
+    await sleep(timedelta(days=1))
+
+
+async def main() -> None:
+    async with perdure.open("sqlite:///shop.db", workflows=[fulfil, nightly]) as runtime:
+        run = await runtime.start(fulfil, "o-1", 1200, id="order-o-1")
+        assert_type(run, RunHandle[str])
+        await runtime.start(fulfil, "o-1", 1200, "by hand", id="order-o-2")
+        await runtime.start(fulfil, "o-1", cents=1200)
+        night = await runtime.start(nightly, id="tonight")
+        assert_type(await night.result(), None)
+        assert_type(await run.result(within=timedelta(seconds=5)), str)
+        await charge("outside a workflow it is the function itself", 1)

@@ -1,0 +1,59 @@
+"""Code that every checker must refuse: each line that ends in `# wrong` is an error, and no other line is."""
+
+# ruff: noqa: F841 - a wrong type needs a name to be given to
+from __future__ import annotations
+
+from datetime import timedelta
+
+import perdure
+from perdure import Retry, first_of, gather, signal, sleep, step, task_group, timeout, workflow
+
+
+@step
+async def charge(order: str, cents: int) -> str:
+    return f"{order}:{cents}"
+
+
+@step(timeout=timedelta(minutes=5))
+def weigh(order: str) -> float:
+    return float(len(order))
+
+
+@step(retry=3)  # wrong
+async def again() -> None: ...
+
+
+@workflow  # wrong
+def plain(order: str) -> str:
+    return order
+
+
+@workflow
+async def fulfil(order: str, cents: int) -> str:
+    await charge(order)  # wrong
+    await charge(order, "12")  # wrong
+    await charge(order, cents, fast=True)  # wrong
+    await weigh(1)  # wrong
+    size: int = await charge(order, cents)  # wrong
+    both: tuple[str, str] = await gather(charge(order, 1), weigh(order))  # wrong
+    first: int = (await first_of(charge(order, 1))).value  # wrong
+    number: str = await signal("go", int)  # wrong
+    await sleep(5)  # wrong
+    async with timeout(5):  # wrong
+        pass
+    async with task_group() as group:
+        group.start(charge)  # wrong
+    return cents  # wrong
+
+
+async def main() -> None:
+    async with perdure.open("memory:", workflows=[charge]) as runtime:  # wrong
+        await runtime.start(fulfil, "o-1", "1200", id="x")  # wrong
+        await runtime.start(fulfil, "o-1", "1200")  # wrong
+        await runtime.start(fulfil, "o-1", id="x")  # wrong
+        await runtime.start(fulfil, "o-1")  # wrong
+        await runtime.start(fulfil, "o-1", cents="1200")  # wrong
+        run = await runtime.start(fulfil, "o-1", 1200)
+        result: int = await run.result()  # wrong
+        await run.result(within=5)  # wrong
+        Retry(attempts="3")  # wrong
