@@ -155,6 +155,6 @@ async def test_a_schema_that_is_no_text_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     await made(path)
     raw = path.read_bytes()
-    path.write_bytes(raw.replace(b"head_due on head", b"head_due\xf2on head"))
+    path.write_bytes(raw.replace(b"head_due on head", b"head_due on\xf2head"))
 
     assert "a schema that is no text" in (await refusal(path, Corrupt)).found
