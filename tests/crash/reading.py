@@ -139,6 +139,6 @@ def served_by_sqlite(log: Path) -> str:
             for question in (*questions, "pragma application_id", "pragma user_version", "pragma journal_mode", "pragma integrity_check"):
                 for row in db.execute(question):
                     total.update(repr(row).encode())
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         return str(error)
     return total.hexdigest()
