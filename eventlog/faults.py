@@ -8,9 +8,10 @@ through any more; a paused one holds every call until it is resumed, wherever th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from random import Random
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, cast
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -191,15 +192,18 @@ class FaultyLog:
         await self.readable()
         return await self.log.load(after)
 
-    async def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
-        async for record in self.log.read(stream, after=after):
-            await self.passing()
-            yield record
+    def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
+        return self._through(self.log.read(stream, after=after))
 
-    async def follow(self, *, after: Cursor | None = None) -> AsyncIterator[Record]:
-        async for record in self.log.follow(after=after):
-            await self.passing()
-            yield record
+    def follow(self, *, after: Cursor | None = None) -> AsyncIterator[Record]:
+        return self._through(self.log.follow(after=after))
+
+    async def _through(self, records: AsyncIterator[Record]) -> AsyncIterator[Record]:
+        """Records on their way through the door, one by one."""
+        async with aclosing(cast("AsyncGenerator[Record]", records)):
+            async for record in records:
+                await self.passing()
+                yield record
 
     def cursor(self, record: Record) -> Cursor:
         return self.log.cursor(record)

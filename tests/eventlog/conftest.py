@@ -10,6 +10,7 @@ from typing import Protocol
 import pytest
 
 from perdure.adapters.sqlite.open import open_sqlite
+from perdure.eventlog.faults import FaultyLog, Script
 from perdure.eventlog.log import Carrier, Log
 from perdure.eventlog.memory import MemoryLog
 from tests.adapters.nats.server import NatsServer, nats_server
@@ -30,12 +31,17 @@ async def memory(room: Path) -> AsyncGenerator[Carrier]:
 
 
 @asynccontextmanager
+async def memory_with_faults(room: Path) -> AsyncGenerator[Carrier]:
+    yield FaultyLog(MemoryLog(), Script()).carrier()
+
+
+@asynccontextmanager
 async def sqlite(room: Path) -> AsyncGenerator[Carrier]:
     async with open_sqlite(room / "log.db") as carrier:
         yield carrier
 
 
-CARRIERS: dict[str, Opener] = {"memory": memory, "sqlite": sqlite}
+CARRIERS: dict[str, Opener] = {"memory": memory, "memory_with_faults": memory_with_faults, "sqlite": sqlite}
 PLAIN_LOGS: dict[str, Callable[[NatsServer], LogOpener]] = {"jetstream": jetstream}
 """Logs without heads and snapshots, carried by a NATS server; they speak asyncio only."""
 
