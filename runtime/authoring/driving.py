@@ -29,6 +29,10 @@ class Driver(Protocol):
 
     def describe(self) -> dict[str, Any]: ...
 
+    def home(self) -> str:
+        """The module of the workflow's code."""
+        ...
+
     def join_in(self, group: Any, work: Awaitable[Any], name: str | None) -> Any: ...
 
 

@@ -104,8 +104,8 @@ def _details(error: BaseException) -> Raw | UnsetType:
     """The encodable fields of an exception: its attributes, and its arguments where they say more than its text."""
     fields: dict[str, Any] = {name: value for name, value in vars(error).items() if not name.startswith("_")}
     if isinstance(error, PerdureError):
-        fields = dict(error.parts())
-    if error.args and error.args != (str(error),):
+        fields = {name: text for name, text in error.parts().items() if name != "message"}
+    elif error.args and error.args != (str(error),):
         fields["args"] = list(error.args)
     kept: dict[str, Any] = {}
     for name, value in fields.items():

@@ -20,6 +20,7 @@ from ...eventlog.guard import DEPTH_MAX, guard
 
 VALUE_BYTES_MAX = 1024 * 1024
 NOTHING = Raw(b"null")
+NO_NUMBER = "return None, a string, or leave the field out: JSON has no such number"
 
 FLAT_BYTES = 2 * DEPTH_MAX
 """JSON this short cannot nest too deeply: every level takes two brackets."""
@@ -91,7 +92,7 @@ class Shape:
                 instead="keep it in a file or an object store and pass its address",
             )
         fault = first_fault(value, "$", set())
-        if fault is not None and (error is None or not isinstance(error, msgspec.ValidationError)):
+        if fault is not None and (fault[2] is NO_NUMBER or not isinstance(error, msgspec.ValidationError)):
             where, found, instead = fault
             return Invalid(
                 "the value would not come back from the log as it is",
@@ -116,7 +117,7 @@ def explained(error: Exception) -> tuple[str, str, str]:
 def first_fault(value: Any, where: str, above: set[int]) -> tuple[str, str, str] | None:
     """(path, what was found, what to do instead) of the first part that JSON would lose or change."""
     if isinstance(value, float) and not math.isfinite(value):
-        return where, repr(value), "return None, a string, or leave the field out: JSON has no such number"
+        return where, repr(value), NO_NUMBER
     if isinstance(value, str):
         return _fault_in_text(value, where)
     if id(value) in above or len(above) >= DEPTH_MAX:

@@ -27,7 +27,7 @@ from ..authoring.workflows import Workflow
 from . import events as ev
 from . import groups
 from .branches import Branch, Group
-from .foreign import foreign
+from .foreign import foreign, line_of_code, suspended_frames
 from .state import Arrival, CancelAsked, Fired, Outcome, RunState, Signalled
 
 EFFECTS_PER_REST_MAX = 100_000
@@ -132,6 +132,9 @@ class Machine:
     def describe(self) -> dict[str, Any]:
         return {"run": self.run, "workflow": self.workflow.name, "version": self.workflow.version}
 
+    def home(self) -> str:
+        return self.workflow.function.__module__
+
     def join_in(self, group: Group, work: Awaitable[Any], name: str | None) -> Branch:
         return groups.start(self, group, work, name)
 
@@ -153,7 +156,8 @@ class Machine:
                 self.end(branch, value, error)
                 continue
             if (left := left - 1) < 0:
-                raise Diverged("the workflow never rests", who=f"run {self.run!r}", where=branch.path + str(branch.ordinal),
+                where = line_of_code(suspended_frames(coroutine), self.home())
+                raise Diverged("the workflow never rests", who=f"run {self.run!r}", where=where,
                                expected=f"at most {EFFECTS_PER_REST_MAX} awaits between two waits for something outside", found="more",
                                instead="put a step or a sleep into the loop")
             self.current = branch
@@ -163,9 +167,9 @@ class Machine:
                 asked = branch.run(branch.send, value) if error is None else branch.run(coroutine.throw, error)
             except StopIteration as stop:
                 self.end(branch, stop.value, None)
-            except RecursionError:
+            except (RecursionError, KeyboardInterrupt):
                 raise
-            except (Exception, Cancelled) as raised_error:
+            except BaseException as raised_error:  # sys.exit() in a workflow ends the run, not the node
                 self.end(branch, None, raised_error)
             else:
                 if branch.pending is None and type(asked) is StepCall:
@@ -184,7 +188,8 @@ class Machine:
         if isinstance(asked, Effect):
             self.ask(branch, asked)  # pyright: ignore[reportUnknownArgumentType] # an Effect of anything
         else:
-            self.ready.appendleft((branch, None, foreign(self.describe(), asked)))
+            where = line_of_code(suspended_frames(branch.coroutine), self.home())
+            self.ready.appendleft((branch, None, foreign(self.describe(), asked, where)))
 
     def ask(self, branch: Branch, effect: Effect[Any]) -> None:
         """Begin what a branch awaits."""

@@ -1,18 +1,20 @@
 """The shell around the driver: while workflow code runs, no event loop does.
 
 asyncio is given a loop that refuses everything with an error that teaches, so that `asyncio.create_task` fails at
-once instead of running an unrecorded effect at every replay; trio is told that no task runs. Both are put back right after.
+once instead of running an unrecorded effect at every replay; trio likewise. Both are put back right after.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 from asyncio import _get_running_loop, _set_running_loop
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
+from ...eventlog.errors import Bug
 from ..authoring.driving import DRIVER
-from .foreign import refused
+from .foreign import line_of_code, refused, running_frames
 
 T = TypeVar("T")
 
@@ -37,12 +39,27 @@ def _refuse(name: str, args: tuple[Any, ...]) -> NoReturn:
     for argument in args:
         if isinstance(argument, Coroutine):
             argument.close()
+    _refuse_call(f"asyncio: {name}()")
+
+
+def _refuse_call(what: str) -> NoReturn:
     driver = DRIVER.get()
-    run = driver.describe() if driver is not None else {"workflow": "?", "run": "?"}
-    raise refused(f"workflow {run['workflow']!r}, run {run['run']!r}", f"asyncio: {name}()")
+    if driver is None:
+        raise Bug("something asked for the event loop while a workflow was driven", who="the driver", found=what, instead="report it")
+    raise refused(driver.describe(), what, line_of_code(running_frames(inspect.currentframe()), driver.home()))
+
+
+class RefusingTrio:
+    """Stands where trio's own knowledge of the running task was: whatever is asked of it raises ForeignAwait."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        _refuse_call("trio")
 
 
 REFUSING: Any = RefusingLoop()
+NO_TRIO = {"runner": RefusingTrio(), "task": RefusingTrio()}
 
 
 def outside_loop(function: Callable[..., T], *args: Any) -> T:
@@ -62,9 +79,11 @@ def _outside_trio(function: Callable[..., T], *args: Any) -> T:
 
     kept = dict(vars(GLOBAL_RUN_CONTEXT))
     vars(GLOBAL_RUN_CONTEXT).clear()
+    vars(GLOBAL_RUN_CONTEXT).update(NO_TRIO)
     _set_running_loop(REFUSING)
     try:
         return function(*args)
     finally:
         _set_running_loop(None)
+        vars(GLOBAL_RUN_CONTEXT).clear()
         vars(GLOBAL_RUN_CONTEXT).update(kept)
