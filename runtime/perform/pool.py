@@ -168,7 +168,7 @@ class Pool:
                 rest = Rest(coroutine, wish, context)
                 value = await (rest if step.timeout is None else self._limited(job, scope, rest))
             outcome = call.outcome = step.returns.pair(value)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._broke(job, started, failure_of(error), None if isinstance(error, Fatal | Invalid) else step.retry)
         except BaseException as error:
             if not scope.cancel_called:

@@ -63,27 +63,31 @@ NO_TRIO = {"runner": RefusingTrio(), "task": RefusingTrio()}
 
 
 def outside_loop(function: Callable[..., T], *args: Any) -> T:
-    """Call the function with no event loop running around it."""
-    loop = _get_running_loop()
-    if loop is None and "trio" in sys.modules:
-        return _outside_trio(function, *args)
+    """Call the function with no event loop running around it: neither asyncio's nor trio's, nor their care for async generators."""
+    loop, hooks = _get_running_loop(), sys.get_asyncgen_hooks()
+    trio = _leave_trio() if loop is None and "trio" in sys.modules else None
     _set_running_loop(REFUSING)
+    sys.set_asyncgen_hooks(None, None)
     try:
         return function(*args)
     finally:
+        sys.set_asyncgen_hooks(*hooks)
         _set_running_loop(loop)
+        if trio is not None:
+            _return_to_trio(trio)
 
 
-def _outside_trio(function: Callable[..., T], *args: Any) -> T:
+def _leave_trio() -> dict[str, Any]:
     from trio._core._run import GLOBAL_RUN_CONTEXT
 
     kept = dict(vars(GLOBAL_RUN_CONTEXT))
     vars(GLOBAL_RUN_CONTEXT).clear()
     vars(GLOBAL_RUN_CONTEXT).update(NO_TRIO)
-    _set_running_loop(REFUSING)
-    try:
-        return function(*args)
-    finally:
-        _set_running_loop(None)
-        vars(GLOBAL_RUN_CONTEXT).clear()
-        vars(GLOBAL_RUN_CONTEXT).update(kept)
+    return kept
+
+
+def _return_to_trio(kept: dict[str, Any]) -> None:
+    from trio._core._run import GLOBAL_RUN_CONTEXT
+
+    vars(GLOBAL_RUN_CONTEXT).clear()
+    vars(GLOBAL_RUN_CONTEXT).update(kept)

@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 
 import perdure
-from perdure.runtime.authoring.workflows import Registry
+from perdure.runtime.authoring.workflows import Registry, Workflow
 from perdure.runtime.inspect.replay import drive, fold
 from tests.bench.bare import PADDING, Committer, throughput
 from tests.bench.measuring import ROUNDS, bytes_written, fresh_folder, settle_collector, share_of
@@ -53,7 +53,7 @@ async def timed(steps: int, marks: str) -> int:
 
 MARK = 1000
 _cpu: list[float] = []
-WORKFLOWS = [sequence, fan_out, timed]
+WORKFLOWS: list[Workflow[..., Any]] = [sequence, fan_out, timed]
 
 
 async def many_runs(url: str, runs: int, steps: int) -> dict[str, float]:
