@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ...eventlog.errors import Corrupt, PerdureError, Unavailable
 
-DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
+"""Constraints too: what we write fits them, unless what is there already is not what we wrote."""
 MISSHAPEN = ("unsupported file format", "no such ", "has no column")
 FULL = {errno.ENOSPC, errno.EDQUOT}
 

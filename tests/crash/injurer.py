@@ -2,8 +2,8 @@
 
 An injury *matters* if any read returns otherwise than before: opening, `read` and `load` of every stream, `follow`, every
 way to ask for heads, snapshots, views. It is *found* if a read raises Corrupt or Invalid, or verifying the file has a finding;
-else it is *missed*. An alarm is *false* if SQLite, asked without us, serves every row of every table, every setting
-and its own integrity check as before, because then the bytes that matter are unchanged. Runs whose records can be read
+else it is *missed*. An alarm is *false* if SQLite, asked without us, serves every row of every table, every setting and its
+own integrity check as before and would take a write, because then the bytes that matter are unchanged. Runs whose records can be read
 as before are *neighbours*: as long as SQLite finds its pages sound, those that wait must be able to go on to completion in
 one process with the injured runs, and these must answer with an alarm. (A run with a snapshot is injured if a record behind that is.)
 """

@@ -129,16 +129,21 @@ async def answering(readings: Readings, name: str) -> AsyncGenerator[None]:
 
 
 def served_by_sqlite(log: Path) -> str:
-    """A digest of every row and setting as SQLite alone serves them, and of its own view of the pages: the bytes that matter."""
+    """A digest of every row and setting as SQLite alone serves them, and of its own view of the pages: the bytes that matter.
+
+    Or else why it does not serve them, or would take no write.
+    """
     total = sha256()
     try:
-        with closing(sqlite3.connect(f"file:{log}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"file:{log}?mode=rw", uri=True, isolation_level=None)) as db:
             db.text_factory = bytes
             tables = [row[0].decode() for row in db.execute("select name from sqlite_master where type = 'table' order by name")]
             questions = ["select * from sqlite_master", *(f"select * from {table} order by 1" for table in tables)]
             for question in (*questions, "pragma application_id", "pragma user_version", "pragma journal_mode", "pragma integrity_check"):
                 for row in db.execute(question):
                     total.update(repr(row).encode())
+            db.execute("begin immediate")
+            db.execute("rollback")
     except (sqlite3.Error, UnicodeDecodeError) as error:
         return str(error)
     return total.hexdigest()

@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from perdure.adapters.sqlite.faults import explained
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.adapters.sqlite.schema import FORMAT
 from perdure.eventlog.errors import Corrupt, Invalid, NotFound, PerdureError
@@ -158,3 +159,20 @@ async def test_a_schema_that_is_no_text_is_damage(tmp_path: Path) -> None:
     path.write_bytes(raw.replace(b"head_due on head", b"head_due on\xf2head"))
 
     assert "a schema that is no text" in (await refusal(path, Corrupt)).found
+
+
+async def test_a_count_of_openings_that_is_no_number_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    await made(path)
+    change(path, "update meta set value = 'many' where key = 'epoch'")
+
+    assert "number of openings" in (await refusal(path, Corrupt)).found
+
+
+def test_a_broken_constraint_is_damage_and_not_a_disk_out_of_reach(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("create table meta (value integer not null)")
+        with pytest.raises(sqlite3.IntegrityError) as caught:
+            db.execute("insert into meta values (null)")
+
+    assert isinstance(explained(caught.value, tmp_path), Corrupt)
