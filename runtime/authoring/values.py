@@ -98,7 +98,7 @@ class Shape:
                 "the value would not come back from the log as it is",
                 who=self.who,
                 where=where,
-                expected=describe(self.annotation),
+                expected=f"what JSON gives back as it was, read as {describe(self.annotation)}",
                 found=found,
                 instead=instead,
             )
@@ -134,7 +134,7 @@ def first_fault(value: Any, where: str, above: set[int]) -> tuple[str, str, str]
     except Exception:
         return where, f"{type(value).__name__}, which cannot be encoded", "return builtins, a msgspec.Struct or a dataclass"
     name = type(value).__name__
-    return where, f"{name}, which would come back as {text}", f"annotate it, for example '-> {name}', or convert it first"
+    return where, f"{name}, which would come back as {text}", f"annotate it as {name}, or convert it first"
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
@@ -210,9 +210,10 @@ class Arguments:
 
     def __init__(self, function: Callable[..., Any], who: str) -> None:
         self.who = who
-        self._signature = inspect.signature(function)
         hints = hints_of(function, who)
-        parameters = list(self._signature.parameters.values())
+        signature = inspect.signature(function)
+        parameters = [p.replace(annotation=hints.get(p.name, p.empty)) for p in signature.parameters.values()]
+        self._signature = signature.replace(parameters=parameters)
         if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
             raise Invalid(
                 "a variable number of arguments cannot be recorded by name",
@@ -312,9 +313,9 @@ class Arguments:
         return Invalid(
             "the call does not fit the signature",
             who=self.who,
-            where=why,
+            where="the call",
             expected=f"({', '.join(str(p) for p in self._signature.parameters.values())})",
-            found=f"({found})",
+            found=f"({found}): {why}",
             instead="pass the parameters that the function names",
         )
 

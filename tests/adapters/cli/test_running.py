@@ -83,8 +83,8 @@ def test_a_text_stands_for_itself_where_a_str_is_wanted(here: Here) -> None:
     [
         (["flows.py:greet", "Ada", "often"], 5, {"who": "parameter 'times'", "found": "text that does not parse"}),
         (["flows.py:greet", "Ada", "[1]"], 5, {"expected": "int", "found": "array"}),
-        (["flows.py:greet"], 5, {"where": "missing a required argument: 'name'"}),
-        (["flows.py:greet", "a", "1", "2"], 5, {"where": "too many positional arguments"}),
+        (["flows.py:greet"], 5, {"where": "the call", "found": "(): missing a required argument: 'name'"}),
+        (["flows.py:greet", "a", "1", "2"], 5, {"where": "the call"}),
         (["flows.py"], 5, {"found": "no colon"}),
         (["flow.py:greet", "Ada"], 4, {"who": "module 'flow.py'", "instead": "did you mean flows.py?"}),
         (["flow:greet", "Ada"], 4, {"who": "module 'flow'", "instead": "did you mean flows?"}),
