@@ -157,7 +157,8 @@ class Dispatcher:
                 await self._take_turns()
         finally:
             self._closed = True
-            self._deadlines.end(Unavailable("this node ended before it could answer", who=self.ownership.owner, instead="ask again with the same command id"))
+            instead = "ask again with the same command id"
+            self._deadlines.end(Unavailable("this node ended before it could answer", who=self.ownership.owner, instead=instead))
 
     async def _take_turns(self) -> None:
         while True:
@@ -217,7 +218,8 @@ class Dispatcher:
         now = self.clock.now()
         for start in range(0, len(turn), SLICE):
             broken: list[tuple[Actor, Broke]] = []
-            self._pure(self._judge_some, [actor for actor in turn[start : start + SLICE] if self._admits(actor)], now, appends, writers, broken)
+            admitted = [actor for actor in turn[start : start + SLICE] if self._admits(actor)]
+            self._pure(self._judge_some, admitted, now, appends, writers, broken)
             for actor, broke in broken:
                 self._broke(actor, broke.letter, broke.error)
             if start + SLICE < len(turn):
@@ -236,7 +238,9 @@ class Dispatcher:
             return False
         return True
 
-    def _judge_some(self, actors: Sequence[Actor], now: int, appends: list[Append], writers: list[Actor], broken: list[tuple[Actor, Broke]]) -> None:
+    def _judge_some(
+        self, actors: Sequence[Actor], now: int, appends: list[Append], writers: list[Actor], broken: list[tuple[Actor, Broke]]
+    ) -> None:
         """The pure half: nobody is told anything yet, because there is no loop now that could."""
         for actor in actors:
             try:

@@ -13,7 +13,7 @@ from ..eventlog.records import Append, sealed
 from .mailbox import Actor, Letter
 
 
-class Broke(Exception):  # noqa: N818 - a signal to the dispatcher, never seen outside
+class Broke(Exception):
     """A kind's own code raised what it must not raise, over this letter (None: over what follows by itself)."""
 
     def __init__(self, letter: Any, error: Exception) -> None:

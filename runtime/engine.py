@@ -63,9 +63,11 @@ class Runtime:
         self.performer = Performer(clock, bell)
         self.runs = Runs(self.registry, self.performer)
         known: Mapping[str, Kind[Any, Any, Any]] = {kind.name: kind for kind in (self.runs, *kinds)}
-        self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell)
-        self.pool = Pool(self.dispatcher.post, clock, threads, self.settings.worker_concurrency, ownership.owner, bell)
-        self.alarm = Alarm(carrier.heads, clock, self.dispatcher.post, self.dispatcher.ask, self.dispatcher.is_awake, self._serves)
+        self.dispatcher = dispatcher = Dispatcher(
+            carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell
+        )
+        self.pool = Pool(dispatcher.post, clock, threads, concurrency=self.settings.worker_concurrency, owner=ownership.owner, bell=bell)
+        self.alarm = Alarm(carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves)
         self.performer.connect(self.pool, self.alarm, self.dispatcher.mail_of)
 
     def _serves(self, summary: Summary) -> bool:
@@ -75,7 +77,8 @@ class Runtime:
             return True
         if title not in self._left_alone:
             self._left_alone.add(title)
-            logger.warning("runs of workflow %r are left alone: it is not registered here (known: %s)", title, self.registry.names() or "none")
+            known = self.registry.names() or "none"
+            logger.warning("runs of workflow %r are left alone: it is not registered here (known: %s)", title, known)
         return False
 
     # -- life ----------------------------------------------------------------------------------------------------------

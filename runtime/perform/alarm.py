@@ -38,6 +38,7 @@ class Alarm:
         heads: Heads,
         clock: Clock,
         post: Callable[[str, Any], None],
+        *,
         ask: Callable[[str, Any], Awaitable[Any]],
         is_awake: Callable[[str], bool],
         serves: Callable[[Summary], bool] = lambda _: True,

@@ -69,7 +69,8 @@ class Performer:
         """This node ends: who waits here for the end of a run is told so."""
         for stream, promises in self._waiting.items():
             for promise in promises:
-                promise.breaks(Unavailable("this node ended before the run", who=stream, instead="ask again: the run goes on once a node serves it"))
+                instead = "ask again: the run goes on once a node serves it"
+                promise.breaks(Unavailable("this node ended before the run", who=stream, instead=instead))
         self._waiting.clear()
 
     @contextmanager

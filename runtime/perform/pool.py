@@ -49,7 +49,16 @@ class Job(Struct, gc=False, eq=False):
 class Pool:
     """Performs attempts and posts their outcomes as commands to their streams."""
 
-    def __init__(self, post: Callable[[str, Any], None], clock: Clock, threads: Threads, concurrency: int, owner: str, bell: Callable[[], Bell] = anyio.Event) -> None:
+    def __init__(
+        self,
+        post: Callable[[str, Any], None],
+        clock: Clock,
+        threads: Threads,
+        *,
+        concurrency: int,
+        owner: str,
+        bell: Callable[[], Bell] = anyio.Event,
+    ) -> None:
         self.post = post
         self.clock = clock
         self.threads = threads

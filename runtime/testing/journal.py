@@ -69,7 +69,7 @@ class WatchedPool(Pool):
 
     def __init__(self, journal: Journal, node: str, passing: Callable[[], Awaitable[None]], epoch: Callable[[str], int | None],
                  post: Callable[[str, object], None], clock: Clock, threads: Threads, concurrency: int) -> None:
-        super().__init__(post, clock, threads, concurrency, node)
+        super().__init__(post, clock, threads, concurrency=concurrency, owner=node)
         self._journal = journal
         self._node = node
         self._passing = passing
