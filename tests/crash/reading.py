@@ -142,7 +142,8 @@ def served_by_sqlite(log: Path) -> str:
             for question in (*questions, "pragma application_id", "pragma user_version", "pragma journal_mode", "pragma integrity_check"):
                 for row in db.execute(question):
                     total.update(repr(row).encode())
-            db.execute("begin immediate")
+            db.execute("begin")
+            db.execute("create table written (value)")
             db.execute("rollback")
     except (sqlite3.Error, UnicodeDecodeError) as error:
         return str(error)
