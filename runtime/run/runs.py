@@ -165,6 +165,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         facts = state.facts
         id: str = getattr(command, "command", "")
         version = 1 if isinstance(command, cmd.Start) else facts.commands.get(id) or facts.length
+        if isinstance(command, cmd.Cancel) and id not in facts.commands:
+            version = facts.cancelling or version  # a second cancel changes nothing: the first one's answer is its answer
         return _standing(facts, version)
 
     # -- driving -------------------------------------------------------------------------------------------------------

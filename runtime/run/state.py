@@ -125,7 +125,8 @@ class RunState(Struct):
     commands: dict[str, int] = field(default_factory=dict)
     """Accepted commands from outside, and the version at which each was applied."""
     attributes: dict[str, Raw] = field(default_factory=dict)
-    cancelling: bool = False
+    cancelling: int = 0
+    """The version at which it was asked to cancel; 0 where it was not."""
     reason: str = ""
     """Why somebody wants, or wanted, it to end."""
     stuck: str = ""
@@ -284,7 +285,7 @@ def _attributes(state: RunState, event: ev.AttributesSet, at: int) -> None:
 
 def _cancel_requested(state: RunState, event: ev.CancelRequested, at: int) -> None:
     _remember(state, event.command)
-    state.cancelling, state.reason = True, event.reason
+    state.cancelling, state.reason = state.length, event.reason
     _arrive(state, CancelAsked(at))
 
 
