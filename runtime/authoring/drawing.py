@@ -37,6 +37,9 @@ class Drawing(Random):
     def setstate(self, state: Any) -> None:
         self._state = int(state[0]) & MASK
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (0,), self.getstate()
+
     def _next(self) -> int:
         self._state = z = (self._state + GAMMA) & MASK
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK

@@ -29,7 +29,7 @@ PLAIN = frozenset({int, str, bool})
 """Immutable types whose values, where they can be encoded at all, come back equal: no need to look."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_decode_call = msgspec.json.Decoder(list[Any] | dict[str, Any]).decode
+_decode_call: Callable[[bytes], list[Any] | dict[str, Any]] = msgspec.json.Decoder(list[Any] | dict[str, Any]).decode
 _WITH_FIELDS = (msgspec.inspect.StructType, msgspec.inspect.DataclassType, msgspec.inspect.TypedDictType, msgspec.inspect.NamedTupleType)
 _EXACT = (type(None), bool, int, float, str, list, dict)
 
@@ -61,7 +61,10 @@ class Shape:
     def pair(self, value: Any) -> tuple[Raw, Any]:
         """(the value as JSON, what code receives for it)."""
         try:
-            data = _encode(value)
+            try:
+                data = _encode(value)
+            except TypeError:
+                data = _with_text_keys(value)
             received = self._decode(data)
         except (msgspec.MsgspecError, TypeError, UnicodeEncodeError, OverflowError, RecursionError, ValueError) as error:
             raise self._unfit(value, error) from error
@@ -107,6 +110,11 @@ class Shape:
                        instead="pass a value of the annotated type, or change the annotation")
 
 
+def _with_text_keys(value: Any) -> bytes:
+    """As JSON, keys that are no strings as their text; an annotation reads them back."""
+    return _encode(msgspec.to_builtins(value, str_keys=True, order="deterministic"))
+
+
 def explained(error: Exception) -> tuple[str, str, str]:
     """(expected, found, where) of a msgspec error, as far as its text says."""
     text, _, where = str(error).partition(" - at ")
@@ -124,6 +132,8 @@ def first_fault(value: Any, where: str, above: set[int]) -> tuple[str, str, str]
         return where, "a value that contains itself, or is nested very deeply", "flatten it"
     for key, part in _parts(value):
         if fault := first_fault(part, where + key, above | {id(value)}):
+            if fault[2].startswith("annotate") and not isinstance(value, Mapping | list | tuple):
+                break  # with its own annotation the whole would come back, this part too
             return fault
     if _is_mapping(value):
         return _fault_in_keys(value, where)
@@ -305,7 +315,7 @@ class Arguments:
                     found=fault[1],
                     instead=fault[2],
                 )
-        stored = _encode([*plain, named])
+        stored = _with_text_keys([*plain, named])
         return Raw(stored), self.decode(stored)
 
     def _wrong_call(self, why: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Invalid:
