@@ -34,7 +34,7 @@ class Performer:
 
     def connect(self, pool: Pool, alarm: Alarm, mail: Callable[[str], Sequence[Any]]) -> None:
         self._pool, self._alarm, self._mail = pool, alarm, mail
-        self.start = pool.start  # straight there: it is called for every step
+        self.start = pool.start  # type: ignore[method-assign]  # straight there: it is called for every step
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
         self._connected().start(stream, id, attempt, call)

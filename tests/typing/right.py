@@ -38,7 +38,7 @@ async def fulfil(order: str, cents: int, note: str = "") -> str:
     assert_type(await weigh(order), float)
     assert_type(await weigh_again(order=order), float)
     assert_type(await gather(charge(order, 1), ship(order)), tuple[str, int])
-    assert_type(await gather(ship(order), signal("go", float), gather(weigh(order), ship(order))), tuple[int, float, tuple[float, int]])
+    assert_type(await gather(ship(order), signal("go", bytes), gather(weigh(order), ship(order))), tuple[int, bytes, tuple[float, int]])
     assert_type(await gather(*[charge(order, 1)]), tuple[str, ...])
     assert_type(await gather(charge(order, 1), charge(order, 2), return_exceptions=True), tuple[str | Exception, ...])
     first = await first_of(charge(order, 1), charge(order, 2))
