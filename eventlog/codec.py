@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from .errors import Invalid
 from .guard import guard
@@ -32,6 +32,17 @@ class Batch(Struct, Generic[E], frozen=True, gc=False):
     events: Sequence[E]
 
 
+class Stored(Struct, frozen=True, gc=False):
+    """A Batch whose events are still bytes."""
+
+    at: int
+    epoch: int
+    events: list[Raw]
+
+
+_decode_stored = msgspec.json.Decoder(Stored).decode
+
+
 class Codec(Generic[E]):
     """Encodes and decodes the events of one kind of actor.
 
@@ -48,7 +59,6 @@ class Codec(Generic[E]):
             union = union | event
         self._encode = msgspec.json.Encoder().encode
         self._decode: Callable[[bytes], Batch[E]] = msgspec.json.Decoder(Batch[union]).decode
-        self._type: Any = Batch[union]
 
     def encode(self, at: int, epoch: int, events: Sequence[E]) -> bytes:
         return self._encode(Batch(at, epoch, events))
@@ -62,14 +72,13 @@ class Codec(Generic[E]):
             return self._decode_old(data, error)
 
     def _decode_old(self, data: bytes, error: msgspec.MsgspecError) -> Batch[E]:
-        """The slow way, for events of older releases: raw fields through the upcasters, then typed."""
+        """The slow way, for events of older releases: their fields through the upcasters, then typed."""
         try:
             if not self.upcasters:
                 raise error
-            raw = msgspec.json.decode(data, type=dict[str, Any])
-            raw["events"] = [self._upcast(event) for event in raw["events"]]
-            batch: Batch[E] = msgspec.convert(raw, self._type)
-        except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as why:
+            old = _decode_stored(data)
+            return self._decode(self._encode(Stored(old.at, old.epoch, [self._upcast(event) for event in old.events])))
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, OverflowError) as why:
             raise Invalid(
                 "the log holds an event that this build cannot read",
                 who=f"kind {self.name!r}",
@@ -78,10 +87,12 @@ class Codec(Generic[E]):
                 found=str(why),
                 instead="use the release that wrote it, or a newer one; the log itself is untouched",
             ) from error
-        return batch
 
-    def _upcast(self, event: dict[str, Any]) -> dict[str, Any]:
-        limit = len(self.upcasters) + 1
+    def _upcast(self, stored: Raw) -> Raw:
+        """An event with the fields of today; one that needs no upcaster stays as it was stored, byte for byte."""
+        event, limit = msgspec.json.decode(stored, type=dict[str, Any]), len(self.upcasters) + 1
+        if event["type"] not in self.upcasters:
+            return stored
         while (upcaster := self.upcasters.get(event["type"])) and limit:
             event, limit = upcaster(dict(event)), limit - 1
-        return event
+        return Raw(self._encode(event))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -93,6 +93,13 @@ class Bench:
     def count(self) -> list[int]:
         """How often each step was attempted."""
         return sorted(self.attempts.values())
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until a condition holds, leaving the processor to whoever makes it so."""
+    with anyio.fail_after(PATIENCE.total_seconds()):
+        while not holds():  # noqa: ASYNC110 - what is waited for has no event
+            await anyio.sleep(0.001)
 
 
 async def rest() -> None:

@@ -20,8 +20,7 @@ from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.inspect.replay import replay
 from perdure.runtime.run.runs import Runs
 from perdure.runtime.run.state import state_digest
-from tests.actors.account import until
-from tests.laws.node import PATIENCE, node, stream
+from tests.laws.node import PATIENCE, node, stream, until
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ import pytest
 
 import perdure
 from perdure import Refused, step, workflow
-from tests.actors.account import WatchedLog, until
-from tests.laws.node import PATIENCE, Bench, node, rest
+from tests.actors.account import WatchedLog
+from tests.laws.node import PATIENCE, Bench, node, rest, until
 
 pytestmark = pytest.mark.anyio
 

@@ -148,10 +148,11 @@ async def test_an_async_generator_that_is_left_early_is_closed_by_us_and_replays
 
     @workflow
     async def taking() -> int:
-        async for number in numbers():
-            if number == 2:
+        last = 0
+        async for last in numbers():
+            if last == 2:
                 break
-        return await work(number)
+        return await work(last)
 
     log = MemoryLog()
     async with node(log.carrier(), taking) as runtime:

@@ -1,0 +1,135 @@
+"""One writer by compare-and-append, never by lease.
+
+Two nodes may compute, one can commit; no append of an older epoch after the first of a newer one.
+"""
+
+from __future__ import annotations
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+import perdure
+from perdure import Unavailable, step, workflow
+from perdure.actors.dispatcher import Dispatcher
+from perdure.actors.ports import OwnsAll
+from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.run.events import CODEC
+from tests.actors.account import Accounts, Hands, Look, Move
+from tests.laws.node import AT_ONCE, PATIENCE, Bench, named, node, stream, until
+
+pytestmark = pytest.mark.anyio
+
+ANN = "account/default/ann"
+
+
+def epochs(log: MemoryLog, name: str) -> list[int]:
+    """Under which epoch each record of a stream was written."""
+    codec = Accounts.codec if name.startswith("account") else CODEC
+    return [codec.decode(record.data).epoch for record in log.streams[name]]
+
+
+def dispatcher(log: MemoryLog, epoch: int) -> Dispatcher:
+    carrier = log.carrier(epoch)
+    return Dispatcher(log, carrier.snapshots, {"account": Accounts()}, Hands(), OwnsAll(f"node {epoch}", epoch))
+
+
+async def test_two_dispatchers_on_one_log_and_only_the_newer_commits() -> None:
+    log = MemoryLog()
+    older, newer = dispatcher(log, 1), dispatcher(log, 2)
+    async with anyio.create_task_group() as group:
+        group.start_soon(older.run)
+        group.start_soon(newer.run)
+        assert await older.ask(ANN, Move(10)) == 10
+        assert await newer.ask(ANN, Move(5)) == 15
+        before = len(log.records)
+        with pytest.raises(Unavailable, match="another node owns the stream"):
+            await older.ask(ANN, Move(100))
+        with pytest.raises(Unavailable, match="another node owns the stream"):
+            await older.ask(ANN, Look())
+
+        assert len(log.records) == before
+        assert await newer.ask(ANN, Look()) == 15
+        group.cancel_scope.cancel()
+    assert older.conflicts == 1
+    assert epochs(log, ANN) == sorted(epochs(log, ANN))
+
+
+async def test_many_wishes_at_both_nodes_and_none_of_an_older_epoch_lands_late() -> None:
+    log, kept = MemoryLog(), list[str]()
+    older, newer = dispatcher(log, 1), dispatcher(log, 2)
+
+    async def wish(at: Dispatcher, cents: int) -> None:
+        try:
+            await at.ask(ANN, Move(cents))
+        except Unavailable:
+            return
+        kept.append(f"{cents}")
+
+    total = 0
+    async with anyio.create_task_group() as serving:
+        serving.start_soon(older.run)
+        serving.start_soon(newer.run)
+        async with anyio.create_task_group() as wishing:
+            for number in range(40):
+                wishing.start_soon(wish, older if number % 2 else newer, number + 1)
+                if number % 4 == 0:
+                    await anyio.lowlevel.checkpoint()
+        total = await newer.ask(ANN, Look())
+        serving.cancel_scope.cancel()
+
+    assert epochs(log, ANN) == sorted(epochs(log, ANN))
+    assert total == sum(int(cents) for cents in kept), "each wish that was answered counts once, and no other"
+
+
+async def test_who_lost_a_run_answers_unavailable_and_stops_its_steps() -> None:
+    bench, log = Bench(), MemoryLog()
+
+    @step
+    async def slow() -> str:
+        return await bench.held("slow")
+
+    @workflow
+    async def flow() -> str:
+        return await slow() + await perdure.signal("end", str)
+
+    async with node(log.carrier(1), flow, owner="older", settings=AT_ONCE) as older:
+        await older.start(flow, id="r")
+        await until(lambda: bench.begun)
+        async with node(log.carrier(2), flow, owner="newer") as newer:
+            await until(lambda: 2 in bench.attempts.values())
+            with pytest.raises(Unavailable, match="another node owns"):
+                await older.run("r").cancel()
+            await until(lambda: bench.cancelled)
+            bench.go.set()
+            await newer.run("r").signal("end", "!")
+
+            assert await newer.run("r").result(within=PATIENCE) == "slow!"
+    assert epochs(log, stream("r")) == sorted(epochs(log, stream("r")))
+    assert set(epochs(log, stream("r"))) == {1, 2}
+    assert "CancelRequested" not in named(log, "r")
+
+
+async def test_an_outcome_that_comes_back_to_the_loser_is_not_recorded() -> None:
+    bench, log = Bench(), MemoryLog()
+
+    @step
+    async def slow() -> str:
+        return await bench.held("slow")
+
+    @workflow
+    async def flow() -> str:
+        return await slow()
+
+    async with node(log.carrier(1), flow, owner="older", settings=AT_ONCE) as older:
+        run = await older.start(flow, id="r")
+        await until(lambda: bench.begun)
+        async with node(log.carrier(2), flow, owner="newer") as newer:
+            await until(lambda: 2 in bench.attempts.values())
+            bench.go.set()
+
+            assert await newer.run("r").result(within=PATIENCE) == "slow"
+            with pytest.raises(Unavailable):
+                await run.result(within=PATIENCE)
+    assert named(log, "r").count("StepCompleted") == 1
+    assert epochs(log, stream("r"))[-1] == 2
