@@ -1,0 +1,41 @@
+"""Settings of a runtime come from its environment, and what does not fit is Invalid."""
+
+from __future__ import annotations
+
+import pytest
+
+import perdure
+from perdure import Invalid, step, workflow
+from perdure.runtime.settings import Settings
+from tests.laws.node import PATIENCE
+
+
+@step
+async def add(a: int, b: int) -> int:
+    return a + b
+
+
+@workflow
+async def total(a: int, b: int = 2, c: int = 3) -> int:
+    return await add(await add(a, b), c)
+
+
+def test_the_environment_names_how_many_steps_run_at_once() -> None:
+    assert Settings.of({"WORKER_CONCURRENCY": "7"}).worker_concurrency == 7
+    assert Settings.of({}).worker_concurrency == Settings().worker_concurrency == 100
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+def test_a_number_of_workers_that_is_none_is_invalid(text: str) -> None:
+    with pytest.raises(Invalid, match="a setting does not fit") as caught:
+        Settings.of({"WORKER_CONCURRENCY": text})
+
+    assert (caught.value.who, caught.value.found) == ("WORKER_CONCURRENCY", repr(text))
+
+
+@pytest.mark.anyio
+async def test_an_opened_runtime_takes_the_number_from_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKER_CONCURRENCY", "5")
+    async with perdure.open("memory:", workflows=[total]) as runtime:
+        assert runtime.pool.concurrency == 5
+        assert await (await runtime.start(total, 1)).result(within=PATIENCE) == 6
