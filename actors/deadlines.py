@@ -19,6 +19,7 @@ class Deadlines:
         self._heap: list[tuple[float, int, Promise, str, str, float]] = []
         self._count = 0
         self._earlier: anyio.Event | None = None
+        self._naps_until = 0.0
 
     def watch(self, promise: Promise, within: float, who: str, what: str) -> None:
         """Break the promise with Unavailable unless it is kept within so many seconds."""
@@ -26,8 +27,9 @@ class Deadlines:
         while heap and heap[0][2].done:
             heappop(heap)
         self._count += 1
-        heappush(heap, (anyio.current_time() + within, self._count, promise, who, what, within))
-        if heap[0][2] is promise and self._earlier is not None:
+        deadline = anyio.current_time() + within
+        heappush(heap, (deadline, self._count, promise, who, what, within))
+        if deadline < self._naps_until and self._earlier is not None:
             self._earlier.set()
             self._earlier = None
 
@@ -39,8 +41,8 @@ class Deadlines:
             while heap and (heap[0][0] <= now or heap[0][2].done):
                 _, _, promise, who, what, within = heappop(heap)
                 promise.breaks(too_late(who, what, within))
-            self._earlier = anyio.Event()
-            with anyio.move_on_after(heap[0][0] - now if heap else LONGEST_NAP):
+            self._earlier, self._naps_until = anyio.Event(), heap[0][0] if heap else now + LONGEST_NAP
+            with anyio.move_on_after(self._naps_until - now):
                 await self._earlier.wait()
 
     def end(self, why: Unavailable) -> None:

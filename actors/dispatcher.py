@@ -65,7 +65,7 @@ class Dispatcher:
         self.turns = self.conflicts = self.passivated = 0
         self._ready: list[Actor] = []
         self._waiting = 0
-        self._wake: anyio.Event | None = None
+        self._wake: Bell | None = None
         self._deadlines = Deadlines()
         self._closed = self._busy = False
         self._failed_in_a_row = 0
@@ -162,8 +162,10 @@ class Dispatcher:
 
     async def _take_turns(self) -> None:
         while True:
-            if not self._ready:
-                self._wake = anyio.Event()
+            if self._ready:
+                await _rest()
+            else:
+                self._wake = self._bell()
                 await self._wake.wait()
             await self._turn()
             if self._failed_in_a_row:
@@ -203,7 +205,6 @@ class Dispatcher:
         for actor in turn:
             self._settle(actor)
         self._busy = False
-        await _rest()
 
     def _opens(self, actor: Actor) -> bool:
         first = actor.mail[0] if actor.mail and not actor.exists else None
