@@ -26,15 +26,21 @@ class Log(Protocol):
     """All streams, append-only."""
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
-        """One durable write of many appends to different streams, each atomic by itself and judged by itself.
+        """Many appends in one go, each atomic by itself, judged by itself, and durable when this returns.
 
-        The answer holds, in the same order, the new tail, or a Conflict where the stream did not end at `expected`. An
-        exception means that the outcome of all of them is unknown.
+        The answer holds, in the same order, the new tail, or a Conflict where the stream did not end at `expected`. Appends
+        to one stream are judged one after another; between streams no order is promised. What was answered earlier has
+        the lower position. An exception means that the outcome of each of them is unknown, with one exception: Invalid
+        and Refused say that nothing of the append they name was written. A caller that is cancelled leaves a log that is
+        whole: each append happened or did not.
         """
         ...
 
     async def load(self, after: Mapping[str, Version]) -> Mapping[str, Sequence[Record]]:
-        """The records of many streams behind the version given for each; an unknown stream has none."""
+        """The records of many streams behind the version given for each; an unknown stream has none.
+
+        What this process has appended is among them. Whoever folds them verifies the chain: a carrier gives what it keeps.
+        """
         ...
 
     def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
