@@ -24,12 +24,13 @@ from .records import EMPTY, Append, Record, Tail
 from .snapshots import Snapshot
 
 What: TypeAlias = Literal["crash_before", "crash_after", "torn_tail", "lost_reply", "refusal", "conflict", "slow_before", "slow_after"]
-"""`torn_tail`: a crash that leaves only a prefix of the batch. `refusal`: Unavailable, nothing written. `lost_reply`: written,
-and Unavailable. `conflict`: somebody else writes to one of the streams first. `slow_…`: a wait before or after the write."""
+"""`crash_after`: if anything was written. `torn_tail`: a crash that leaves only a prefix of the batch. `refusal`: Unavailable,
+nothing written. `lost_reply`: written, and Unavailable. `conflict`: somebody else writes to one of the streams first.
+`slow_…`: a wait before or after the write."""
 
 
 class Fault(Struct, frozen=True):
-    """What happens to one append: `seconds` of a wait, or which `place` in the batch a tear or a foreign write strikes (modulo its size)."""
+    """What happens to one append: `seconds` of a wait, or the `place` in the batch that a tear or a foreign write strikes."""
 
     what: What
     seconds: float = 0.0
@@ -167,7 +168,7 @@ class FaultyLog:
         if what == "refusal":
             raise Unavailable("the log refuses to write right now", who="FaultyLog", instead="ask again with the same command id")
         answers = await log.append(appends)
-        if what == "crash_after":
+        if what == "crash_after" and not all(isinstance(answer, Conflict) for answer in answers):
             raise self._crash()
         if what == "lost_reply":
             raise Unavailable("the log's reply was lost", who="FaultyLog", instead="ask again with the same command id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from ...actors.activation import FROZEN
 from ...eventlog.codec import Batch, Event
@@ -47,7 +48,7 @@ def of_stream(world: World, stream: str, records: Sequence[Record]) -> Iterator[
 
 def of_owners(told: Told) -> Iterator[str]:
     """No append of an older epoch after the first of a newer one; time never goes back within a stream."""
-    for (before, _), (batch, event) in zip(told, told[1:], strict=False):
+    for (before, _), (batch, event) in pairwise(told):
         if batch.epoch < before.epoch:
             yield f"{type(event).__name__} of epoch {batch.epoch} after one of epoch {before.epoch}"
         if batch.at < before.at:
@@ -126,7 +127,8 @@ def of_snapshots(world: World) -> Iterator[str]:
             continue  # told already where the stream itself is checked
         frozen = restore_frozen(snapshot.data)
         if canonical(facts) != canonical(frozen):
-            yield f"{snapshot.stream}: the snapshot at version {snapshot.tail.version} is not the state that the log gives ({frozen.length} events against {facts.length})"
+            counts = f"{frozen.length} events against {facts.length}"
+            yield f"{snapshot.stream}: the snapshot at version {snapshot.tail.version} is not the state that the log gives ({counts})"
 
 
 def restore_frozen(data: bytes) -> RunState:
@@ -163,4 +165,3 @@ def stuck(world: World) -> list[str]:
         if due and owner.clock.now() - due > 50_000_000:
             found.append(f"{stream}: was due {(owner.clock.now() - due) / 1e6:.0f} s ago")
     return found
-

@@ -41,8 +41,18 @@ def claims_of(records: Sequence[Record]) -> list[Claimed]:
 class Fences:
     """What one node believes of who owns what; `serve` learns and claims."""
 
-    def __init__(self, owner: str, log: Log, dice: Random, *, now: Callable[[], int], seems_alive: Callable[[str], bool], pulse: Callable[[str], None],
-                 won: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        owner: str,
+        log: Log,
+        dice: Random,
+        *,
+        now: Callable[[], int],
+        seems_alive: Callable[[str], bool],
+        pulse: Callable[[str], None],
+        won: Callable[[int], None],
+        longest: float,
+    ) -> None:
         self.owner = owner
         self._log = log
         self._dice = dice
@@ -50,6 +60,7 @@ class Fences:
         self._seems_alive = seems_alive
         self._pulse = pulse
         self._won = won
+        self._longest = longest
         self._last: dict[int, tuple[Claimed, Tail]] = {}
         self.held: dict[int, int] = {}
 
@@ -58,16 +69,19 @@ class Fences:
 
     async def serve(self) -> None:
         """Learn who owns what, and claim what nobody living owns, one partition a round, until cancelled."""
+        pause = 0.5
         while True:
+            pause = min(2 * pause, self._longest)
             try:
                 await self.learn()
                 self._pulse(self.owner)
                 free = [partition for partition in range(PARTITIONS) if self._is_free(partition)]
                 if free:
+                    pause = 0.5
                     await self.claim(self._dice.choice(free))
             except PerdureError:
-                await anyio.sleep(0.2)  # the log is away for a moment
-            await anyio.sleep(0.5 + self._dice.random() * (0.5 if len(self._last) < PARTITIONS else 2.5))
+                pause = 0.5  # the log is away for a moment
+            await anyio.sleep(pause * (0.5 + self._dice.random()))
 
     async def learn(self) -> None:
         """Read the claims that others made."""

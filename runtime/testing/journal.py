@@ -65,10 +65,19 @@ class Journal:
 
 
 class WatchedPool(Pool):
-    """The pool itself, with a note in the journal before each attempt; on a paused node the attempt waits, on a dead one it never begins."""
+    """The pool itself, with a note in the journal before each attempt; on a paused node it waits, on a dead one it never begins."""
 
-    def __init__(self, journal: Journal, node: str, passing: Callable[[], Awaitable[None]], epoch: Callable[[str], int | None],
-                 post: Callable[[str, object], None], clock: Clock, threads: Threads, concurrency: int) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        node: str,
+        passing: Callable[[], Awaitable[None]],
+        epoch: Callable[[str], int | None],
+        post: Callable[[str, object], None],
+        clock: Clock,
+        threads: Threads,
+        concurrency: int,
+    ) -> None:
         super().__init__(post, clock, threads, concurrency=concurrency, owner=node)
         self._journal = journal
         self._node = node

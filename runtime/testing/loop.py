@@ -58,8 +58,14 @@ def _run_seeded(seed: int, main: Callable[[], Awaitable[T]]) -> T:
 
 
 def _refused(expected: str, found: str) -> Unavailable:
-    return Unavailable("the simulation cannot repeat itself on this trio", who="perdure.testing", where="trio's scheduler", expected=expected, found=found,
-                       instead="install the release of trio that constraints.txt names")
+    return Unavailable(
+        "the simulation cannot repeat itself on this trio",
+        who="perdure.testing",
+        where="trio's scheduler",
+        expected=expected,
+        found=found,
+        instead="install the release of trio that constraints.txt names",
+    )
 
 
 async def known_scenario() -> str:
@@ -85,4 +91,3 @@ async def known_scenario() -> str:
 def stream_of_chance(seed: int, name: str) -> Random:
     """A source of chance of its own for each purpose, so that a draw more in one does not shift the others."""
     return Random(f"{seed}:{name}")
-

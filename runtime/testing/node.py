@@ -81,8 +81,17 @@ class KeptSnapshots(FaultySnapshots):
 class Node:
     """One start of a node: `life` serves until `crash` or `stop`; the next start is another Node."""
 
-    def __init__(self, world: World, name: str, start: int, workflows: Iterable[Workflow[..., Any]], settings: Settings, plan: Plan, foreign: Foreign,
-                 offset: int) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        start: int,
+        workflows: Iterable[Workflow[..., Any]],
+        settings: Settings,
+        plan: Plan,
+        foreign: Foreign,
+        offset: int,
+    ) -> None:
         self.world = world
         self.name = name
         self.owner = f"{name}.{start}"
@@ -92,13 +101,37 @@ class Node:
         self.dead = self.paused = self.crashes = False
         self.woken = 0
         """Activations of runs that this node had served and passivated."""
-        self.fences = Fences(self.owner, self.door, world.dice(f"fences:{self.owner}"), now=self.clock.now, seems_alive=world.seems_alive,
-                             pulse=world.pulse, won=self._won)
+        self.fences = Fences(
+            self.owner,
+            self.door,
+            world.dice(f"fences:{self.owner}"),
+            now=self.clock.now,
+            seems_alive=world.seems_alive,
+            pulse=world.pulse,
+            won=self._won,
+            longest=world.longest_pause,
+        )
         carrier = Carrier(self.door, self.door.carrier().heads, KeptSnapshots(self.door, world.snapshots, self._activated), "memory")
-        self.runtime = Runtime(carrier, workflows, clock=self.clock, ids=world.ids(self.owner), threads=InlineThreads(), ownership=self.fences, settings=settings)
+        self.runtime = Runtime(
+            carrier,
+            workflows,
+            clock=self.clock,
+            ids=world.ids(self.owner),
+            threads=InlineThreads(),
+            ownership=self.fences,
+            settings=settings,
+        )
         dispatcher = self.runtime.dispatcher
-        self.runtime.pool = WatchedPool(world.journal, self.owner, self.door.passing, self.fences.epoch, dispatcher.post, self.clock, InlineThreads(),
-                                        settings.worker_concurrency)
+        self.runtime.pool = WatchedPool(
+            world.journal,
+            self.owner,
+            self.door.passing,
+            self.fences.epoch,
+            dispatcher.post,
+            self.clock,
+            InlineThreads(),
+            settings.worker_concurrency,
+        )
         self.runtime.performer.connect(self.runtime.pool, self.runtime.alarm, dispatcher.mail_of)
         self._scope = anyio.CancelScope()
         self._calls: dict[anyio.CancelScope, None] = {}
@@ -125,12 +158,16 @@ class Node:
     # -- what befalls it -----------------------------------------------------------------------------------------------
 
     def crash(self) -> None:
-        """As kill -9: the ports are cut first, so that what Python still runs on the way out reaches nobody."""
-        if self.dead:
-            return
-        self.dead = self.crashes = True
+        """As kill -9."""
+        if not self.dead:
+            self.crashes = True
+            self.world.note(f"{self.owner} crashes")
+            self.end()
+
+    def end(self) -> None:
+        """End at once: the ports are cut first, so that what Python still runs on the way out reaches nobody."""
+        self.dead = True
         self.door.cut()
-        self.world.note(f"{self.owner} crashes")
         self.runtime.settings = msgspec.structs.replace(self.runtime.settings, drain_seconds=0.0)
         self._scope.cancel()
         for call in tuple(self._calls):
@@ -176,7 +213,13 @@ class Node:
     def _activated(self, streams: Sequence[str]) -> None:
         for stream in streams:
             actor, summary = self.runtime.dispatcher.actors.get(stream), self.world.log.summaries.get(stream)
-            if stream in self._served and actor is not None and not actor.exists and summary is not None and summary.head.status == "running":
+            if (
+                stream in self._served
+                and actor is not None
+                and not actor.exists
+                and summary is not None
+                and summary.head.status == "running"
+            ):
                 self.woken += 1
             self._served[stream] = None
 

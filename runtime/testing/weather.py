@@ -66,4 +66,4 @@ class Weather(Struct, frozen=True):
 
 def _between(dice: Random, rates: tuple[float, float]) -> float:
     least, greatest = rates
-    return least * (greatest / least) ** dice.random()
+    return float(least * (greatest / least) ** dice.random())

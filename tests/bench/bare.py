@@ -97,7 +97,7 @@ async def throughput(path: Path, runs: int, steps: int) -> float:
                 right += end.value == expected
                 left -= 1
                 continue
-            value = {"run": run, "step": effect.place, "value": 7 * effect.place, "padding": PADDING}
+            value: dict[str, object] = {"run": run, "step": effect.place, "value": 7 * effect.place, "padding": PADDING}
             versions[run] += 1
             rows.append(((f"run/default/{run}", versions[run], encode(Done(str(effect.place), "work", value))), (run, value)))
         if rows:

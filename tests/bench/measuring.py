@@ -6,7 +6,7 @@ import gc
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -20,7 +20,7 @@ def share_of(pairs: list[tuple[float, float]]) -> float:
 
 
 @contextmanager
-def fresh_folder() -> Iterator[Path]:
+def fresh_folder() -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as name:
         yield Path(name)
 

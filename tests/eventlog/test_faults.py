@@ -14,7 +14,6 @@ from perdure.eventlog.errors import Conflict, Unavailable
 from perdure.eventlog.faults import Dice, Fault, FaultyLog, Script, What
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import EMPTY, Append, Record, sealed
-
 from tests.eventlog.making import content, row_of
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +80,7 @@ async def test_a_foreign_write_makes_a_true_conflict() -> None:
 async def test_a_paused_door_holds_a_call_and_lets_it_through_when_it_is_resumed() -> None:
     log, shared = faulty("slow_after")
     log.pause()
+    held = -1
     async with anyio.create_task_group() as group:
         group.start_soon(log.append, BATCH)
         await anyio.wait_all_tasks_blocked()

@@ -85,7 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(told(played), flush=True)
     seconds = time.perf_counter() - started
     for name, count in sorted(tally.counters.items()):
-        print(f"{name.replace('_', ' '):28}{count:10,}{'' if count or name not in MUST_HAPPEN else '   never: the simulation is blind to it'}")
+        print(
+            f"{name.replace('_', ' '):28}{count:10,}{'' if count or name not in MUST_HAPPEN else '   never: the simulation is blind to it'}"
+        )
     print(f"{tally.seeds:,} seeds, {len(tally.failed)} with violations, {tally.seeds / seconds:.1f} seeds/s in {PROCESSES} processes")
     blind = tally.missing if tally.seeds >= 1000 else []
     if blind:

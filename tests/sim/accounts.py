@@ -12,7 +12,6 @@ from perdure.runtime.run import events as ev
 from perdure.runtime.run.events import CODEC
 from perdure.runtime.testing.fences import PARTITIONS, claims_of, fence_of
 from perdure.runtime.testing.world import World
-
 from tests.sim.clients import Client
 from tests.sim.programs import NAMES, admits
 
@@ -39,7 +38,8 @@ def _of_commands(client: Client, events: list[Event]) -> Iterator[str]:
         if command == "begin again":
             continue
         if places.get(command) != version:
-            yield f"command {command} was acknowledged at version {version}, and the log has it {f'at {places[command]}' if command in places else 'nowhere'}"
+            where = f"at {places[command]}" if command in places else "nowhere"
+            yield f"command {command} was acknowledged at version {version}, and the log has it {where}"
     for command, why in client.refused.items():
         if command in places:
             yield f"command {command} was refused ({why}) and is applied at version {places[command]} all the same"
@@ -56,9 +56,9 @@ def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[s
         yield f"signals were received that nobody sent: {Counter(came) - sent}"
     waiting: dict[str, list[str]] = {name: [] for name in NAMES}
     for record in world.log.streams.get(client.stream, ()):
-        events = CODEC.decode(record.data).events
+        found = CODEC.decode(record.data).events
         taken: list[tuple[str, str]] = []
-        for event in events:
+        for event in found:
             if isinstance(event, ev.SignalReceived):
                 waiting[event.name].append(msgspec.json.decode(event.value))
             elif isinstance(event, ev.Logged) and event.message == "took":
@@ -84,7 +84,10 @@ def _of_end(client: Client, events: list[Event]) -> Iterator[str]:
     if end is None:
         yield "it has not ended"
         return
-    if not isinstance(events[-1], {"completed": ev.RunCompleted, "cancelled": ev.RunCancelled, "terminated": ev.RunTerminated}.get(end.status, ev.RunFailed)):
+    if not isinstance(
+        events[-1],
+        {"completed": ev.RunCompleted, "cancelled": ev.RunCancelled, "terminated": ev.RunTerminated}.get(end.status, ev.RunFailed),
+    ):
         yield f"its end was told as {end.status}, and the log says {type(events[-1]).__name__}"
     if end.status in EXPECTED and EXPECTED[end.status] not in client.wishes:
         yield f"it is {end.status}, and nobody wished that"
@@ -127,7 +130,11 @@ def _count_in(events: list[Event], happened: Counter[str]) -> None:
 
 def _takeovers(world: World, client: Client) -> int:
     """Recoveries of steps in flight by another node than the one that had them."""
-    owners = {(partition, claim.epoch): claim.owner for partition in range(PARTITIONS) for claim in claims_of(world.log.streams.get(fence_of(partition), ()))}
+    owners = {
+        (partition, claim.epoch): claim.owner
+        for partition in range(PARTITIONS)
+        for claim in claims_of(world.log.streams.get(fence_of(partition), ()))
+    }
     found = 0
     for event in told(world, client.stream):
         if isinstance(event, ev.Recovered):

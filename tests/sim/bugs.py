@@ -112,8 +112,9 @@ def retry_timer_lost_at_passivation() -> Generator[None]:
 
     def forget(self: Runs, stream: str, state: Run) -> None:
         real(self, stream, state)
-        alarm: Any = self.performing._alarm  # type: ignore[attr-defined]
-        alarm._set.pop(stream, None)
+        performing: Any = self.performing
+        waking: dict[str, int] = performing._alarm._set
+        waking.pop(stream, None)
 
     with patch.object(Run, "next_due", next_due), patch.object(Runs, "forget", forget):
         yield
@@ -138,7 +139,11 @@ def signal_eaten_by_a_loser() -> Generator[None]:
 @contextmanager
 def signal_kept_by_a_loser() -> Generator[None]:
     """A branch that was handed a signal in the turn in which it lost its race does not give it back."""
-    with patch.object(Machine, "give_back", lambda self, branch: False):
+
+    def give_back(self: Machine, branch: Branch) -> bool:
+        return False
+
+    with patch.object(Machine, "give_back", give_back):
         yield
 
 

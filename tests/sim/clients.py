@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from random import Random
-from typing import Any
 
 import anyio
 import msgspec
@@ -18,7 +17,6 @@ from perdure.runtime.run.events import CODEC
 from perdure.runtime.run.state import ENDED
 from perdure.runtime.testing.node import Node
 from perdure.runtime.testing.world import World
-
 from tests.sim.programs import Maker, Part, signals_needed
 
 FOR_EVER = 1e6
@@ -116,7 +114,9 @@ class Client:
                 break
         version = self.applied.setdefault(id, answer.version)
         if id in self.refused or (version != answer.version and not (id == "cancel" and self.wishes.count("cancel") > 1)):
-            self.found.append(f"{id} was first answered with {self.refused.get(id, f'version {version}')}, then with version {answer.version}")
+            self.found.append(
+                f"{id} was first answered with {self.refused.get(id, f'version {version}')}, then with version {answer.version}"
+            )
         return True
 
     async def ask(self, request: AnyRequest) -> Applied | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
 import anyio
 
@@ -16,7 +17,6 @@ from perdure.runtime.testing import checks
 from perdure.runtime.testing.loop import run_seeded, stream_of_chance
 from perdure.runtime.testing.weather import Weather
 from perdure.runtime.testing.world import World
-
 from tests.sim.accounts import count, differences, told
 from tests.sim.clients import Client
 from tests.sim.programs import play
@@ -76,7 +76,7 @@ async def _scenario(world: World, clients: list[Client], played: Played) -> None
         played.violations.extend(f"law 10: {what}" for what in checks.stuck(world))
         rested.set()
         with anyio.move_on_after(PATIENCE):
-            while any(client.end is None for client in clients):
+            while any(client.end is None for client in clients):  # noqa: ASYNC110 - a look a second, of virtual time
                 await anyio.sleep(1)
         played.seconds = anyio.current_time()
         group.cancel_scope.cancel()
@@ -87,7 +87,7 @@ async def _scenario(world: World, clients: list[Client], played: Played) -> None
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Warnings of nodes that lose their log are what is wanted here."""
     logger = logging.getLogger("perdure")
     level = logger.level
@@ -99,11 +99,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _short_tails(events: int) -> Iterator[None]:
+def _short_tails(events: int) -> Generator[None]:
     """Snapshots behind so few events that short histories have some too."""
-    kept = activation.SNAPSHOT_EVENTS
-    activation.SNAPSHOT_EVENTS = events
-    try:
+    with patch.object(activation, "SNAPSHOT_EVENTS", events):
         yield
-    finally:
-        activation.SNAPSHOT_EVENTS = kept

@@ -41,7 +41,7 @@ def reckon(key: str, millis: int, fails: int) -> str:
 async def linger(key: str, millis: int, fails: int) -> str:
     """Tidies up after itself, however it ends, and cannot be hurried in that."""
     try:
-        return await work.function(key, millis, fails)
+        return await work(key, millis, fails)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.sleep(millis / 500)
@@ -50,7 +50,7 @@ async def linger(key: str, millis: int, fails: int) -> str:
 @step(timeout=timedelta(seconds=2), retry=RETRY)
 async def hurry(key: str, millis: int, fails: int) -> str:
     """Has a limit of time, which the weather may make it break."""
-    return await work.function(key, millis, fails)
+    return await work(key, millis, fails)
 
 
 STEPS = {"work": work, "reckon": reckon, "linger": linger, "hurry": hurry}
@@ -61,7 +61,7 @@ async def play(program: Part) -> Any:
     return await play_part(program)
 
 
-async def play_part(part: Part) -> Any:
+async def play_part(part: Part) -> Any:  # noqa: PLR0912 - one case for each word of the little language
     match part:
         case ["do", name, key, millis, fails]:
             try:
@@ -161,12 +161,12 @@ class Maker:
 
     def pace(self, longest: int) -> int:
         """Milliseconds: short ones are as likely as long ones."""
-        return round(longest ** self.dice.random())
+        return round(float(longest ** self.dice.random()))
 
 
 def signals_needed(part: Part) -> dict[str, int]:
     """How many signals of each name the program can take at most."""
-    needed = dict.fromkeys(NAMES, 0)
+    needed: dict[str, int] = dict.fromkeys(NAMES, 0)
     stack = [part]
     while stack:
         match stack.pop():
@@ -176,7 +176,7 @@ def signals_needed(part: Part) -> dict[str, int]:
                 for name in names:
                     needed[name] += 1
             case [_, *inner]:
-                stack.extend(one for one in inner if isinstance(one, list))
+                stack.extend(one for one in inner if isinstance(one, list))  # pyright: ignore[reportUnknownArgumentType]
             case _:
                 continue
     return needed
@@ -185,11 +185,15 @@ def signals_needed(part: Part) -> dict[str, int]:
 # -- the plain account ----------------------------------------------------------------------------------------------------
 
 
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
 def admits(part: Part, value: Any) -> bool:
     """Whether the part may answer so. Everything but races and limits of time has one answer only."""
     match part:
         case ["do", "hurry", key, _, fails]:
-            return value == f"failed {key}" or (value == f"did {key}" and fails < RETRY.attempts)
+            return bool(value == f"failed {key}" or (value == f"did {key}" and fails < RETRY.attempts))
         case ["do", _, key, _, fails]:
             return bool(value == (f"did {key}" if fails < RETRY.attempts else f"failed {key}"))
         case ["nap", _]:
@@ -197,13 +201,16 @@ def admits(part: Part, value: Any) -> bool:
         case ["take", name]:
             return isinstance(value, str) and value.startswith(name)
         case ["pick", _, *names]:
-            return value == "nothing" or (isinstance(value, str) and value.startswith(tuple(names)))
+            return bool(value == "nothing") or (isinstance(value, str) and value.startswith(tuple(names)))
         case ["seq" | "all" | "group", *parts]:
-            return isinstance(value, list) and len(value) == len(parts) and all(admits(*pair) for pair in zip(parts, value, strict=True))
+            values = _listed(value)
+            return len(values) == len(parts) and all(admits(one, answer) for one, answer in zip(parts, values, strict=True))
         case ["any", *parts]:
-            return isinstance(value, list) and len(value) == 2 and admits(parts[value[0]], value[1])
+            values = _listed(value)
+            return len(values) == 2 and admits(parts[values[0]], values[1])
         case ["limit", _, inner]:
-            return value == ["too late"] or (isinstance(value, list) and value[0] == "in time" and admits(inner, value[1]))
+            values = _listed(value)
+            return values == ["too late"] or (values[:1] == ["in time"] and admits(inner, values[1]))
         case ["tidy", inner, _]:
             return admits(inner, value)
         case ["roll"]:

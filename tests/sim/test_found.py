@@ -46,8 +46,15 @@ async def retry_beside_signals() -> str:
 @asynccontextmanager
 async def served(faults: Mapping[int, Fault], *workflows: Any, unreadable: bool = False) -> AsyncGenerator[tuple[Runtime, FaultyLog]]:
     log = FaultyLog(MemoryLog(), Script(faults))
-    runtime = Runtime(log.carrier(), workflows, clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(4), ownership=OwnsAll("here", 1),
-                      settings=Settings(drain_seconds=0.2))
+    runtime = Runtime(
+        log.carrier(),
+        workflows,
+        clock=SystemClock(),
+        ids=SystemIds(),
+        threads=WorkerThreads(4),
+        ownership=OwnsAll("here", 1),
+        settings=Settings(drain_seconds=0.2),
+    )
     async with runtime.serving():
         yield runtime, log
 
@@ -77,7 +84,7 @@ async def test_an_attempt_that_ended_while_another_append_was_under_way_is_not_b
     async with served({3: Fault("slow_before", 0.06)}, retry_beside_signals) as (runtime, log):
         run = await runtime.start(retry_beside_signals, id="two")
         with anyio.fail_after(5):
-            while len(begun) < 2:
+            while len(begun) < 2:  # noqa: ASYNC110 - the step tells nobody but this list
                 await anyio.sleep(0.001)
             await run.signal("anything")
             result = await run.result()
@@ -91,7 +98,9 @@ async def test_a_log_that_cannot_be_read_for_a_moment_does_not_end_the_runtime()
             return True
 
     log = FaultyLog(MemoryLog(), Moody())
-    runtime = Runtime(log.carrier(), [wait_for_ever], clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(4), ownership=OwnsAll("here", 1))
+    runtime = Runtime(
+        log.carrier(), [wait_for_ever], clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(4), ownership=OwnsAll("here", 1)
+    )
     async with runtime.serving():
         await anyio.wait_all_tasks_blocked()
         log.plan = Script()

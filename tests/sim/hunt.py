@@ -1,0 +1,19 @@
+"""The hunt for a planted bug: the first seed whose history betrays it."""
+
+from __future__ import annotations
+
+from tests.sim.bugs import BUGS
+from tests.sim.play import Played, play_seed
+
+SEEDS_MAX = 2000
+
+
+def play_with(bug: str, seed: int) -> Played:
+    """One seed with a bug planted."""
+    with BUGS[bug]():
+        return play_seed(seed)
+
+
+def first_seed_that_finds(bug: str, seeds: int = SEEDS_MAX) -> int | None:
+    """None where the first `seeds` seeds do not."""
+    return next((seed for seed in range(seeds) if play_with(bug, seed).violations), None)

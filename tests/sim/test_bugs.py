@@ -1,0 +1,19 @@
+"""Planted bugs: each is found within a few hundred seeds, or a checker has gone blind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sim.bugs import BUGS
+from tests.sim.hunt import first_seed_that_finds
+from tests.sim.play import play_seed
+
+SEEDS = 500
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_found_and_is_what_was_found(bug: str) -> None:
+    seed = first_seed_that_finds(bug, SEEDS)
+
+    assert seed is not None
+    assert play_seed(seed).violations == []
