@@ -72,7 +72,8 @@ def test_the_wheel_holds_every_module_and_no_other(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(source)]
     subprocess.run(build, check=True, capture_output=True, timeout=100)
     held = zipfile.ZipFile(next(wheels.glob("perdure-*.whl"))).namelist()
-    expected = {f"perdure/{tree.name(path)}" for path in tree.modules(*tree.ROOMS)} | {"perdure/__init__.py", "perdure/py.typed"}
+    expected = {f"perdure/{tree.name(path)}" for path in tree.modules(*tree.ROOMS)} | {"perdure/py.typed"}
+    expected |= {f"perdure/{path.name}" for path in (tree.ROOT / "perdure").glob("*.py")}
 
     assert {name for name in held if ".dist-info/" not in name} == expected
     assert any(name.endswith("/licenses/LICENSE") for name in held)
