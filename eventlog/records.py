@@ -102,8 +102,11 @@ def verified(stream: str, after: Tail, records: Iterable[Record]) -> Iterator[Re
         if record.stream != stream or record.first != version + 1 or record.previous != digest:
             raise broken(record, f"stream {stream}, version {version + 1}, previous digest {digest.hex()[:12]}",
                          f"stream {record.stream}, version {record.first}, previous digest {record.previous.hex()[:12]}")
-        version, digest = record.last, record.digest
-        yield verify(record)
+        last = record.last
+        if seal(stream, digest, version + 1, last, record.data) != record.digest or last <= version:
+            raise broken(record, "a digest that fits the stored bytes", "other bytes than were once written")
+        version, digest = last, record.digest
+        yield record
 
 
 def broken(record: Record, expected: str, found: str) -> Corrupt:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from ...actors.activation import collector_off
 from ...eventlog.digest import Item, content_digest
 from ...eventlog.errors import Diverged, NotFound
 from ...eventlog.log import Log
@@ -59,10 +60,11 @@ def judge(stream: str, records: Iterable[Record], registry: Registry | None = No
 def fold(stream: str, records: Iterable[Record]) -> RunState:
     """The facts of a run, from the beginning of its stream."""
     facts = RunState()
-    for record in verified(stream, EMPTY, records):
-        batch = CODEC.decode(record.data)
-        for event in batch.events:
-            evolve(facts, event, batch.at)
+    with collector_off():
+        for record in verified(stream, EMPTY, records):
+            batch = CODEC.decode(record.data)
+            for event in batch.events:
+                evolve(facts, event, batch.at)
     return facts
 
 
@@ -72,7 +74,8 @@ def drive(run: str, facts: RunState, registry: Registry | None) -> tuple[bool | 
     if workflow is None:
         return None, {}
     try:
-        machine = outside_loop(revive, run, workflow, facts)
+        with collector_off():
+            machine = outside_loop(revive, run, workflow, facts)
     except Diverged as difference:
         return False, difference.parts()
     outside_loop(machine.close)

@@ -48,8 +48,11 @@ class Weather(Struct, frozen=True):
     @classmethod
     def swarm(cls, dice: Random) -> Weather:
         """A choice of faults: each world has some and lacks others, because a fault that never rests hides what others would show."""
+        log = {what: _between(dice, rates) for what, rates in LOG_RATES.items() if dice.random() < 0.5}
+        if "torn_tail" in log:
+            log["slow_before"] = 0.6  # only a slow log has batches, and only a batch can be torn
         return cls(
-            log={what: _between(dice, rates) for what, rates in LOG_RATES.items() if dice.random() < 0.5},
+            log=log,
             nodes={what: _between(dice, rates) for what, rates in NODE_RATES.items() if dice.random() < 0.5},
             unreadable=dice.random() * 0.1 if dice.random() < 0.4 else 0.0,
             lost_answers=dice.random() * 0.2 if dice.random() < 0.5 else 0.0,
