@@ -48,7 +48,7 @@ class Weather(Struct, frozen=True):
     @classmethod
     def swarm(cls, dice: Random) -> Weather:
         """A choice of faults: each world has some and lacks others, because a fault that never rests hides what others would show."""
-        log = {what: _between(dice, rates) for what, rates in LOG_RATES.items() if dice.random() < 0.5}
+        log: dict[What, float] = {what: _between(dice, rates) for what, rates in LOG_RATES.items() if dice.random() < 0.5}
         if "torn_tail" in log:
             log["slow_before"] = 0.6  # only a slow log has batches, and only a batch can be torn
         return cls(
