@@ -46,11 +46,8 @@ class Performer:
     def cancel(self, stream: str, id: str) -> None:
         self._connected().cancel(stream, id)
 
-    def cancel_all(self, stream: str) -> None:
-        self._connected().cancel_all(stream)
-
     def lost(self, stream: str) -> None:
-        self._connected().cancel_all(stream)
+        self._connected().lose(stream)
         for promise in self._waiting.pop(stream, ()):
             promise.breaks(Unavailable("another node owns the run now", who=stream, instead="ask again: the request goes to its owner"))
 

@@ -44,6 +44,10 @@ class Job(Struct, gc=False, eq=False):
     scope: anyio.CancelScope | None = None
     """That of the worker, while the attempt runs."""
     unwanted: bool = False
+    lost: bool = False
+    """Another node has the run, so its end is no news; until it has ended, nothing is begun in its place."""
+    again: Job | None = None
+    """What is to be begun in its place, because the run came back."""
 
 
 class Pool:
@@ -99,7 +103,11 @@ class Pool:
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
         """Perform an attempt as soon as a worker is free, unless it is in flight already."""
         key = (stream, id)
-        if key in self._flying or self.stopping:
+        if self.stopping:
+            return
+        if (flying := self._flying.get(key)) is not None:
+            if flying.lost:
+                flying.again = Job(stream, id, attempt, call)
             return
         job = self._flying[key] = Job(stream, id, attempt, call)
         self._queue.append(job)
@@ -114,9 +122,11 @@ class Pool:
         if job.scope is not None:
             job.scope.cancel()
 
-    def cancel_all(self, stream: str) -> None:
-        for key in [key for key in self._flying if key[0] == stream]:
-            self.cancel(*key)
+    def lose(self, stream: str) -> None:
+        """Another node performs the steps of the stream from now on: end what is in flight here, and tell nobody."""
+        for job in [job for job in self._flying.values() if job.stream == stream]:
+            job.lost = True
+            self.cancel(stream, job.id)
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
@@ -186,12 +196,15 @@ class Pool:
                     raise
                 self._broke(job, started, failure_of(error), step.retry)
                 return
-            if job.unwanted:
+            if job.lost:
+                self._land(job)
+            elif job.unwanted:
                 self._broke(job, started, Failure("Cancelled", "the run no longer wants the step"), None)
             else:
                 self._broke(job, started, _timed_out(step.timeout), step.retry)
             raise
         else:
+            job.again = None
             self._land(job)
             self.post(job.stream, StepCompleted(job.id, job.attempt, outcome[0], started, now(), self.owner))
 
@@ -213,11 +226,17 @@ class Pool:
         return value
 
     def _broke(self, job: Job, started: int, failure: Failure, retry: Retry | None) -> None:
+        job.again = None
         self._land(job)
         self.post(job.stream, StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry))
 
     def _land(self, job: Job) -> None:
-        del self._flying[job.stream, job.id]
+        key = (job.stream, job.id)
+        del self._flying[key]
+        if job.again is not None and not self.stopping:
+            self._flying[key] = job.again
+            self._queue.append(job.again)
+            self._call_worker()
         if self._quiet is not None and not self._flying:
             self._quiet.set()
 

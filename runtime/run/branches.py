@@ -69,7 +69,9 @@ class Branch:
 class Group:
     """Branches that end together: those of a gather, a first_of or a task group."""
 
-    __slots__ = ("cancel", "failing", "first", "id", "joining", "keep_errors", "left", "members", "names", "open", "parent", "winner")
+    __slots__ = (
+        "cancel", "failing", "first", "id", "joining", "keep_errors", "left", "members", "names", "open", "parent", "taken", "winner",
+    )  # fmt: skip
 
     def __init__(self, id: str, parent: Branch, *, first: bool = False, keep_errors: bool = False, open: bool = False) -> None:  # noqa: A002
         self.id = id
@@ -84,6 +86,8 @@ class Group:
         """Members that have not ended."""
         self.winner: Branch | None = None
         """The first to end (first_of), or the first to fail."""
+        self.taken: Any = None
+        """The signal that decided a race: the parent's once it goes on, given back where it is cancelled before."""
         self.cancel: Cancelled | None = None
         """What the parent is to see once all have ended, because it was itself cancelled."""
         self.failing = False

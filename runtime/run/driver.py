@@ -149,10 +149,11 @@ class Machine:
         ready, given, left = self.ready, self.given, EFFECTS_PER_REST_MAX
         while ready:
             branch, value, error = ready.popleft()
-            if given:
-                given.pop(branch, None)
+            taken = given.pop(branch, None) if given else None
             coroutine = branch.coroutine
             if coroutine is None:
+                if taken is not None and branch.group is not None:
+                    groups.decided_by(branch.group, taken)
                 self.end(branch, value, error)
                 continue
             if (left := left - 1) < 0:
@@ -267,17 +268,21 @@ class Machine:
         self._receive(branch, listening.pop(branch), arrival.value)
 
     def give_back(self, branch: Branch) -> bool:
-        """Take a signal from a branch that has not gone on with it: the next who waits gets it, or it is the first in the inbox again."""
+        """Take a signal from a branch that has not gone on with it; False where it has none."""
         if branch not in self.given:
             return False
-        effect, value = self.given.pop(branch)
+        taken = self.given.pop(branch)
         self.ready.remove(next(entry for entry in self.ready if entry[0] is branch))
+        self.put_back(*taken)
+        return True
+
+    def put_back(self, effect: SignalWait[Any], value: Raw) -> None:
+        """A signal that nobody went on with: the next who waits gets it, or it is the first in the inbox again."""
         if listening := self.listeners.get(effect.name):
             other = next(iter(listening))
             self._receive(other, listening.pop(other), value)
         else:
             self.inbox.setdefault(effect.name, deque()).appendleft(value)
-        return True
 
     def _receive(self, branch: Branch, effect: SignalWait[Any], value: Raw) -> None:
         self.given[branch] = (effect, value)

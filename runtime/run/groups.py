@@ -129,14 +129,24 @@ def ended(machine: Machine, group: Group, member: Branch) -> None:
         _finish(machine, group)
 
 
+def decided_by(group: Group, taken: Any) -> None:
+    """A signal decides a race: until the parent goes on with that, it can be given back."""
+    if group.first and group.winner is None and group.cancel is None and not group.failing:
+        group.taken = taken
+
+
 def _finish(machine: Machine, group: Group) -> None:
     parent = group.parent
     if parent.waiting is not group:
         return
     winner = group.winner
     if group.cancel is not None:
+        if group.taken is not None:
+            machine.put_back(*group.taken)
         machine.resume(parent, None, group.cancel)
     elif winner is not None and group.first:
+        if group.taken is not None:
+            machine.given[parent] = group.taken
         machine.resume(parent, First(winner.place, winner.value), winner.error)
     elif winner is not None and not group.open:
         machine.resume(parent, None, winner.error)

@@ -26,7 +26,7 @@ NODE_RATES: Mapping[str, tuple[float, float]] = {
     "stop": (0.01, 0.08),
     "pause": (0.02, 0.15),
     "jump": (0.02, 0.2),
-    "usurp": (0.02, 0.3),
+    "usurp": (0.02, 3.0),
 }
 """Faults of a whole node, per second of the world's time."""
 

@@ -17,6 +17,7 @@ from perdure.eventlog.faults import Fault, FaultyLog, Script
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.engine import Runtime
 from perdure.runtime.settings import Settings
+from tests.runtime.serving import until
 
 pytestmark = pytest.mark.anyio
 
@@ -138,3 +139,71 @@ async def test_a_start_repeated_under_another_command_is_answered_with_the_versi
         await run.terminate()
 
     assert again.version == 1
+
+
+@perdure.step
+async def hard_to_stop() -> str:
+    begun.append("begun")
+    try:
+        await anyio.sleep(0.05)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.05)
+    return "done"
+
+
+@perdure.workflow
+async def one_step() -> str:
+    return await hard_to_stop()
+
+
+class Flapping:
+    """Ownership that is lost and comes back."""
+
+    owner = "here"
+    now: int | None = 1
+
+    def epoch(self, stream: str) -> int | None:
+        return self.now
+
+
+async def test_a_run_that_is_lost_and_comes_back_while_its_step_ends_is_performed_again() -> None:
+    begun.clear()
+    ownership = Flapping()
+    carrier = MemoryLog().carrier()
+    runtime = Runtime(carrier, [one_step], clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(4), ownership=ownership)
+    async with runtime.serving():
+        run = await runtime.start(one_step, id="six")
+        with anyio.fail_after(5):
+            await until(lambda: bool(begun))
+            ownership.now = None
+            with pytest.raises(perdure.Unavailable):
+                await run.look()
+            ownership.now = 3
+            await run.look()
+            result = await run.result()
+
+    assert (result, begun) == ("done", ["begun", "begun"])
+
+
+@perdure.workflow
+async def races_in_races() -> list[str]:
+    await perdure.signal("go")
+    inner = perdure.first_of(perdure.signal("red", str), perdure.signal("never", str))
+    first = await perdure.first_of(inner, in_turn(perdure.signal("blue", str)))
+    return [str(first.value), await perdure.signal("red", str)]
+
+
+async def in_turn(work: Any) -> Any:
+    return await work
+
+
+async def test_a_race_that_a_signal_won_gives_it_back_when_an_outer_race_is_lost() -> None:
+    async with served({}, races_in_races) as (runtime, _):
+        run = await runtime.start(races_in_races, id="seven")
+        for name, value in (("red", "red 1"), ("blue", "blue 1"), ("go", None)):
+            await run.signal(name, value)
+        with anyio.fail_after(5):
+            result = await run.result()
+
+    assert result == ["blue 1", "red 1"]
