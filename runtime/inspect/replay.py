@@ -15,9 +15,10 @@ from ...eventlog.records import EMPTY, Record, verified
 from ...eventlog.streams import parts_of
 from ..authoring.workflows import Registry
 from ..run.events import CODEC
+from ..run.evolve import evolve
 from ..run.replay import revive
 from ..run.shell import outside_loop
-from ..run.state import Outcome, RunState, evolve, state_digest
+from ..run.state import Outcome, RunState, state_digest
 
 
 class Verdict(Struct, frozen=True, omit_defaults=True):

@@ -20,15 +20,18 @@ from msgspec import Raw
 from ...eventlog.codec import Event
 from ...eventlog.errors import Bug, Diverged, Invalid
 from ..authoring.driving import DRIVER
-from ..authoring.effects import CLOSING_REFUSALS, Effect, SignalWait, Sleep, StepCall
-from ..authoring.errors import Cancelled, StepError, failure_of, raised
+from ..authoring.effects import CLOSING_REFUSALS, Effect, SignalWait, StepCall
+from ..authoring.errors import Cancelled, StepError, failure_of
 from ..authoring.values import Shape
 from ..authoring.workflows import Workflow
 from . import events as ev
-from . import groups
+from . import groups, signals, steps, timers
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
 from .state import Arrival, CancelAsked, Fired, Outcome, RunState, Signalled
+from .steps import ask_step
+
+NOBODY: tuple[None, None] = (None, None)
 
 EFFECTS_PER_REST_MAX = 100_000
 """What a workflow may await between two rests before it counts as one that never rests."""
@@ -68,7 +71,7 @@ class Machine:
         self.current: Branch | None = None
         self.root: Branch | None = None
         self._now = 0
-        self._cancelled = False
+        self.cancelling = False
 
     # -- what the shell calls ------------------------------------------------------------------------------------------
 
@@ -87,17 +90,7 @@ class Machine:
         """Hand the code what arrived, and run it to rest."""
         self._now = max(at, self._now)
         self.fed += 1
-        if type(arrival) is Outcome:
-            self._outcome(arrival)
-        elif type(arrival) is Fired:
-            wait = self.waits.pop(arrival.id, None)
-            if wait is not None:
-                groups.fired(self, *wait)
-        elif type(arrival) is Signalled:
-            self._signalled(arrival)
-        elif type(arrival) is CancelAsked and not self._cancelled and self.root is not None:
-            self._cancelled = True
-            groups.cancel(self, self.root, Cancelled())
+        TAKE[type(arrival)](self, arrival)
         self._to_rest()
 
     def take_wishes(self) -> list[Event]:
@@ -174,7 +167,7 @@ class Machine:
                 self.end(branch, None, raised_error)
             else:
                 if branch.pending is None and type(asked) is StepCall:
-                    self.ask_step(branch, asked)  # pyright: ignore[reportUnknownArgumentType] # a StepCall of anything
+                    ask_step(self, branch, asked)  # pyright: ignore[reportUnknownArgumentType] # a StepCall of anything
                 else:
                     self._asked(branch, asked)
         self.current = None
@@ -194,7 +187,7 @@ class Machine:
 
     def ask(self, branch: Branch, effect: Effect[Any]) -> None:
         """Begin what a branch awaits."""
-        handler = _ASK[type(effect)]
+        handler = ASK[type(effect)]
         if branch.pending is not None and groups.interrupts(branch, effect):
             error, branch.pending = branch.pending, None
             self.ready.append((branch, None, error))
@@ -222,7 +215,7 @@ class Machine:
         self.wishes.append(self.ending)
 
     def _ending(self, value: Any, error: BaseException | None) -> Event:
-        if self._cancelled:
+        if self.cancelling:
             return ev.RunCancelled()
         if error is not None:
             return ev.RunFailed("step" if isinstance(error, StepError) else "code", failure_of(error))
@@ -231,105 +224,22 @@ class Machine:
         except Invalid as unfit:
             return ev.RunFailed("code", failure_of(unfit))
 
-    # -- arrivals ------------------------------------------------------------------------------------------------------
-
-    def _outcome(self, arrival: Outcome) -> None:
-        wait = self.waits.pop(arrival.id, None)
-        if wait is None:
-            return
-        branch, effect = wait
-        self.fresh.pop(arrival.id, None)
-        if arrival.error is not None:
-            self.resume(branch, None, raised(effect.step.name, arrival.error, effect.step.raises))
-            return
-        known = effect.outcome
-        if known is not None and known[0] is arrival.value:
-            self.resume(branch, known[1])
-            return
-        try:
-            value = effect.step.returns.decode(arrival.value)
-        except Invalid as unfit:
-            raise Diverged(
-                unfit.message,
-                who=f"run {self.run!r}, {unfit.who}",
-                where=f"{arrival.id} {unfit.where}",
-                expected=unfit.expected,
-                found=unfit.found,
-                instead=unfit.instead,
-            ) from unfit
-        self.resume(branch, value)
-
-    def _signalled(self, arrival: Signalled) -> None:
-        listening = self.listeners.get(arrival.name)
-        if not listening:
-            self.inbox.setdefault(arrival.name, deque()).append(arrival.value)
-            return
-        branch = next(iter(listening))
-        self._receive(branch, listening.pop(branch), arrival.value)
-
-    def give_back(self, branch: Branch) -> bool:
-        """Take a signal from a branch that has not gone on with it; False where it has none."""
-        if branch not in self.given:
-            return False
-        taken = self.given.pop(branch)
-        self.ready.remove(next(entry for entry in self.ready if entry[0] is branch))
-        self.put_back(*taken)
-        return True
-
-    def put_back(self, effect: SignalWait[Any], value: Raw) -> None:
-        """A signal that nobody went on with: the next who waits gets it, or it is the first in the inbox again."""
-        if listening := self.listeners.get(effect.name):
-            other = next(iter(listening))
-            self._receive(other, listening.pop(other), value)
-        else:
-            self.inbox.setdefault(effect.name, deque()).appendleft(value)
-
-    def _receive(self, branch: Branch, effect: SignalWait[Any], value: Raw) -> None:
-        self.given[branch] = (effect, value)
-        try:
-            self.resume(branch, effect.shape.decode(value))
-        except Invalid as unfit:
-            self.resume(branch, None, unfit)
-
     # -- effects -------------------------------------------------------------------------------------------------------
 
-    def ask_step(self, branch: Branch, effect: StepCall[Any]) -> None:
-        id = f"{branch.path}{branch.ordinal}"
-        branch.ordinal += 1
+    def wait_for(self, id: str, branch: Branch, effect: Any) -> None:
+        """The branch waits for what has this id: an arrival that names it ends the wait, and `drop` takes it back."""
         branch.waiting = effect
         self.waits[id] = (branch, effect)
-        self.fresh[id] = effect
-        self.wishes.append(ev.StepScheduled(id, effect.step.name, effect.raw))
-
-    def ask_sleep(self, branch: Branch, effect: Sleep) -> None:
-        due = effect.until if effect.until is not None else self._now + (effect.duration or 0)
-        self.set_timer(branch, effect, due)
-
-    def set_timer(self, branch: Branch, effect: Any, due: int) -> str:
-        id = branch.next_id()
-        branch.waiting = effect
-        self.waits[id] = (branch, effect)
-        self.wishes.append(ev.TimerSet(id, due))
-        return id
-
-    def ask_signal(self, branch: Branch, effect: SignalWait[Any]) -> None:
-        branch.next_id()
-        branch.waiting = effect
-        waiting = self.inbox.get(effect.name)
-        if waiting:
-            self._receive(branch, effect, waiting.popleft())
-        else:
-            self.listeners.setdefault(effect.name, {})[branch] = effect
 
     def abandon(self, branch: Branch) -> bool:
         """Take back what a branch waits for outside; False where it waits for none of that."""
         effect = branch.waiting
-        if isinstance(effect, SignalWait):
-            del self.listeners[effect.name][branch]
+        if type(effect) is SignalWait:
+            signals.abandon(self, branch, effect)  # pyright: ignore[reportUnknownArgumentType] # a SignalWait of anything
             return True
-        if not isinstance(effect, StepCall | Sleep):
-            return False
         id = f"{branch.path}{branch.ordinal - 1}"
+        if self.waits.get(id, NOBODY)[1] is not effect:
+            return False
         self.drop(id)
         return True
 
@@ -356,9 +266,25 @@ def _close(branch: Branch) -> None:
         return
 
 
-_ASK: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
-    StepCall: Machine.ask_step,
-    Sleep: Machine.ask_sleep,
-    SignalWait: Machine.ask_signal,
+def cancelled(machine: Machine, arrival: CancelAsked) -> None:
+    """Somebody wants the run to end: `Cancelled` is raised at every current await, once."""
+    if not machine.cancelling and machine.root is not None:
+        machine.cancelling = True
+        groups.cancel(machine, machine.root, Cancelled())
+
+
+ASK: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
+    StepCall: ask_step,
+    SignalWait: signals.ask_signal,
+    **timers.ASKS,
     **groups.ASKS,
 }
+"""What the code may await, and how it begins."""
+
+TAKE: Mapping[type, Callable[[Machine, Any], None]] = {
+    Outcome: steps.arrived,
+    Fired: timers.arrived,
+    Signalled: signals.arrived,
+    CancelAsked: cancelled,
+}
+"""What may arrive, and who takes it."""

@@ -1,4 +1,4 @@
-"""How groups of branches begin, end and are cancelled, and how scopes of time do.
+"""How groups of branches begin, end and are cancelled.
 
 Cancellation is an edge: `Cancelled` is raised once at what a branch awaits now; a branch that waits for a group sees it
 when the group's members, cancelled first and in the order of their paths, have ended.
@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...eventlog.errors import Invalid
-from ..authoring.effects import CloseScope, Effect, JoinGroup, JoinTask, OpenGroup, OpenScope, Sleep, Together
+from ..authoring.effects import CloseScope, Effect, JoinGroup, JoinTask, OpenGroup, Together
 from ..authoring.errors import Cancelled
 from ..authoring.groups import First
+from . import signals
 from .branches import Branch, Group
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _finish(machine: Machine, group: Group) -> None:
     winner = group.winner
     if group.cancel is not None:
         if group.taken is not None:
-            machine.put_back(*group.taken)
+            signals.put_back(machine, *group.taken)
         machine.resume(parent, None, group.cancel)
     elif winner is not None and group.first:
         if group.taken is not None:
@@ -162,7 +163,7 @@ def cancel(machine: Machine, branch: Branch, error: Cancelled) -> None:
     waiting = branch.waiting
     if branch.ended:
         return
-    if waiting is None and machine.give_back(branch):
+    if waiting is None and signals.give_back(machine, branch):
         machine.resume(branch, None, error)
     elif waiting is None or (isinstance(waiting, Group) and waiting.cancel is not None):
         branch.pending = branch.pending or error
@@ -184,32 +185,6 @@ def _cancel_members(machine: Machine, group: Group) -> None:
         cancel(machine, member, Cancelled())
 
 
-# -- scopes of time ----------------------------------------------------------------------------------------------------
-
-
-def ask_scope(machine: Machine, branch: Branch, effect: OpenScope) -> None:
-    effect.scope.timer = machine.set_timer(branch, effect, machine.time() + effect.duration)
-    machine.resume(branch, None)
-
-
-def ask_close_scope(machine: Machine, branch: Branch, effect: CloseScope) -> None:
-    scope = effect.scope
-    if not scope.expired:
-        machine.drop(scope.timer)
-    elif branch.pending is not None and branch.pending.source is scope:
-        branch.pending = None
-    machine.resume(branch, None)
-
-
-def fired(machine: Machine, branch: Branch, effect: Any) -> None:
-    """A timer of the code is due: a sleep ends, or a scope's time is up."""
-    if isinstance(effect, Sleep):
-        machine.resume(branch, None)
-        return
-    effect.scope.expired = True
-    cancel(machine, branch, Cancelled(effect.scope))
-
-
 def interrupts(branch: Branch, effect: Effect[Any]) -> bool:
     """Whether a pending cancellation strikes at this await: leaving a block is never interrupted."""
     return not isinstance(effect, CloseScope | JoinGroup)
@@ -220,6 +195,4 @@ ASKS: Mapping[type, Callable[[Any, Branch, Any], None]] = {
     OpenGroup: ask_group,
     JoinGroup: ask_join,
     JoinTask: ask_task,
-    OpenScope: ask_scope,
-    CloseScope: ask_close_scope,
 }

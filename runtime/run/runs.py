@@ -22,9 +22,10 @@ from . import commands as cmd
 from . import events as ev
 from .decide import DECIDE
 from .driver import Machine
+from .evolve import EVOLVE
 from .replay import revive, too_deep, wishes_of
 from .shell import outside_loop
-from .state import ENDED, EVOLVE, RunState, canonical, restore
+from .state import ENDED, RunState, canonical, restore
 
 NEVER = 1 << 62
 
@@ -86,7 +87,7 @@ class Run:
         """A heap of the timers; stale entries are dropped when they surface."""
         heapify(self.dues)
         self.coming: deque[Event] = deque()
-        """Timers found due together: each fires when the code has answered the one before, as the script counts arrivals one by one."""
+        """Events decided together: each is recorded when the code has answered the one before, as the script counts arrivals one by one."""
 
     @property
     def id(self) -> str:
@@ -103,11 +104,11 @@ class Run:
         return NEVER
 
     def next_coming(self) -> Sequence[Event]:
-        """The next of the timers found due together that is still wanted."""
+        """The next of the events decided together; a timer that is no longer wanted does not fire."""
         while self.coming:
-            fired = self.coming.popleft()
-            if isinstance(fired, ev.TimerFired) and fired.id in self.facts.timers:
-                return (fired,)
+            event = self.coming.popleft()
+            if not isinstance(event, ev.TimerFired) or event.id in self.facts.timers:
+                return (event,)
         return ()
 
     def next_due(self) -> int | None:

@@ -21,7 +21,8 @@ from perdure.eventlog.records import Record
 from perdure.eventlog.streams import parts_of
 from perdure.runtime.inspect.replay import drive, judge
 from perdure.runtime.run.events import CODEC
-from perdure.runtime.run.state import RunState, canonical, evolve, restore, state_digest
+from perdure.runtime.run.evolve import evolve
+from perdure.runtime.run.state import RunState, canonical, restore, state_digest
 from tests.corpus.cases import REGISTRY
 
 LOOPS: dict[str, tuple[str, dict[str, Any]]] = {

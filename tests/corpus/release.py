@@ -27,7 +27,8 @@ from perdure.runtime.authoring.workflows import Workflow
 from perdure.runtime.engine import Runtime
 from perdure.runtime.requests import AnyRequest, CancelRun, SignalRun, StartRun, TerminateRun
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.state import RunState, evolve
+from perdure.runtime.run.evolve import evolve
+from perdure.runtime.run.state import RunState
 from perdure.runtime.settings import Settings
 from tests.corpus.gate import GATE, Gate, GatedThreads
 from tests.corpus.virtual import START, VirtualClock

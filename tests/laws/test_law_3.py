@@ -22,13 +22,14 @@ from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.decide import decide
+from perdure.runtime.run.evolve import evolve
 from perdure.runtime.run.runs import Run, Runs
 from perdure.runtime.run.shell import outside_loop
-from perdure.runtime.run.state import RunState, canonical, evolve, restore
+from perdure.runtime.run.state import RunState, canonical, restore
 from tests.house.tree import ROOT, modules, name, parse
 
 PURE = [
-    *(f"runtime/run/{module}.py" for module in ("decide", "state", "driver", "groups", "branches", "replay", "events", "commands")),
+    *(name(path) for path in modules("runtime") if name(path).startswith("runtime/run/") and path.name not in {"runs.py", "shell.py"}),
     *(name(path) for path in modules("runtime") if name(path).startswith("runtime/authoring/")),
     *(f"eventlog/{module}.py" for module in ("codec", "records", "guard", "streams", "digest", "errors", "snapshots")),
 ]
@@ -53,7 +54,7 @@ def imports(path: Path) -> Iterator[tuple[Path | None, str]]:
         elif isinstance(node, ast.ImportFrom):
             base = path.parents[node.level - 1].joinpath(*(node.module or "").split(".") if node.module else ())
             inside = [base / f"{alias.name}.py" for alias in node.names]
-            files = [file for file in inside if file.is_file()] or [base.with_suffix(".py")]
+            files = [file for file in inside if file.is_file()] or [base / "__init__.py" if base.is_dir() else base.with_suffix(".py")]
             yield from ((file, file.stem) for file in files)
 
 

@@ -14,8 +14,10 @@ from perdure.actors.settings import Settings as ActorSettings
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.decide import SIGNALS_MAX, decide
-from perdure.runtime.run.state import RunState, evolve
+from perdure.runtime.run.decide import decide
+from perdure.runtime.run.decide.messages import SIGNALS_MAX
+from perdure.runtime.run.evolve import evolve
+from perdure.runtime.run.state import RunState
 from perdure.runtime.settings import Settings
 from tests.actors.account import Move, WatchedLog, opened
 from tests.laws.node import PATIENCE, Bench, events_of, node, rest, until

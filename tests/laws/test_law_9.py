@@ -17,7 +17,8 @@ from perdure.eventlog.codec import Codec, Event
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import EMPTY, Append, sealed
 from perdure.runtime.run.events import CODEC, RUN_EVENTS, Recovered, RunStarted
-from perdure.runtime.run.state import RunState, canonical, evolve
+from perdure.runtime.run.evolve import evolve
+from perdure.runtime.run.state import RunState, canonical
 from tests.laws.node import PATIENCE, node, stream
 
 NAMES = {

@@ -23,7 +23,8 @@ from perdure.adapters.sqlite.lock import locked
 from perdure.eventlog.errors import PerdureError
 from perdure.runtime.authoring.errors import Failure
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.state import RunState, evolve
+from perdure.runtime.run.evolve import evolve
+from perdure.runtime.run.state import RunState
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "errors.toml"

@@ -16,6 +16,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import EMPTY, Append, Tail, sealed
 from perdure.runtime.authoring.effects import SignalWait
 from perdure.runtime.authoring.steps import Attempt
+from perdure.runtime.run import signals
 from perdure.runtime.run.branches import Branch
 from perdure.runtime.run.driver import Machine
 from perdure.runtime.run.runs import NEVER, Run, Runs
@@ -140,10 +141,10 @@ def signal_eaten_by_a_loser() -> Generator[None]:
 def signal_kept_by_a_loser() -> Generator[None]:
     """A branch that was handed a signal in the turn in which it lost its race does not give it back."""
 
-    def give_back(self: Machine, branch: Branch) -> bool:
+    def give_back(machine: Machine, branch: Branch) -> bool:
         return False
 
-    with patch.object(Machine, "give_back", give_back):
+    with patch.object(signals, "give_back", give_back):
         yield
 
 

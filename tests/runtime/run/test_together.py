@@ -16,7 +16,8 @@ from perdure.runtime.authoring.errors import failure_of
 from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.inspect.replay import replay
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.state import RunState, canonical, evolve, restore
+from perdure.runtime.run.evolve import evolve
+from perdure.runtime.run.state import RunState, canonical, restore
 from perdure.runtime.settings import Settings
 
 SECOND = timedelta(seconds=1)

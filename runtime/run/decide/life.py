@@ -1,0 +1,55 @@
+"""The life of a run: may it begin, be cancelled, be ended?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ....eventlog.codec import Event
+from ....eventlog.errors import Refused
+from .. import commands as cmd
+from .. import events as ev
+from ..state import RunState
+from .asking import NONE, must_exist, must_live, shown
+
+
+def _start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
+    if state.phase == "new":
+        return [ev.RunStarted(command.workflow, command.version, command.input, command.seed, command.command)]
+    if (state.workflow, bytes(state.input)) != (command.workflow, bytes(command.input)):
+        raise Refused(
+            "the id belongs to another run",
+            who=f"run of workflow {state.workflow!r}",
+            where="start",
+            expected=f"the input it was started with: {shown(state.input)}",
+            found=f"workflow {command.workflow!r} with {shown(command.input)}",
+            instead="choose another id, or start with the same input to get that run",
+        )
+    return NONE
+
+
+def _cancel(state: RunState, command: cmd.Cancel, now: int) -> Sequence[Event]:
+    if command.command in state.commands or state.cancelling:
+        return NONE
+    must_live(state, "cancel")
+    return [ev.CancelRequested(command.reason, command.command)]
+
+
+def _terminate(state: RunState, command: cmd.Terminate, now: int) -> Sequence[Event]:
+    if command.command in state.commands:
+        return NONE
+    must_live(state, "terminate")
+    return [ev.RunTerminated(command.reason, command.command)]
+
+
+def _look(state: RunState, command: cmd.Look, now: int) -> Sequence[Event]:
+    must_exist(state)
+    return NONE
+
+
+DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
+    cmd.Start: _start,
+    cmd.Cancel: _cancel,
+    cmd.Terminate: _terminate,
+    cmd.Look: _look,
+}

@@ -1,0 +1,40 @@
+"""What a run waits for besides steps: timers, signals, the wish that it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ....eventlog.codec import Event
+from .. import events as ev
+from ..state import CancelAsked, Fired, Line, RunState, Signalled, json_of
+from .arriving import arrive, remember
+
+
+def _timer_set(state: RunState, event: ev.TimerSet, at: int) -> None:
+    state.timers[event.id] = event.due
+    state.script.append(Line(state.delivered, "timer", event.id, "", json_of(event.due)))
+
+
+def _timer_fired(state: RunState, event: ev.TimerFired, at: int) -> None:
+    if state.timers.pop(event.id, None) is not None:
+        arrive(state, Fired(at, event.id))
+
+
+def _signalled(state: RunState, event: ev.SignalReceived, at: int) -> None:
+    remember(state, event.command)
+    arrive(state, Signalled(at, event.name, event.value.copy()))
+
+
+def _cancel_requested(state: RunState, event: ev.CancelRequested, at: int) -> None:
+    remember(state, event.command)
+    state.cancelling, state.reason = state.length, event.reason
+    arrive(state, CancelAsked(at))
+
+
+EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
+    ev.TimerSet: _timer_set,
+    ev.TimerFired: _timer_fired,
+    ev.SignalReceived: _signalled,
+    ev.CancelRequested: _cancel_requested,
+}

@@ -1,0 +1,51 @@
+"""How the code asks for a step, and what it is given for its outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...eventlog.errors import Diverged, Invalid
+from ..authoring.effects import StepCall
+from ..authoring.errors import raised
+from . import events as ev
+from .branches import Branch
+from .state import Outcome
+
+if TYPE_CHECKING:
+    from .driver import Machine
+
+
+def ask_step(machine: Machine, branch: Branch, effect: StepCall[Any]) -> None:
+    id = f"{branch.path}{branch.ordinal}"
+    branch.ordinal += 1
+    branch.waiting = effect
+    machine.waits[id] = (branch, effect)
+    machine.fresh[id] = effect
+    machine.wishes.append(ev.StepScheduled(id, effect.step.name, effect.raw))
+
+
+def arrived(machine: Machine, arrival: Outcome) -> None:
+    wait = machine.waits.pop(arrival.id, None)
+    if wait is None:
+        return
+    branch, effect = wait
+    machine.fresh.pop(arrival.id, None)
+    if arrival.error is not None:
+        machine.resume(branch, None, raised(effect.step.name, arrival.error, effect.step.raises))
+        return
+    known = effect.outcome
+    if known is not None and known[0] is arrival.value:
+        machine.resume(branch, known[1])
+        return
+    try:
+        value = effect.step.returns.decode(arrival.value)
+    except Invalid as unfit:
+        raise Diverged(
+            unfit.message,
+            who=f"run {machine.run!r}, {unfit.who}",
+            where=f"{arrival.id} {unfit.where}",
+            expected=unfit.expected,
+            found=unfit.found,
+            instead=unfit.instead,
+        ) from unfit
+    machine.resume(branch, value)
