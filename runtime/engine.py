@@ -26,7 +26,9 @@ from .perform.pool import Pool
 from .perform.ports import Ids, Threads
 from .requests import AnyReply, AnyRequest, Applied, AwaitRun, CancelRun, Declined, LookAtRun, SignalRun, StartRun, TerminateRun
 from .run import commands as cmd
-from .run.runs import Run, Runs, Standing
+from .run.live import Run
+from .run.performing import Standing
+from .run.runs import Runs
 from .run.shell import outside_loop
 from .run.state import ENDED
 from .settings import Settings

@@ -21,7 +21,8 @@ from ...eventlog.streams import stream_of
 from ...runtime.authoring.effects import StepCall
 from ...runtime.authoring.workflows import Registry, Workflow
 from ...runtime.run.commands import Command
-from ...runtime.run.runs import Runs, Standing
+from ...runtime.run.performing import Standing
+from ...runtime.run.runs import Runs
 from ..compose import carrier_of
 from ..system.clock import SystemClock, owner
 from .looking import records_of

@@ -12,7 +12,8 @@ from ...eventlog.log import Summary
 from ...eventlog.records import EMPTY, Head, Record, Tail, verified
 from ...eventlog.streams import parts_of
 from ...runtime.authoring.workflows import Registry
-from ...runtime.run.runs import Run, Runs
+from ...runtime.run.live import Run
+from ...runtime.run.runs import Runs
 from ..sqlite.open import open_sqlite
 from ..sqlite.reader import Reader
 from .messages import Performs

@@ -14,7 +14,7 @@ from ...eventlog.errors import Bug, Unavailable
 from ..authoring.effects import StepCall
 from ..run.commands import StepBroke
 from ..run.events import StepCompleted
-from ..run.runs import Standing
+from ..run.performing import Standing
 from .alarm import Alarm
 from .pool import Pool
 

@@ -2,119 +2,29 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from heapq import heapify, heappop, heappush
-from typing import Any, Protocol
+from heapq import heappush
+from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
 
 from ...actors.kind import Kind
 from ...eventlog.codec import Event
 from ...eventlog.errors import Diverged
 from ...eventlog.records import Head
-from ...eventlog.streams import parts_of
-from ..authoring.effects import StepCall
-from ..authoring.errors import Failure
 from ..authoring.workflows import Registry, Workflow
 from . import commands as cmd
 from . import events as ev
 from .decide import DECIDE
 from .driver import Machine
 from .evolve import EVOLVE
+from .live import NEVER, Run
+from .performing import Performing, Standing
 from .replay import revive, too_deep, wishes_of
 from .shell import outside_loop
 from .state import ENDED, RunState, canonical, restore
 
-NEVER = 1 << 62
-
 _encode = msgspec.json.Encoder(order="deterministic").encode
-
-
-class Performing(Protocol):
-    """Where effects are performed; what becomes of them comes back as commands."""
-
-    def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
-        """Perform an attempt of a step, unless it is in flight already."""
-        ...
-
-    def start_again(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
-        """As `start`, for an attempt that may have ended by now, so that its outcome lies in the mailbox: that is not begun again."""
-        ...
-
-    def cancel(self, stream: str, id: str) -> None: ...
-
-    def lost(self, stream: str) -> None:
-        """Another node owns the run: stop what is in flight, and tell who waits for its end."""
-        ...
-
-    def wake_at(self, stream: str, due: int) -> None:
-        """Send Wake once the clock says `due`."""
-        ...
-
-    def time(self) -> int: ...
-
-    def ended(self, stream: str, standing: Standing) -> None:
-        """The run has ended: who waits for its result may have it."""
-        ...
-
-
-class Standing(Struct, frozen=True):
-    """How a run stands: what every command to it answers."""
-
-    version: int
-    """Where the command was applied, or, for a look, how far the run has come."""
-    status: str
-    workflow: str
-    result: Raw | None = None
-    failure: Failure | None = None
-    reason: str = ""
-
-
-class Run:
-    """A run in memory: its facts, and beside them what can be built from them at any time."""
-
-    __slots__ = ("coming", "dues", "facts", "fresh", "machine", "stream")
-
-    def __init__(self, stream: str, facts: RunState) -> None:
-        self.stream = stream
-        self.facts = facts
-        self.machine: Machine | None = None
-        self.fresh = True
-        """Nothing of it is in the log yet."""
-        self.dues: list[tuple[int, str]] = [(due, id) for id, due in facts.timers.items()]
-        """A heap of the timers; stale entries are dropped when they surface."""
-        heapify(self.dues)
-        self.coming: deque[Event] = deque()
-        """Events decided together: each is recorded when the code has answered the one before, as the script counts arrivals one by one."""
-
-    @property
-    def id(self) -> str:
-        return parts_of(self.stream)[2]
-
-    def next_timer(self) -> int:
-        """When the next timer is due; NEVER where none is set."""
-        dues, timers = self.dues, self.facts.timers
-        while dues:
-            due, id = dues[0]
-            if timers.get(id) == due:
-                return due
-            heappop(dues)
-        return NEVER
-
-    def next_coming(self) -> Sequence[Event]:
-        """The next of the events decided together; a timer that is no longer wanted does not fire."""
-        while self.coming:
-            event = self.coming.popleft()
-            if not isinstance(event, ev.TimerFired) or event.id in self.facts.timers:
-                return (event,)
-        return ()
-
-    def next_due(self) -> int | None:
-        """When the run next moves by itself: the next timer or the next attempt of a step."""
-        due = min(self.next_timer(), *self.facts.retries.values(), NEVER)
-        return None if due == NEVER else due
 
 
 class Runs(Kind[Run, cmd.Command, Event]):

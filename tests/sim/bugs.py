@@ -19,7 +19,8 @@ from perdure.runtime.authoring.steps import Attempt
 from perdure.runtime.run import signals
 from perdure.runtime.run.branches import Branch
 from perdure.runtime.run.driver import Machine
-from perdure.runtime.run.runs import NEVER, Run, Runs
+from perdure.runtime.run.live import NEVER, Run
+from perdure.runtime.run.runs import Runs
 from perdure.runtime.run.shell import outside_loop
 
 Planted = Callable[[], AbstractContextManager[Any]]

@@ -1,0 +1,50 @@
+"""What a run asks of the world: the port through which its effects are performed, and how it says that it stands."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from msgspec import Raw, Struct
+
+from ..authoring.effects import StepCall
+from ..authoring.errors import Failure
+
+
+class Standing(Struct, frozen=True):
+    """How a run stands: what every command to it answers."""
+
+    version: int
+    """Where the command was applied, or, for a look, how far the run has come."""
+    status: str
+    workflow: str
+    result: Raw | None = None
+    failure: Failure | None = None
+    reason: str = ""
+
+
+class Performing(Protocol):
+    """Where effects are performed; what becomes of them comes back as commands."""
+
+    def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
+        """Perform an attempt of a step, unless it is in flight already."""
+        ...
+
+    def start_again(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
+        """As `start`, for an attempt that may have ended by now, so that its outcome lies in the mailbox: that is not begun again."""
+        ...
+
+    def cancel(self, stream: str, id: str) -> None: ...
+
+    def lost(self, stream: str) -> None:
+        """Another node owns the run: stop what is in flight, and tell who waits for its end."""
+        ...
+
+    def wake_at(self, stream: str, due: int) -> None:
+        """Send Wake once the clock says `due`."""
+        ...
+
+    def time(self) -> int: ...
+
+    def ended(self, stream: str, standing: Standing) -> None:
+        """The run has ended: who waits for its result may have it."""
+        ...
