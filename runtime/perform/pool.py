@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
 from datetime import timedelta
+from types import coroutine
 from typing import Any
 
 import anyio
@@ -28,7 +29,6 @@ from ..authoring.steps import ATTEMPT, Step
 from ..run.commands import StepBroke
 from ..run.events import StepCompleted
 from .ports import Threads
-from .rest import Rest
 
 STEPS_BETWEEN_RESTS = 64
 """A worker whose steps never wait lets the loop go on this often."""
@@ -69,6 +69,8 @@ class Pool:
         self.concurrency = concurrency
         self.owner = owner
         self._bell = bell
+        self.gate: Callable[[Job], Coroutine[Any, Any, None]] | None = None
+        """What each attempt has to pass before it begins: a simulation stops or notes it there."""
         self.attempts = 0
         """Attempts begun so far."""
         self._queue: deque[Job] = deque()
@@ -144,86 +146,97 @@ class Pool:
         """Serve until cancelled; a worker whose scope was cancelled for one job is spent."""
         try:
             with anyio.CancelScope() as scope:
-                await self._serve(scope)
+                while True:
+                    await self._work(scope)
+                    if self._queue or scope.cancel_called:
+                        await checkpoint()
+                    else:
+                        woken = self._bell()
+                        self._idle.append(woken)
+                        await woken.wait()
         finally:
             self._workers -= 1
             if not self.stopping:
                 self._call_worker()
 
-    async def _serve(self, scope: anyio.CancelScope) -> None:
-        queue, begun = self._queue, 0
-        while True:
-            while not queue:
-                woken = self._bell()
-                self._idle.append(woken)
-                await woken.wait()
+    @coroutine
+    def _work(self, scope: anyio.CancelScope) -> Generator[Any, Any, None]:  # noqa: C901, PLR0912 - one piece, as told below
+        """Perform what is queued, until nothing is or others should have their turn.
+
+        Every step of every run passes here, so it is one frame: a generator, which hands what a step's coroutine waits for
+        to the loop itself, and what the loop answers back into the step's own context.
+        """
+        queue, flying, now = self._queue, self._flying, self.clock.now
+        for _ in range(STEPS_BETWEEN_RESTS):
+            if not queue:
+                return
             job = queue.popleft()
             if job.unwanted:
                 self._land(job)
                 continue
-            job.scope = scope
-            await self._perform(job, scope)
-            job.scope = None
-            begun += 1
-            if begun % STEPS_BETWEEN_RESTS == 0 or scope.cancel_called:
-                await checkpoint()
-
-    async def _perform(self, job: Job, scope: anyio.CancelScope) -> None:
-        """Run one attempt and post its outcome."""
-        call, now = job.call, self.clock.now
-        step, started = call.step, now()
-        self.attempts += 1
-        ATTEMPT.set(job)
-        context = copy_context()
-        try:
-            coroutine = step.function(*call.arguments) if step.is_plain else self._begin(step, call.arguments)
+            call, job.scope = job.call, scope
+            if self.gate is not None:
+                yield from self.gate(job).__await__()
+            step, started = call.step, now()
+            self.attempts += 1
+            ATTEMPT.set(job)
+            context = copy_context()
+            run = context.run
             try:
-                wish = context.run(coroutine.send, None)
-            except StopIteration as stop:
-                value = stop.value
-            else:
-                if self._queue and (self._idle or self._workers < self.concurrency):
-                    self._call_worker()
-                rest = Rest(coroutine, wish, context)
-                value = await (rest if step.timeout is None else self._limited(job, scope, rest))
-            outcome = call.outcome = step.returns.pair(value)
-        except (Exception, SystemExit) as error:
-            self._broke(job, started, failure_of(error), None if isinstance(error, Fatal | Invalid) else step.retry)
-        except BaseException as error:
-            if not scope.cancel_called:
-                if not _is_its_own(error):
-                    self._land(job)
+                body = step.function(*call.arguments) if step.is_plain else self._begin(step, call.arguments)
+                value = None
+                try:
+                    wish = run(body.send, None)
+                    if queue and (self._idle or self._workers < self.concurrency):
+                        self._call_worker()
+                    if step.timeout is not None:
+                        scope.deadline = anyio.current_time() + step.timeout.total_seconds()
+                    while True:
+                        try:
+                            answer = yield wish
+                        except BaseException as error:  # a cancellation, or the error of what was waited for: the step's to see
+                            wish = run(body.throw, error)
+                        else:
+                            wish = run(body.send, answer)
+                except StopIteration as stop:
+                    value = stop.value
+                finally:
+                    if step.timeout is not None:
+                        scope.deadline = math.inf
+                if step.timeout is not None and scope.cancel_called and not job.unwanted:
+                    raise TimeoutError(_timed_out(step.timeout).message)  # a plain function cannot be stopped: it returned, but too late
+                call.outcome = raw, _ = step.returns.pair(value)
+            except BaseException as error:
+                if self._is_spent(job, scope, started, error):
                     raise
-                self._broke(job, started, failure_of(error), step.retry)
-                return
-            if job.lost:
-                self._land(job)
-            elif job.unwanted:
-                self._broke(job, started, Failure("Cancelled", "the run no longer wants the step"), None)
             else:
-                self._broke(job, started, _timed_out(step.timeout), step.retry)
-            raise
-        else:
-            job.again = None
-            self._land(job)
-            self.post(job.stream, StepCompleted(job.id, job.attempt, outcome[0], started, now(), self.owner))
+                del flying[job.stream, job.id]
+                self.post(job.stream, StepCompleted(job.id, job.attempt, raw, started, now(), self.owner))
+                if self._quiet is not None and not flying:
+                    self._quiet.set()
+            job.scope = None
+            if (step.timeout is not None or job.unwanted) and scope.cancel_called:
+                return
 
     def _begin(self, step: Step[..., Any], arguments: tuple[Any, ...]) -> Any:
         """The coroutine of an attempt that is not simply called; nothing of it has run yet."""
         args, kwargs = step.arguments.split(arguments)
         return step.function(*args, **kwargs) if step.is_async else self.threads.run(step.function, *args, **kwargs)
 
-    async def _limited(self, job: Job, scope: anyio.CancelScope, rest: Rest) -> Any:
-        """Go on under the step's timeout, which is that of the worker's own scope."""
-        limit = job.call.step.timeout or timedelta()
-        scope.deadline = anyio.current_time() + limit.total_seconds()
-        try:
-            value = await rest
-        finally:
-            scope.deadline = math.inf
-        if scope.cancel_called and not job.unwanted:
-            raise TimeoutError(_timed_out(limit).message)  # a plain function cannot be stopped: it returned, but too late
-        return value
+    def _is_spent(self, job: Job, scope: anyio.CancelScope, started: int, error: BaseException) -> bool:
+        """Post what it means that the attempt raised; whether the worker has to end with it."""
+        retry, cancelled = job.call.step.retry, scope.cancel_called
+        its_own = not cancelled and _is_its_own(error)
+        if its_own or isinstance(error, Exception | SystemExit):
+            self._broke(job, started, failure_of(error), None if isinstance(error, Fatal | Invalid) else retry)
+            return False
+        if not cancelled or job.lost:
+            self._land(job)
+        elif job.unwanted:
+            self._broke(job, started, Failure("Cancelled", "the run no longer wants the step"), None)
+        else:
+            self._broke(job, started, _timed_out(job.call.step.timeout), retry)
+        return True
 
     def _broke(self, job: Job, started: int, failure: Failure, retry: Retry | None) -> None:
         job.again = None

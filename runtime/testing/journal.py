@@ -16,7 +16,7 @@ from ..perform.ports import Threads
 class Begun:
     """One attempt that began: where, for which effect, under which key."""
 
-    __slots__ = ("at", "attempt", "effect", "ended", "epoch", "key", "node", "stream")
+    __slots__ = ("at", "attempt", "effect", "epoch", "key", "node", "stream")
 
     def __init__(self, stream: str, effect: str, attempt: int, key: str, node: str, epoch: int | None, at: float) -> None:
         self.stream = stream
@@ -27,7 +27,6 @@ class Begun:
         """The owner's name, another after each start."""
         self.epoch = epoch
         self.at = at
-        self.ended = False
 
     def __repr__(self) -> str:
         return f"{self.stream} {self.effect}#{self.attempt} on {self.node} (epoch {self.epoch}) at {self.at:g}"
@@ -83,11 +82,10 @@ class WatchedPool(Pool):
         self._node = node
         self._passing = passing
         self._epoch = epoch
+        self.gate = self._noted
 
-    async def _perform(self, job: Job, scope: anyio.CancelScope) -> None:
+    async def _noted(self, job: Job) -> None:
         key = Attempt(job.stream, job.call.step.name, job.id, job.attempt).idempotency_key
         begun = Begun(job.stream, job.id, job.attempt, key, self._node, self._epoch(job.stream), anyio.current_time())
         await self._passing()
         self._journal.begun.append(begun)
-        await super()._perform(job, scope)
-        begun.ended = True
