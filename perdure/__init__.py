@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
 from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, RunError, StepError
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
+from .runtime.authoring.messages import wait_until
 from .runtime.authoring.retry import Retry
 from .runtime.authoring.steps import current, step
 from .runtime.authoring.words import attributes, info, log, now, random, signal, sleep, sleep_until, uuid
@@ -56,6 +57,7 @@ __all__ = [
     "task_group",
     "timeout",
     "uuid",
+    "wait_until",
     "workflow",
 ]
 

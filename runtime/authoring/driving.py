@@ -18,6 +18,7 @@ class Driver(Protocol):
     """What the words of an author need that are not awaited."""
 
     closing: bool
+    reading: str
 
     def time(self) -> int: ...
 
@@ -39,8 +40,8 @@ class Driver(Protocol):
 DRIVER: ContextVar[Driver | None] = ContextVar("perdure_driver", default=None)
 
 
-def driver(word: str) -> Driver:
-    """The driver of the workflow that runs right now; Invalid outside a workflow."""
+def driver(word: str, *, looks: bool = False) -> Driver:
+    """The driver of the workflow that runs right now; Invalid outside one, and where nothing may change unless the word only looks."""
     found = DRIVER.get()
     if found is None:
         raise Invalid(
@@ -49,5 +50,14 @@ def driver(word: str) -> Driver:
             expected="a call from the code of an @workflow function, or from what it awaits",
             found="no workflow is being driven here",
             instead="in a step or in plain code use the ordinary means of Python",
+        )
+    if found.reading and not looks:
+        raise Invalid(
+            f"{word} was called where the code may only look",
+            who=word,
+            where=found.reading,
+            expected="plain reading of what the workflow's code has kept; now() and info() are at hand",
+            found=f"{word}, which would change the run",
+            instead="do it in the workflow's own code or in a handler",
         )
     return found

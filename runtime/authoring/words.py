@@ -54,7 +54,7 @@ def signal(name: str, type: Any = Any) -> Coroutine[object, object, Any]:  # noq
 
 def now() -> datetime:
     """The time of what the run is answering to right now, in UTC: the same on every replay."""
-    return EPOCH + timedelta(microseconds=driver("now()").time())
+    return EPOCH + timedelta(microseconds=driver("now()", looks=True).time())
 
 
 def random() -> Random:
@@ -79,4 +79,4 @@ def attributes(**values: Any) -> None:
 
 def info() -> dict[str, Any]:
     """What a workflow may know of its own run: `run`, `workflow`, `version`."""
-    return driver("info()").describe()
+    return driver("info()", looks=True).describe()

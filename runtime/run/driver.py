@@ -22,10 +22,11 @@ from ...eventlog.errors import Bug, Diverged, Invalid
 from ..authoring.driving import DRIVER
 from ..authoring.effects import CLOSING_REFUSALS, Effect, SignalWait, StepCall
 from ..authoring.errors import Cancelled, StepError, failure_of
+from ..authoring.messages import WaitUntil
 from ..authoring.values import Shape
 from ..authoring.workflows import Workflow
+from . import conditions, groups, signals, steps, timers
 from . import events as ev
-from . import groups, signals, steps, timers
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
 from .state import Arrival, CancelAsked, Fired, Outcome, RunState, Signalled
@@ -64,12 +65,16 @@ class Machine:
         self.given: dict[Branch, tuple[SignalWait[Any], Raw]] = {}
         """Signals handed to branches that have not gone on since: if one is cancelled before it does, another gets its signal."""
         self.listeners: dict[str, dict[Branch, SignalWait[Any]]] = {}
+        self.conditions: dict[Branch, WaitUntil] = {}
+        """Branches that wait until a predicate holds, in the order of their waiting."""
         self.ready: deque[tuple[Branch, Any, BaseException | None]] = deque()
         self.alive: dict[Branch, None] = {}
         """Coroutines that have not ended, in the order of their beginning."""
         self.abandoned: list[str] = []
         self.current: Branch | None = None
         self.root: Branch | None = None
+        self.reading = ""
+        """What looks at the code's state right now and must not change it; empty while the code itself runs."""
         self._now = 0
         self.cancelling = False
 
@@ -104,7 +109,7 @@ class Machine:
             _close(branch)
             branch.waiting = branch.group = None
             branch.joiners.clear()
-        for kept in (self.alive, self.waits, self.listeners, self.given, self.ready, self.fresh):
+        for kept in (self.alive, self.waits, self.listeners, self.given, self.conditions, self.ready, self.fresh):
             kept.clear()
         self.root = self.current = None
 
@@ -138,8 +143,24 @@ class Machine:
 
     # -- running to rest -----------------------------------------------------------------------------------------------
 
-    def _to_rest(self) -> None:  # noqa: C901, PLR0912 - one piece, because every step of every run passes here
-        ready, given, left = self.ready, self.given, EFFECTS_PER_REST_MAX
+    def _to_rest(self) -> None:
+        left = self._go_on(EFFECTS_PER_REST_MAX)
+        stirred = bool(self.conditions)
+        while stirred:
+            stirred = False
+            for branch in tuple(self.conditions):
+                if conditions.holds(self, branch):
+                    stirred, left = True, self._go_on(left)
+        if self.abandoned:
+            self.wishes.append(ev.EffectsAbandoned(self.abandoned))
+            self.dropped += self.abandoned
+            self.abandoned = []
+        if self.root is not None and self.root.ended and self.ending is None:
+            self._ended(self.root)
+
+    def _go_on(self, left: int) -> int:
+        """Run whoever is ready until all wait; how many awaits are left of those that one rest may take."""
+        ready, given = self.ready, self.given
         while ready:
             branch, value, error = ready.popleft()
             taken = given.pop(branch, None) if given else None
@@ -171,12 +192,7 @@ class Machine:
                 else:
                     self._asked(branch, asked)
         self.current = None
-        if self.abandoned:
-            self.wishes.append(ev.EffectsAbandoned(self.abandoned))
-            self.dropped += self.abandoned
-            self.abandoned = []
-        if self.root is not None and self.root.ended and self.ending is None:
-            self._ended(self.root)
+        return left
 
     def _asked(self, branch: Branch, asked: Any) -> None:
         if isinstance(asked, Effect):
@@ -237,6 +253,9 @@ class Machine:
         if type(effect) is SignalWait:
             signals.abandon(self, branch, effect)  # pyright: ignore[reportUnknownArgumentType] # a SignalWait of anything
             return True
+        if type(effect) is WaitUntil:
+            conditions.abandon(self, branch)
+            return True
         id = f"{branch.path}{branch.ordinal - 1}"
         if self.waits.get(id, NOBODY)[1] is not effect:
             return False
@@ -276,6 +295,7 @@ def cancelled(machine: Machine, arrival: CancelAsked) -> None:
 ASK: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
     StepCall: ask_step,
     SignalWait: signals.ask_signal,
+    WaitUntil: conditions.ask_condition,
     **timers.ASKS,
     **groups.ASKS,
 }

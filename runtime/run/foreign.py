@@ -58,3 +58,10 @@ def running_frames(frame: FrameType | None) -> list[FrameType]:
         frames.append(frame)
         frame = frame.f_back
     return frames[::-1]
+
+
+def line_of_function(function: Any) -> str:
+    """Where a function of the workflow's code begins; without a path: the same on every machine."""
+    code = getattr(function, "__code__", None)
+    place = f", line {code.co_firstlineno}, in {code.co_name}" if code is not None else ""
+    return f"module {getattr(function, '__module__', '?')}{place}"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..authoring.effects import CloseScope, OpenScope, Sleep
 from ..authoring.errors import Cancelled
+from ..authoring.messages import WaitUntil
+from . import conditions, groups
 from . import events as ev
-from . import groups
 from .branches import Branch
 from .state import Fired
 
@@ -49,6 +50,8 @@ def arrived(machine: Machine, arrival: Fired) -> None:
     branch, effect = wait
     if isinstance(effect, Sleep):
         machine.resume(branch, None)
+    elif isinstance(effect, WaitUntil):
+        conditions.too_late(machine, branch)
     else:
         effect.scope.expired = True
         groups.cancel(machine, branch, Cancelled(effect.scope))
