@@ -17,13 +17,13 @@ from anyio.lowlevel import checkpoint
 
 from ..eventlog.errors import Bug, Conflict, Unavailable
 from ..eventlog.log import Log, Snapshots
-from ..eventlog.records import Append, Tail
+from ..eventlog.records import Tail
 from ..eventlog.snapshots import Snapshot
 from .activation import activate, snapshot_of
 from .deadlines import Deadlines, too_late
-from .judging import Broke, judge
+from .judging import Judged, judge
 from .kind import Kind
-from .mailbox import Actor, Letter, Promise
+from .mailbox import Actor, Letter
 from .ports import Bell, Clock, Ownership
 from .settings import Settings
 
@@ -90,7 +90,7 @@ class Dispatcher:
 
     async def ask(self, stream: str, command: Any, *, within: float | None = None) -> Any:
         self._open(stream)
-        promise = Promise(self._bell)
+        letter = Letter(command, self._bell)
         within = self.settings.ask_seconds if within is None else within
         what = type(command).__name__
         self._waiting += 1
@@ -100,9 +100,9 @@ class Dispatcher:
                     await self._room(stream)
                 if scope.cancelled_caught:
                     raise too_late(stream, what, within)
-            self.post(stream, Letter(command, promise))
-            self._deadlines.watch(promise, within, stream, what)
-            return await promise.wait()
+            self.post(stream, letter)
+            self._deadlines.watch(letter, within, stream, what)
+            return await letter.wait()
         finally:
             self._waiting -= 1
 
@@ -184,26 +184,31 @@ class Dispatcher:
         turn, self._ready = self._ready, []
         self._busy = True
         self.turns += 1
+        cold: list[Actor] = []
         for actor in turn:
             actor.queued, actor.in_turn, actor.touched = False, True, self.turns
-        cold = [actor for actor in turn if not (actor.awake or actor.broken or self._opens(actor))]
+            if not (actor.awake or actor.broken or self._opens(actor)):
+                cold.append(actor)
         try:
             if cold:
                 await activate(cold, self.log, self.snapshots, _rest)
-            appends, writers = await self._decide_all(turn)
+            judged = await self._decide_all(turn)
             answers: Sequence[Tail | Conflict] = ()
-            if appends:
+            if judged.appends:
                 with anyio.CancelScope(shield=True):
-                    answers = await self.log.append(appends)
+                    answers = await self.log.append(judged.appends)
         except Exception as error:
             self._outcome_unknown(turn, error)
             self._busy = False
             return
         self._failed_in_a_row = 0
-        for actor, append, answer in zip(writers, appends, answers, strict=True):
-            self._appended(actor, append, answer)
-        for actor in turn:
-            self._settle(actor)
+        for actor, append, answer in zip(judged.writers, judged.appends, answers, strict=True):
+            if isinstance(answer, Conflict):
+                self._came_too_late(actor)
+            else:
+                actor.tail = answer
+                actor.since_bytes += len(append.data)
+        self._let_out(turn)
         self._busy = False
 
     def _opens(self, actor: Actor) -> bool:
@@ -213,77 +218,52 @@ class Dispatcher:
             actor.state, actor.awake = actor.kind.initial(actor.stream), True
         return opens
 
-    async def _decide_all(self, turn: Sequence[Actor]) -> tuple[list[Append], list[Actor]]:
-        appends: list[Append] = []
-        writers: list[Actor] = []
-        now = self.clock.now()
+    async def _decide_all(self, turn: Sequence[Actor]) -> Judged:
+        """The pure half of the turn, in slices. Within one nobody is told anything, because there is no loop then that could."""
+        judged, now = Judged(), self.clock.now()
         for start in range(0, len(turn), SLICE):
-            broken: list[tuple[Actor, Broke]] = []
-            admitted = [actor for actor in turn[start : start + SLICE] if self._admits(actor)]
-            self._pure(self._judge_some, admitted, now, appends, writers, broken)
-            for actor, broke in broken:
-                self._broke(actor, broke.letter, broke.error)
+            self._pure(judge, turn[start : start + SLICE], now, self.ownership, judged)
+            for actor in judged.roomy:
+                self._make_room(actor)
+            for actor in judged.elsewhere:
+                self._turn_away(actor)
+            for actor, letter, error in judged.broken:
+                self._broke(actor, letter, error)
+            judged.roomy, judged.elsewhere, judged.broken = [], [], []
             if start + SLICE < len(turn):
                 await _rest()
-        return appends, writers
+        return judged
 
-    def _admits(self, actor: Actor) -> bool:
-        """Take the letters out of the mailbox; turn them away where they cannot be judged here."""
-        actor.letters, actor.mail = actor.mail, []
+    def _make_room(self, actor: Actor) -> None:
         if actor.room is not None:
             actor.room.set()
             actor.room = None
-        epoch = self.ownership.epoch(actor.stream)
-        if actor.broken is not None or epoch is None or epoch < actor.epoch:
-            self._turn_away(actor)
-            return False
-        return True
-
-    def _judge_some(
-        self, actors: Sequence[Actor], now: int, appends: list[Append], writers: list[Actor], broken: list[tuple[Actor, Broke]]
-    ) -> None:
-        """The pure half: nobody is told anything yet, because there is no loop now that could."""
-        for actor in actors:
-            try:
-                append = judge(actor, max(now, actor.at), self.ownership.epoch(actor.stream) or 0, self.ownership.owner)
-            except Broke as broke:
-                broken.append((actor, broke))
-                continue
-            if append is not None:
-                appends.append(append)
-                writers.append(actor)
 
     # -- after the append ----------------------------------------------------------------------------------------------
 
-    def _appended(self, actor: Actor, append: Append, answer: Tail | Conflict) -> None:
-        if isinstance(answer, Conflict):
-            self.conflicts += 1
-            actor.exists = True
-            self._again(actor)
-            return
-        actor.since_events += answer.version - actor.tail.version
-        actor.since_bytes += len(append.data)
-        actor.tail = answer
+    def _came_too_late(self, actor: Actor) -> None:
+        """Somebody else wrote to the stream first."""
+        self.conflicts += 1
+        actor.exists = True
+        self._again(actor)
 
-    def _settle(self, actor: Actor) -> None:
-        """What the turn decided is durable, or was nothing: let it out."""
-        actor.in_turn = False
-        if not actor.awake:
-            return
-        for promise, value, error in actor.answers:
-            if error is None:
-                promise.keep(value)
-            else:
-                promise.breaks(error)
-        actor.answers, actor.letters = [], []
-        try:
-            actor.kind.perform(actor.stream, actor.state)
-        except Exception as error:
-            self._broke(actor, None, error)
-            return
-        if actor.kind.done(actor.state) and not (actor.mail or actor.queued or actor.room):
-            self._forget(actor)
-            del self.actors[actor.stream]
+    def _let_out(self, turn: Sequence[Actor]) -> None:
+        """What the turn decided is durable, or was nothing: answers go out, and effects begin."""
+        for actor in turn:
+            actor.in_turn = False
+            if not actor.awake:
+                continue
+            actor.letters, kind = (), actor.kind
+            if actor.answers:
+                _tell(actor)
+            try:
+                kind.perform(actor.stream, actor.state)
+            except Exception as error:
+                self._broke(actor, None, error)
+                continue
+            if kind.done(actor.state) and not (actor.mail or actor.queued or actor.room):
+                self._forget(actor)
+                del self.actors[actor.stream]
 
     def _again(self, actor: Actor) -> None:
         """Forget what could not be made durable, and judge the same letters again on what the log really says."""
@@ -306,7 +286,7 @@ class Dispatcher:
             actor.mail[:0] = [letter for letter in letters if type(letter) is not Letter]
             for letter in letters:
                 if type(letter) is Letter:
-                    letter.promise.breaks(unknown)
+                    letter.breaks(unknown)
             self._queue(actor)  # without mail, too: what did happen has to be performed and told
 
     def _turn_away(self, actor: Actor) -> None:
@@ -315,7 +295,7 @@ class Dispatcher:
                                           instead="ask again: the request goes to its owner")
         for letter in actor.letters:
             if type(letter) is Letter:
-                letter.promise.breaks(why)
+                letter.breaks(why)
         self._forget(actor)
         actor.kind.lose(actor.stream)
 
@@ -328,7 +308,7 @@ class Dispatcher:
         bug = Bug("an actor's own code failed", who=actor.stream, where=type(command).__name__, found=repr(error),
                   instead="report it with the log of this run")
         if type(letter) is Letter:
-            letter.promise.breaks(bug)
+            letter.breaks(bug)
         if len(actor.failures) > self.settings.restarts_max:
             actor.broken = bug
             self._turn_away(actor)
@@ -376,6 +356,16 @@ class Dispatcher:
         if actor.queued or actor.in_turn or actor.mail or actor.room:
             return False
         return actor.broken is not None or not actor.awake or actor.kind.idle(actor.state)
+
+
+def _tell(actor: Actor) -> None:
+    """Keep what was promised to those who asked."""
+    for letter, value, error in actor.answers:
+        if error is None:
+            letter.keep(value)
+        else:
+            letter.breaks(error)
+    actor.answers = []
 
 
 async def _rest() -> None:

@@ -1,4 +1,4 @@
-"""The pure half of a turn: what the letters of one actor lead to, as one append.
+"""The pure half of a turn: what the letters of each actor lead to, as one append an actor.
 
 Nothing here is durable yet, so nothing here lets anything out: answers are kept until the append is.
 """
@@ -9,43 +9,89 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..eventlog.errors import PerdureError
-from ..eventlog.records import Append, sealed
+from ..eventlog.records import Append, Tail, seal
 from .mailbox import Actor, Letter
+from .ports import Ownership
 
 
-class Broke(Exception):
-    """A kind's own code raised what it must not raise, over this letter (None: over what follows by itself)."""
+class Judged:
+    """What a turn has come to so far."""
 
-    def __init__(self, letter: Any, error: Exception) -> None:
-        super().__init__(repr(error))
-        self.letter = letter
-        self.error = error
+    __slots__ = ("appends", "broken", "elsewhere", "roomy", "writers")
+
+    def __init__(self) -> None:
+        self.appends: list[Append] = []
+        self.writers: list[Actor] = []
+        """Whose each append is, in the same order."""
+        self.broken: list[tuple[Actor, Any, Exception]] = []
+        """Actors whose kind's own code raised what it must not raise, over this letter (None: over what follows by itself)."""
+        self.elsewhere: list[Actor] = []
+        """Actors that cannot be judged here: their stream is broken, or another node owns it."""
+        self.roomy: list[Actor] = []
+        """Actors whose senders waited for room in the mailbox: there is room now."""
 
 
-def judge(actor: Actor, now: int, epoch: int, owner: str) -> Append | None:
-    """Decide the actor's letters one after another, each on the state that the one before left; None where nothing happens."""
-    kind, decide = actor.kind, actor.kind.decide
-    events: list[Any] = []
-    letter: Any = None
-    try:
-        if actor.claimed != epoch:
-            _claim(actor, epoch, owner, now, events)
-        for letter in actor.letters:
-            asked = type(letter) is Letter
-            command = letter.command if asked else letter
-            try:
-                decided = decide(actor.state, command, now)
-            except PerdureError as refusal:
-                if asked:
-                    actor.answers.append((letter.promise, None, refusal))
+def judge(actors: Sequence[Actor], now: int, ownership: Ownership, judged: Judged) -> None:
+    """Take each actor's mail, and decide it letter by letter, each on the state that the one before left.
+
+    One piece, because every letter of every actor passes here.
+    """
+    epoch_of, owner, appends, writers = ownership.epoch, ownership.owner, judged.appends, judged.writers
+    for actor in actors:
+        actor.letters, actor.mail = actor.mail, []
+        if actor.room is not None:
+            judged.roomy.append(actor)
+        stream, kind, at = actor.stream, actor.kind, max(now, actor.at)
+        epoch = epoch_of(stream)
+        if epoch is None or epoch < actor.epoch or actor.broken is not None:
+            judged.elsewhere.append(actor)
+            continue
+        letter: Any = None
+        events: list[Any] = []
+        try:
+            if actor.claimed != epoch:
+                _claim(actor, epoch, owner, at, events)
+            for letter in actor.letters:
+                if type(letter) is Letter:
+                    _answer(actor, letter, at, events)
+                elif advanced := kind.advance(actor.state, letter, at):
+                    events += advanced
+                else:
+                    _decide(actor, letter, at, events)
+            if not events:
                 continue
-            if decided:
-                _follow(actor, decided, now, events)
-            if asked:
-                actor.answers.append((letter.promise, kind.answer(actor.state, command), None))
-        return _sealed(actor, now, epoch, events) if events else None
-    except Exception as error:
-        raise Broke(letter, error) from error
+            head = kind.head(actor.state, actor.head)
+            changed = None if head is actor.head else head
+            actor.head, actor.at, actor.epoch = head, at, epoch
+            data, tail = kind.codec.encode(at, epoch, events), actor.tail
+            last = tail.version + len(events)
+            appends.append(Append(stream, tail, Tail(last, seal(stream, tail.digest, tail.version + 1, last, data)), data, changed))
+            writers.append(actor)
+        except Exception as error:
+            judged.broken.append((actor, letter, error))
+
+
+def _decide(actor: Actor, command: Any, now: int, events: list[Any]) -> None:
+    """Decide a command that nobody waits for: if it is refused, nobody wants to know."""
+    try:
+        decided = actor.kind.decide(actor.state, command, now)
+    except PerdureError:
+        return
+    if decided:
+        _follow(actor, decided, now, events)
+
+
+def _answer(actor: Actor, letter: Letter, now: int, events: list[Any]) -> None:
+    """Decide a command whose sender waits; the answer is told once all of the turn is durable."""
+    command = letter.command
+    try:
+        decided = actor.kind.decide(actor.state, command, now)
+    except PerdureError as refusal:
+        actor.answers.append((letter, None, refusal))
+        return
+    if decided:
+        _follow(actor, decided, now, events)
+    actor.answers.append((letter, actor.kind.answer(actor.state, command), None))
 
 
 def _claim(actor: Actor, epoch: int, owner: str, now: int, events: list[Any]) -> None:
@@ -67,11 +113,3 @@ def _follow(actor: Actor, decided: Sequence[Any], now: int, events: list[Any]) -
         decided = kind.react(state, now)
         if not decided:
             return
-
-
-def _sealed(actor: Actor, now: int, epoch: int, events: list[Any]) -> Append:
-    head = actor.kind.head(actor.state, actor.head)
-    data = actor.kind.codec.encode(now, epoch, events)
-    changed = None if head is actor.head else head
-    actor.head, actor.at, actor.epoch = head, now, epoch
-    return sealed(actor.stream, actor.tail, data, len(events), changed)

@@ -6,7 +6,7 @@ A mailbox is a plain list, swapped out whole for each turn. A command that nobod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import anyio
@@ -24,10 +24,10 @@ class Promise:
 
     def __init__(self, bell: Callable[[], Bell] = anyio.Event) -> None:
         self._bell = bell
+        self._event: Bell | None = None
         self.done = False
         self.value: Any = None
         self.error: PerdureError | None = None
-        self._event: Bell | None = None
 
     def keep(self, value: Any) -> None:
         if not self.done:
@@ -51,14 +51,14 @@ class Promise:
         return self.value
 
 
-class Letter:
-    """A command whose sender waits for an answer."""
+class Letter(Promise):
+    """A command whose sender waits for an answer, and the promise of one."""
 
-    __slots__ = ("command", "promise")
+    __slots__ = ("command",)
 
-    def __init__(self, command: Any, promise: Promise) -> None:
+    def __init__(self, command: Any, bell: Callable[[], Bell] = anyio.Event) -> None:
+        super().__init__(bell)
         self.command = command
-        self.promise = promise
 
 
 class Actor:
@@ -66,7 +66,7 @@ class Actor:
 
     __slots__ = (
         "answers", "at", "awake", "broken", "claimed", "epoch", "exists", "failures", "head", "in_turn", "kind", "letters", "mail",
-        "queued", "room", "since_bytes", "since_events", "state", "stream", "tail", "touched",
+        "queued", "room", "since_bytes", "snapshot_version", "state", "stream", "tail", "touched",
     )
 
     def __init__(self, stream: str, kind: Kind[Any, Any, Any]) -> None:
@@ -97,7 +97,8 @@ class Actor:
         self.at = 0
         self.epoch = 0
         self.claimed = 0
-        self.since_events = 0
+        self.snapshot_version = 0
+        """How far the newest snapshot goes, and how many bytes lie behind it."""
         self.since_bytes = 0
-        self.letters: list[Any] = []
-        self.answers: list[tuple[Promise, Any, PerdureError | None]] = []
+        self.letters: Sequence[Any] = ()
+        self.answers: list[tuple[Letter, Any, PerdureError | None]] = []

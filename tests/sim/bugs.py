@@ -49,9 +49,9 @@ def reply_before_durable() -> Generator[None]:
     async def decide_all(self: Dispatcher, turn: Sequence[Actor]) -> Any:
         decided = await real(self, turn)
         for actor in turn:
-            for promise, value, error in actor.answers:
+            for letter, value, error in actor.answers:
                 if error is None:
-                    promise.keep(value)
+                    letter.keep(value)
         return decided
 
     with patch.object(Dispatcher, "_decide_all", decide_all):
