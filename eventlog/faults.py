@@ -8,20 +8,23 @@ through any more; a paused one holds every call until it is resumed, wherever th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from random import Random
-from typing import Literal, Protocol, TypeAlias, cast
+from typing import Literal, Protocol, TypeAlias, TypeVar, cast
 
 import anyio
 from anyio.lowlevel import checkpoint
 from msgspec import Struct
 
+from .blobs import Blob, Upload
 from .errors import Conflict, Unavailable
 from .log import Carrier, Cursor, Summary, Version
-from .memory import MemoryHeads, MemoryLog, MemorySnapshots
+from .memory import MemoryBlobs, MemoryHeads, MemoryLog, MemorySnapshots
 from .records import EMPTY, Append, Record, Tail
 from .snapshots import Snapshot
+
+T = TypeVar("T")
 
 What: TypeAlias = Literal["crash_before", "crash_after", "torn_tail", "lost_reply", "refusal", "conflict", "slow_before", "slow_after"]
 """`crash_after`: if anything was written. `torn_tail`: a crash that leaves only a prefix of the batch. `refusal`: Unavailable,
@@ -30,18 +33,22 @@ nothing written. `lost_reply`: written, and Unavailable. `conflict`: somebody el
 
 
 class Fault(Struct, frozen=True):
-    """What happens to one append: `seconds` of a wait, or the `place` in the batch that a tear or a foreign write strikes."""
+    """What happens to one write: `seconds` of a wait, or the `place` in the batch that a tear or a foreign write strikes."""
 
     what: What
     seconds: float = 0.0
     place: int = 0
 
 
+GOES_WELL = Fault("conflict")
+"""For a write that is no append: nobody can come before it."""
+
+
 class Plan(Protocol):
     """Which faults come."""
 
     def fault(self, number: int, appends: Sequence[Append]) -> Fault | None:
-        """What happens to the append with this number, counted from 1; None where all goes well."""
+        """What happens to the write with this number, counted from 1; None where all goes well. For a blob `appends` is empty."""
         ...
 
     def unreadable(self) -> bool:
@@ -166,12 +173,12 @@ class FaultyLog:
         if what in ("crash_before", "torn_tail"):
             raise self._crash()
         if what == "refusal":
-            raise Unavailable("the log refuses to write right now", who="FaultyLog", instead="ask again with the same command id")
+            raise refusal()
         answers = await log.append(appends)
         if what == "crash_after" and not all(isinstance(answer, Conflict) for answer in answers):
             raise self._crash()
         if what == "lost_reply":
-            raise Unavailable("the log's reply was lost", who="FaultyLog", instead="ask again with the same command id")
+            raise lost_reply()
         if what == "slow_after":
             await anyio.sleep(fault.seconds)
         return answers
@@ -188,6 +195,34 @@ class FaultyLog:
         if self._crashed is not None:
             self._crashed()
         return Unavailable("the client of the log crashed", who="FaultyLog", instead="open the log anew")
+
+    async def writing(self, write: Callable[[], Awaitable[T]]) -> T:
+        """A write that is no append, under the same plan: it happens whole or not at all, and nobody comes before it."""
+        await checkpoint()
+        await self.passing()
+        self.appends += 1
+        fault = self.plan.fault(self.appends, ()) or GOES_WELL
+        what = fault.what
+        self.happened[what] += fault is not GOES_WELL
+        if what == "slow_before":
+            await anyio.sleep(fault.seconds)
+            await self.passing()
+        if what in ("crash_before", "torn_tail"):
+            raise self._crash()
+        if what == "refusal":
+            raise refusal()
+        before = self._blobs()
+        written = await write()
+        if what == "crash_after" and self._blobs() > before:
+            raise self._crash()
+        if what == "lost_reply":
+            raise lost_reply()
+        await anyio.sleep(fault.seconds if what == "slow_after" else 0)
+        await self.passing()
+        return written
+
+    def _blobs(self) -> int:
+        return sum(map(len, self.log.blobs.values()))
 
     async def load(self, after: Mapping[str, Version]) -> Mapping[str, Sequence[Record]]:
         await self.readable()
@@ -210,7 +245,15 @@ class FaultyLog:
         return self.log.cursor(record)
 
     def carrier(self, epoch: int = 1) -> Carrier:
-        return Carrier(self, FaultyHeads(self), FaultySnapshots(self), "memory", epoch)
+        return Carrier(self, FaultyHeads(self), FaultySnapshots(self), FaultyBlobs(self), "memory", epoch)
+
+
+def refusal() -> Unavailable:
+    return Unavailable("the log refuses to write right now", who="FaultyLog", instead="ask again with the same command id")
+
+
+def lost_reply() -> Unavailable:
+    return Unavailable("the log's reply was lost", who="FaultyLog", instead="ask again with the same command id")
 
 
 class FaultyHeads:
@@ -251,3 +294,45 @@ class FaultySnapshots:
     async def save(self, snapshots: Sequence[Snapshot]) -> None:
         await self._door.readable()
         await self._snapshots.save(snapshots)
+
+
+class FaultyBlobs:
+    """The blobs behind a FaultyLog: each is one more write of the plan."""
+
+    def __init__(self, door: FaultyLog) -> None:
+        self._door = door
+        self._blobs = MemoryBlobs(door.log)
+
+    async def put(self, stream: str, content: bytes) -> Blob:
+        return await self._door.writing(lambda: self._blobs.put(stream, content))
+
+    def upload(self, stream: str) -> FaultyUpload:
+        return FaultyUpload(self._door, self._blobs.upload(stream))
+
+    async def read(self, stream: str, blob: Blob) -> AsyncGenerator[bytes]:
+        await self._door.readable()
+        async with aclosing(self._blobs.read(stream, blob)) as chunks:
+            async for chunk in chunks:
+                await self._door.passing()
+                yield chunk
+
+    async def delete(self, stream: str) -> None:
+        await self._door.writing(lambda: self._blobs.delete(stream))
+
+
+class FaultyUpload:
+    """Content on its way through a FaultyLog; only its end is a write of the plan."""
+
+    def __init__(self, door: FaultyLog, upload: Upload) -> None:
+        self._door = door
+        self._upload = upload
+
+    async def write(self, content: bytes) -> None:
+        await self._door.passing()
+        await self._upload.write(content)
+
+    async def finish(self) -> Blob:
+        return await self._door.writing(self._upload.finish)
+
+    async def drop(self) -> None:
+        await self._upload.drop()

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from .blobs import Blobs
 from .errors import Conflict
 from .records import Append, Head, Record, Tail
 from .snapshots import Snapshot
@@ -96,6 +97,7 @@ class Carrier(Struct, frozen=True, gc=False):
     log: Log
     heads: Heads
     snapshots: Snapshots
+    blobs: Blobs
     durability: Durability
     epoch: int = 1
     """The number of this ownership of the log: grows with every opening."""

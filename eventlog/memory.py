@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 import anyio
 
+from .blobs import Blob, Check, Gathering, chunks_of, damaged
 from .errors import Conflict
 from .log import Carrier, Cursor, Summary, Version
 from .records import EMPTY, Append, Record, Tail, recorded
@@ -13,13 +14,15 @@ from .snapshots import Snapshot
 
 
 class MemoryLog:
-    """Log, Heads and Snapshots in dictionaries."""
+    """Log, Heads, Snapshots and Blobs in dictionaries."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.streams: dict[str, list[Record]] = {}
         self.summaries: dict[str, Summary] = {}
         self.snapshots: dict[str, Snapshot] = {}
+        self.blobs: dict[str, dict[str, bytes]] = {}
+        """Contents by stream and digest."""
         self._grown: anyio.Event | None = None
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
@@ -67,7 +70,7 @@ class MemoryLog:
         return str(record.position)
 
     def carrier(self, epoch: int = 1) -> Carrier:
-        return Carrier(self, MemoryHeads(self), MemorySnapshots(self), "memory", epoch)
+        return Carrier(self, MemoryHeads(self), MemorySnapshots(self), MemoryBlobs(self), "memory", epoch)
 
 
 class MemoryHeads:
@@ -103,6 +106,52 @@ class MemorySnapshots:
 
     async def save(self, snapshots: Sequence[Snapshot]) -> None:
         self.log.snapshots.update((snapshot.stream, snapshot) for snapshot in snapshots)
+
+
+class MemoryBlobs:
+    """The blobs beside a MemoryLog."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.log = log
+
+    async def put(self, stream: str, content: bytes) -> Blob:
+        blob = Blob.of(content)
+        self.log.blobs.setdefault(stream, {})[blob.digest] = content
+        return blob
+
+    def upload(self, stream: str) -> MemoryUpload:
+        return MemoryUpload(self, stream)
+
+    async def read(self, stream: str, blob: Blob) -> AsyncGenerator[bytes]:
+        content = self.log.blobs.get(stream, {}).get(blob.digest)
+        if content is None:
+            raise damaged(stream, blob, "")
+        check = Check(stream, blob)
+        for chunk in chunks_of(content):
+            yield check.take(chunk)
+        check.end()
+
+    async def delete(self, stream: str) -> None:
+        self.log.blobs.pop(stream, None)
+
+
+class MemoryUpload:
+    """Content on its way to MemoryBlobs."""
+
+    def __init__(self, blobs: MemoryBlobs, stream: str) -> None:
+        self._blobs = blobs
+        self._stream = stream
+        self._gathering = Gathering()
+        self._chunks: list[bytes] = []
+
+    async def write(self, content: bytes) -> None:
+        self._chunks.extend(self._gathering.take(content))
+
+    async def finish(self) -> Blob:
+        return await self._blobs.put(self._stream, b"".join([*self._chunks, self._gathering.rest()]))
+
+    async def drop(self) -> None:
+        self._chunks.clear()
 
 
 def conflict(append: Append, found: Tail) -> Conflict:

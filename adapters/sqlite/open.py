@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from ...eventlog.log import Carrier
+from .blobs import SqliteBlobs
 from .heads import SqliteHeads
 from .hop import Hop, never
 from .lock import locked
@@ -40,7 +41,7 @@ async def open_sqlite(path: str | Path, *, renew_anchor: bool = False) -> AsyncG
             writing.idle = writer.idle
             async with owned("perdure-reader", partial(Reader, place)) as (reader, reading):
                 log = SqliteLog(writer, writing, reader, reading)
-                yield Carrier(log, SqliteHeads(log), SqliteSnapshots(log), "power", writer.epoch)
+                yield Carrier(log, SqliteHeads(log), SqliteSnapshots(log), SqliteBlobs(log), "power", writer.epoch)
 
 
 @asynccontextmanager

@@ -15,10 +15,12 @@ from typing import Literal
 import anyio.to_thread
 from msgspec import Struct, field
 
+from ...eventlog.blobs import Blob, named_in
 from ...eventlog.errors import Corrupt, NotFound
 from ...eventlog.log import Carrier
 from ...eventlog.records import EMPTY, Record, Tail, verified
 from .anchor import START, Mark, anchored
+from .blob_rows import damage_of
 from .faults import explained
 from .log import SqliteLog
 from .reader import lenient
@@ -45,6 +47,7 @@ class Report(Struct):
     streams: int = 0
     heads: int = 0
     snapshots: int = 0
+    blobs: int = 0
     position: int = 0
     running: str = ""
     anchored: int | None = None
@@ -83,6 +86,7 @@ def verify_file(path: str | Path) -> Report:
             tails = verify_records(db, report, mark)
             verify_heads(db, report, tails)
             verify_snapshots(db, report)
+            verify_blobs(db, report)
     except sqlite3.Error as error:
         report.found("", str(place), explained(error, place).message + f": {error}")
     except Corrupt as error:
@@ -150,6 +154,19 @@ def verify_snapshots(db: sqlite3.Connection, report: Report) -> None:
         report.snapshots += 1
         if snapshot_of(row) is None:
             report.found(str(row[0]), "table snapshot", "the snapshot is damaged; runs are folded without it")
+
+
+def verify_blobs(db: sqlite3.Connection, report: Report) -> None:
+    """Every blob that an event names is there and whole."""
+    seen: set[tuple[str, Blob]] = set()
+    for record in records(db):
+        for blob in named_in(record.data):
+            if (record.stream, blob) in seen:
+                continue
+            seen.add((record.stream, blob))
+            report.blobs += 1
+            if what := damage_of(db, record.stream, blob):
+                report.found(record.stream, f"version {record.first}, blob {blob.digest[:12]}", what)
 
 
 def records(db: sqlite3.Connection) -> Iterator[Record]:

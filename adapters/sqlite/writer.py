@@ -21,6 +21,7 @@ from ...eventlog.memory import conflict
 from ...eventlog.records import EMPTY, Append, Tail
 from ...eventlog.snapshots import Snapshot
 from .anchor import BLOCK_RECORDS, START, Anchor, Place, anchored, cut
+from .blob_rows import forget_unfinished
 from .faults import damaged, ends_trust, explained, latched
 from .rows import INSERT_RECORDS, REPLACE_SNAPSHOTS, TAILS, UPSERT_HEADS, Row, append_row, head_row, snapshot_row
 from .schema import connect_writer, create, is_empty
@@ -81,6 +82,10 @@ class Writer:
         rows = {snapshot.stream: snapshot_row(snapshot) for snapshot in snapshots}
         self.transact(lambda: REPLACE_SNAPSHOTS(self._db, flat(rows.values())))
 
+    def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `transact`, for work on tables that no other part of this writer knows."""
+        return self.transact(lambda: work(self._db))
+
     def transact(self, work: Callable[[], T]) -> T:
         """The result of `work`, done in one transaction and durable."""
         if self.shut:
@@ -120,6 +125,7 @@ class Writer:
         """Make the tables if there are none, hold the log against its anchor, and count the opening."""
         if is_empty(self._db):
             create(self._db)
+        forget_unfinished(self._db)
         if not renew_anchor:
             self.place = self._proven_place()
         self._catch_up()

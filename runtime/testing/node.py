@@ -111,7 +111,8 @@ class Node:
             won=self._won,
             longest=world.longest_pause,
         )
-        carrier = Carrier(self.door, self.door.carrier().heads, KeptSnapshots(self.door, world.snapshots, self._activated), "memory")
+        behind = self.door.carrier()
+        carrier = Carrier(self.door, behind.heads, KeptSnapshots(self.door, world.snapshots, self._activated), behind.blobs, "memory")
         self.runtime = Runtime(
             carrier,
             workflows,

@@ -66,12 +66,12 @@ class Outcome(Generic[R]):
 
 
 class AfterEveryAppend:
-    """A plan that crashes the node after every append that got the run on; one that says only "taken over again" passes."""
+    """A plan that crashes the node after every new blob and every append that got the run on; one that says only "taken over again" passes."""
 
     def fault(self, number: int, appends: Sequence[Append]) -> Fault | None:
         runs = [append for append in appends if append.stream.startswith("run/")]
         gets_on = any(not isinstance(event, Recovered) for append in runs for event in CODEC.decode(append.data).events)
-        return Fault("crash_after") if gets_on else None
+        return Fault("crash_after") if gets_on or not appends else None
 
     def unreadable(self) -> bool:
         return False

@@ -47,6 +47,12 @@ def change(path: Path, statement: str, *values: object) -> None:
         db.execute(statement, values)
 
 
+def asked(path: Path, question: str) -> list[tuple[object, ...]]:
+    """What a closed file answers."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(question).fetchall()
+
+
 def files(room: Path) -> list[str]:
     return sorted(file.name for file in room.iterdir())
 

@@ -1,0 +1,181 @@
+"""Blobs: large content kept beside the log, named by what it is.
+
+A blob belongs to one stream and is named by the SHA-256 of its content, so a copy costs nothing, nobody can ask for the
+content of another stream by its digest, and it is deleted with its stream. It is durable before the event that names
+it; one that no event names (its writer died in between) is harmless. Content is checked whenever it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from hashlib import sha256
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from .errors import Corrupt
+
+CHUNK_BYTES = 512 * 1024
+"""What is written, read and held at once; so one blob never keeps a carrier busy for long."""
+
+
+class Blob(Struct, frozen=True, gc=False, omit_defaults=True):
+    """The name of a content: SHA-256 in hexadecimal, and bytes. `stored` is false where it was too large to be kept."""
+
+    digest: str
+    size: int
+    stored: bool = True
+
+    @classmethod
+    def of(cls, content: bytes, *, stored: bool = True) -> Blob:
+        return cls(sha256(content).hexdigest(), len(content), stored)
+
+
+class Artifact(Struct, frozen=True, gc=False):
+    """A content that a step stored under a name: SHA-256 in hexadecimal, and bytes."""
+
+    name: str
+    digest: str
+    size: int
+
+    @property
+    def blob(self) -> Blob:
+        return Blob(self.digest, self.size)
+
+
+class Upload(Protocol):
+    """Content on its way, of any length; nothing has a name before `finish`."""
+
+    async def write(self, content: bytes) -> None: ...
+
+    async def finish(self) -> Blob:
+        """Its name, once all of it is durable."""
+        ...
+
+    async def drop(self) -> None:
+        """Forget it; after `finish` this does nothing."""
+        ...
+
+
+class Blobs(Protocol):
+    """The blobs of all streams."""
+
+    async def put(self, stream: str, content: bytes) -> Blob:
+        """The name of the content, durable when this returns; content that is there already is not written again."""
+        ...
+
+    def upload(self, stream: str) -> Upload:
+        """Begin to write content whose end is not known yet."""
+        ...
+
+    def read(self, stream: str, blob: Blob) -> AsyncGenerator[bytes]:
+        """The content, in chunks of at most CHUNK_BYTES, each checked before it is given; Corrupt where one does not hold or is missing."""
+        ...
+
+    async def delete(self, stream: str) -> None:
+        """Remove every blob of the stream."""
+        ...
+
+
+async def content_of(blobs: Blobs, stream: str, blob: Blob) -> bytes:
+    """The whole content of a blob; Corrupt where it does not hold."""
+    return b"".join([chunk async for chunk in blobs.read(stream, blob)])
+
+
+def chunks_of(content: bytes) -> Iterator[bytes]:
+    """The content in chunks of CHUNK_BYTES, the last one shorter."""
+    for start in range(0, len(content), CHUNK_BYTES):
+        yield content[start : start + CHUNK_BYTES]
+
+
+class Gathering:
+    """Makes chunks of even size of content that comes in pieces of any size, and its name."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._digest = sha256()
+        self._kept = bytearray()
+
+    def take(self, content: bytes) -> Iterator[bytes]:
+        """The chunks that are full by now."""
+        self._digest.update(content)
+        self.size += len(content)
+        for start in range(0, len(content), CHUNK_BYTES):
+            self._kept += content[start : start + CHUNK_BYTES]
+            if len(self._kept) >= CHUNK_BYTES:
+                yield bytes(self._kept[:CHUNK_BYTES])
+                del self._kept[:CHUNK_BYTES]
+
+    def rest(self) -> bytes:
+        """The last chunk, shorter than the others."""
+        kept, self._kept = bytes(self._kept), bytearray()
+        return kept
+
+    def name(self) -> Blob:
+        return Blob(self._digest.hexdigest(), self.size)
+
+
+class Check:
+    """Holds content against its name while it is read."""
+
+    def __init__(self, stream: str, blob: Blob) -> None:
+        self._stream = stream
+        self._blob = blob
+        self._digest = sha256()
+        self._size = 0
+        self.complete = False
+
+    def take(self, chunk: bytes) -> bytes:
+        """The chunk; Corrupt where the content ends with it, or should have, and does not fit its name."""
+        self._digest.update(chunk)
+        self._size += len(chunk)
+        if self._size >= self._blob.size:
+            self.end()
+        return chunk
+
+    def end(self) -> None:
+        """There is no more content: Corrupt where it does not fit its name."""
+        if self._size != self._blob.size or self._digest.hexdigest() != self._blob.digest:
+            raise self.damaged(f"{self._size} bytes with digest {self._digest.hexdigest()[:12]}")
+        self.complete = True
+
+    def damaged(self, found: str) -> Corrupt:
+        return damaged(self._stream, self._blob, found)
+
+
+def damaged(stream: str, blob: Blob, found: str) -> Corrupt:
+    return Corrupt(
+        "a blob does not hold what was written to it" if found else "a blob that the log names is missing",
+        who=stream,
+        where=f"blob {blob.digest[:12]}",
+        expected=f"{blob.size} bytes with digest {blob.digest[:12]}",
+        found=found or "none",
+        instead="compare with a backup; 'perdure log verify' shows how far the damage goes, and other runs go on",
+    )
+
+
+class _Naming(Struct, gc=False):
+    """What an event says of blobs: `blob` where its value is kept in one, `artifacts` where it names some."""
+
+    blob: Blob | None = None
+    artifacts: list[Artifact] = []
+
+
+class _Batch(Struct, gc=False):
+    events: list[_Naming]
+
+
+_decode = msgspec.json.Decoder(_Batch).decode
+
+
+def named_in(data: bytes) -> list[Blob]:
+    """The blobs that the events of a record name, in its stored bytes; `blob` and `artifacts` are reserved in every kind of event."""
+    if b'"blob":{' not in data and b'"artifacts":[' not in data:
+        return []
+    try:
+        events = _decode(data).events
+    except msgspec.MsgspecError:
+        return []  # an event of another shape names none
+    named = [event.blob for event in events if event.blob is not None and event.blob.stored]
+    return named + [artifact.blob for event in events for artifact in event.artifacts]
