@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 import anyio
-from msgspec import UNSET
 
 from ..actors.dispatcher import Dispatcher
 from ..actors.kind import Kind
 from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref
-from ..eventlog.errors import Invalid, PerdureError
+from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
+from ..eventlog.records import verify
 from ..eventlog.streams import stream_of
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
@@ -24,14 +25,18 @@ from .perform.alarm import Alarm
 from .perform.performer import Performer
 from .perform.pool import Pool
 from .perform.ports import Ids, Threads
-from .requests import AnyReply, AnyRequest, Applied, AwaitRun, CancelRun, Declined, LookAtRun, SignalRun, StartRun, TerminateRun
+from .requests import AnyReply, AnyRequest, Applied, AwaitRun, Declined, PauseRun, RetryRun, StartRun
 from .run import commands as cmd
+from .run.commands import OnConflict, Reuse
+from .run.events import CODEC
+from .run.evolve import evolve
 from .run.live import Run
 from .run.performing import Standing
 from .run.runs import Runs
 from .run.shell import outside_loop
-from .run.state import ENDED
+from .run.state import ENDED, RunState
 from .settings import Settings
+from .translating import COMMANDS, applied
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -129,16 +134,42 @@ class Runtime:
 
     @overload
     async def start(
-        self, workflow: Callable[[*Ts], Coroutine[Any, Any, R]], /, *args: *Ts, id: str = "", command: str = "", tenant: str = "default"
+        self,
+        workflow: Callable[[*Ts], Coroutine[Any, Any, R]],
+        /,
+        *args: *Ts,
+        id: str = "",
+        command: str = "",
+        tenant: str = "default",
+        delay: timedelta = timedelta(0),
+        deadline: timedelta | None = None,
+        on_conflict: OnConflict = "existing",
+        reuse: Reuse = "never",
     ) -> RunHandle[R]: ...
     @overload
     async def start(self, workflow: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
     async def start(  # type: ignore[misc]  # mypy cannot see that any arguments are some *Ts; tests/typing holds both ways to call
-        self, workflow: Any, /, *args: Any, id: str = "", command: str = "", tenant: str = "default", **kwargs: Any
+        self,
+        workflow: Any,
+        /,
+        *args: Any,
+        id: str = "",
+        command: str = "",
+        tenant: str = "default",
+        delay: timedelta = timedelta(0),
+        deadline: timedelta | None = None,
+        on_conflict: OnConflict = "existing",
+        reuse: Reuse = "never",
+        **kwargs: Any,
     ) -> RunHandle[Any]:
         """Begin a run; with an `id` that is taken by a run of the same input, that run. Returns once the start is durable.
 
-        Beside `id`, `command` or `tenant` the workflow's own arguments go by position: type checkers know them only so.
+        Its code begins after `delay`; what has not ended after `deadline` is ended as timed out. Where the id belongs to a run
+        that has not ended, `on_conflict` says what happens: "existing" gives that run if the input is the same, "refuse" refuses,
+        "terminate_and_start" takes its place. Where that run has ended, `reuse` says whether a new one may begin under its id:
+        "never", "after_failure" (it did not complete) or "always".
+
+        Beside these options the workflow's own arguments go by position: type checkers know them only so.
         """
         if not isinstance(workflow, Workflow):
             raise Invalid(
@@ -152,7 +183,12 @@ class Runtime:
         if self.registry.find(known.name, known.version) is not known:
             self.registry.newest(known.name)
         raw, _ = known.arguments.pair(args, kwargs)
-        reply = await self.do(StartRun(workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant))
+        asked = StartRun(
+            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant,
+            delay=delay.total_seconds(), deadline=None if deadline is None else deadline.total_seconds(),
+            on_conflict=on_conflict, reuse=reuse,
+        )  # fmt: skip
+        reply = await self.do(asked)
         return RunHandle(self, reply.run, tenant=tenant, returns=known.returns)
 
     def run(self, id: str, *, tenant: str = "default") -> RunHandle[Any]:
@@ -183,8 +219,15 @@ class Runtime:
             return await self._start(request)
         stream = stream_of("run", request.tenant, request.run)
         if isinstance(request, AwaitRun):
-            return _applied(request.run, await self._end_of(stream, request))
-        return _applied(request.run, await self.dispatcher.ask(stream, _command(request), within=request.within))
+            return applied(request.run, await self._end_of(stream, request))
+        if isinstance(request, RetryRun):
+            command: cmd.Command = await self._retry(stream, request)
+        else:
+            command = COMMANDS[type(request)](request)
+        standing: Standing = await self.dispatcher.ask(stream, command, within=request.within)
+        if isinstance(request, PauseRun) and request.wait:
+            standing = await self._quiet(stream, standing, request)
+        return applied(request.run, standing)
 
     async def _start(self, request: StartRun) -> Applied:
         if request.version is None:
@@ -193,8 +236,42 @@ class Runtime:
             workflow = self.registry.find(request.workflow, request.version) or self.registry.newest(request.workflow)
         raw = workflow.arguments.accept(bytes(request.arguments))
         id = request.run or self.ids.run_id(self.clock.now())
-        start = cmd.Start(workflow.name, workflow.version, raw, self.ids.seed(), request.command)
-        return _applied(id, await self.dispatcher.ask(stream_of("run", request.tenant, id), start, within=request.within))
+        start = cmd.Start(
+            workflow.name,
+            workflow.version,
+            raw,
+            self.ids.seed(),
+            request.command,
+            start_at=self._in(request.delay) if request.delay > 0 else 0,
+            deadline=0 if request.deadline is None else self._in(request.deadline),
+            on_conflict=request.on_conflict,
+            reuse=request.reuse,
+        )
+        return applied(id, await self.dispatcher.ask(stream_of("run", request.tenant, id), start, within=request.within))
+
+    def _in(self, seconds: float) -> int:
+        return self.clock.now() + round(seconds * 1e6)
+
+    async def _retry(self, stream: str, request: RetryRun) -> cmd.Retry:
+        """The command, `from_version` turned into how many arrivals the code had taken by then."""
+        if request.from_version is None:
+            return cmd.Retry(None, request.fresh_keys, request.command)
+        facts = RunState()
+        async for record in self.carrier.log.read(stream):
+            if record.last > request.from_version:
+                break
+            batch = CODEC.decode(verify(record).data)
+            for event in batch.events:
+                evolve(facts, event, batch.at)
+        return cmd.Retry(facts.delivered, request.fresh_keys, request.command, facts.generation)
+
+    async def _quiet(self, stream: str, standing: Standing, request: PauseRun) -> Standing:
+        """How the paused run stands once no step of it runs any more and all outcomes are recorded."""
+        with anyio.move_on_after(self.settings.actors.ask_seconds if request.within is None else request.within):
+            await self.pool.quiet(stream)
+            return cast("Standing", await self.dispatcher.ask(stream, cmd.Look()))
+        raise Unavailable("steps of the paused run still run", who=f"run {request.run!r}", where="pause", expected="their end in time",
+                          found="at least one that goes on", instead="the run is paused; wait again, or cancel it")
 
     async def _end_of(self, stream: str, request: AwaitRun) -> Standing:
         with self.performer.awaiting(stream) as end:
@@ -209,22 +286,3 @@ class Runtime:
                 ended: Standing = await end.wait()
                 return ended
         raise too_slow(request.run, request.within or 0)
-
-
-def _command(request: SignalRun | CancelRun | TerminateRun | LookAtRun) -> cmd.Command:
-    match request:
-        case SignalRun(name=name, value=value, command=command):
-            return cmd.Signal(name, value, command)
-        case CancelRun(reason=reason, command=command):
-            return cmd.Cancel(reason, command)
-        case TerminateRun(reason=reason, command=command):
-            return cmd.Terminate(reason, command)
-        case LookAtRun():
-            return cmd.Look()
-
-
-def _applied(run: str, standing: Standing) -> Applied:
-    result = UNSET if standing.result is None else standing.result
-    return Applied(run, standing.version, standing.status, standing.workflow, result, standing.failure, standing.reason)
-
-

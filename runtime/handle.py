@@ -11,7 +11,7 @@ from msgspec import Raw, UnsetType
 from ..eventlog.errors import Unavailable
 from .authoring.errors import RunError
 from .authoring.values import Shape
-from .requests import Applied, AwaitRun, CancelRun, LookAtRun, SignalRun, TerminateRun
+from .requests import Applied, AwaitRun, CancelRun, LookAtRun, PauseRun, ResumeRun, RetryRun, SignalRun, TerminateRun
 
 if TYPE_CHECKING:
     from .engine import Runtime
@@ -46,8 +46,26 @@ class RunHandle(Generic[R]):
         """End the run at once, without cleanup."""
         await self._runtime.do(TerminateRun(tenant=self.tenant, run=self.id, reason=reason, command=command))
 
+    async def pause(self, reason: str = "", *, wait: bool = False, freeze_deadline: bool = False, command: str = "") -> None:
+        """Let nothing new of the run begin until `resume`; running steps end and are recorded. With `wait`, return when none runs."""
+        asked = PauseRun(tenant=self.tenant, run=self.id, reason=reason, wait=wait, freeze=freeze_deadline, command=command)
+        await self._runtime.do(asked)
+
+    async def resume(self, *, command: str = "") -> None:
+        """End a pause: what arrived meanwhile is taken in the order of the log, and timers that came due fire."""
+        await self._runtime.do(ResumeRun(tenant=self.tenant, run=self.id, command=command))
+
+    async def retry(self, *, from_version: int | None = None, fresh_keys: bool = False, command: str = "") -> None:
+        """Let a failed run go on from its failed step, with the same idempotency keys unless `fresh_keys`.
+
+        `from_version` takes it back to how it stood at that version of its log. A run whose own code failed has its last
+        turn driven again, with today's code. Refused where steps were completed behind the failure.
+        """
+        asked = RetryRun(tenant=self.tenant, run=self.id, from_version=from_version, fresh_keys=fresh_keys, command=command)
+        await self._runtime.do(asked)
+
     async def status(self) -> str:
-        """running, suspended, completed, failed, cancelled or terminated."""
+        """delayed, running, paused, suspended, completed, failed, cancelled, terminated or timed_out."""
         return (await self.look()).status
 
     async def look(self) -> Applied:

@@ -10,6 +10,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ..eventlog.errors import PerdureError
 from .authoring.errors import Failure
+from .run.commands import OnConflict, Reuse
 
 
 class Request(Struct, frozen=True, tag_field="request", kw_only=True, omit_defaults=True):
@@ -28,6 +29,12 @@ class StartRun(Request, frozen=True, tag="start", kw_only=True):
     arguments: Raw = Raw(b"[]")
     run: str = ""
     """The id of the run; made up where it is empty."""
+    delay: float = 0.0
+    """Seconds until its code begins."""
+    deadline: float | None = None
+    """Seconds after which the run is ended if it has not ended by itself; None for no limit."""
+    on_conflict: OnConflict = "existing"
+    reuse: Reuse = "never"
 
 
 class SignalRun(Request, frozen=True, tag="signal", kw_only=True):
@@ -52,6 +59,29 @@ class TerminateRun(Request, frozen=True, tag="terminate", kw_only=True):
     reason: str = ""
 
 
+class PauseRun(Request, frozen=True, tag="pause", kw_only=True):
+    """Let nothing new begin. With `wait` the answer comes when no step runs any more; with `freeze` the deadline waits, too."""
+
+    run: str
+    reason: str = ""
+    wait: bool = False
+    freeze: bool = False
+
+
+class ResumeRun(Request, frozen=True, tag="resume", kw_only=True):
+    """End a pause."""
+
+    run: str
+
+
+class RetryRun(Request, frozen=True, tag="retry", kw_only=True):
+    """Let a failed run go on: from the step that ended it, or as it stood at version `from_version` of its log."""
+
+    run: str
+    from_version: int | None = None
+    fresh_keys: bool = False
+
+
 class LookAtRun(Request, frozen=True, tag="look", kw_only=True):
     """Ask how a run stands."""
 
@@ -64,7 +94,7 @@ class AwaitRun(Request, frozen=True, tag="await", kw_only=True):
     run: str
 
 
-AnyRequest = StartRun | SignalRun | CancelRun | TerminateRun | LookAtRun | AwaitRun
+AnyRequest = StartRun | SignalRun | CancelRun | TerminateRun | PauseRun | ResumeRun | RetryRun | LookAtRun | AwaitRun
 
 
 class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaults=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from msgspec import Raw
 
@@ -44,13 +44,15 @@ class Effect(Generic[T]):
 class StepCall(Effect[T]):
     """One call of a step: its arguments as recorded, and as the step receives them."""
 
-    __slots__ = ("arguments", "driver", "outcome", "raw", "step")
+    __slots__ = ("arguments", "driver", "keys", "outcome", "raw", "step")
 
     def __init__(self, step: Step[..., T], raw: Raw, arguments: tuple[Any, ...], driver: Driver) -> None:
         self.step = step
         self.raw = raw
         self.arguments = arguments
         self.driver = driver
+        self.keys = 0
+        """How often fresh idempotency keys were asked for before the attempt."""
         self.outcome: tuple[Raw, Any] | None = None
         """The value as its attempt encoded and decoded it: spares decoding those very bytes again when they arrive."""
 
@@ -103,6 +105,19 @@ class SignalWait(Effect[T]):
 
     def __repr__(self) -> str:
         return f"signal {self.name!r}"
+
+
+class ContinueAs(Effect[NoReturn]):
+    """End this generation of the run and begin the next with these arguments."""
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args = args
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        return "continue_as"
 
 
 class Together(Effect[T]):

@@ -32,6 +32,8 @@ class Attempt(Struct, frozen=True, gc=False):
     """The id of the step within its run."""
     attempt: int
     """Counted from 1."""
+    keys: int = 0
+    """How often the run was retried with fresh keys."""
 
     @property
     def run(self) -> str:
@@ -41,7 +43,8 @@ class Attempt(Struct, frozen=True, gc=False):
     @property
     def idempotency_key(self) -> str:
         """The same over all attempts and owners of this step of this run; hand it to whatever the step changes."""
-        return sha256(f"{len(self.stream)}:{self.stream}:{self.effect}".encode()).hexdigest()[:32]
+        fresh = f"#{self.keys}" if self.keys else ""
+        return sha256(f"{len(self.stream)}:{self.stream}:{self.effect}{fresh}".encode()).hexdigest()[:32]
 
 
 class Performed(Protocol):
@@ -67,7 +70,7 @@ def current() -> Attempt:
             found="no step is being performed here",
             instead="call it inside the step, and pass on what you need of it",
         )
-    return Attempt(performed.stream, performed.call.step.name, performed.id, performed.attempt)
+    return Attempt(performed.stream, performed.call.step.name, performed.id, performed.attempt, performed.call.keys)
 
 
 class Step(Generic[P, R]):

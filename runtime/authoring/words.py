@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, TypeVar, cast, overload
+from typing import Any, NoReturn, TypeVar, cast, overload
 from uuid import UUID
 
 from ...eventlog.errors import Invalid
 from .driving import driver
-from .effects import SignalWait, Sleep
+from .effects import ContinueAs, SignalWait, Sleep
 from .retry import microseconds
 from .values import Shape
 
@@ -52,6 +52,14 @@ def signal(name: str, type: Any = Any) -> Coroutine[object, object, Any]:  # noq
     return cast("Coroutine[object, object, Any]", SignalWait(name, shape))
 
 
+def continue_as(*args: Any, **kwargs: Any) -> Coroutine[object, object, NoReturn]:
+    """Go on as a new generation of the same run: the workflow begins anew with these arguments, and its history so far is folded away.
+
+    Signals that were not taken, attributes and accepted commands stay. Await it in the workflow's own branch; it does not return.
+    """
+    return cast("Coroutine[object, object, NoReturn]", ContinueAs(args, kwargs))
+
+
 def now() -> datetime:
     """The time of what the run is answering to right now, in UTC: the same on every replay."""
     return EPOCH + timedelta(microseconds=driver("now()", looks=True).time())
@@ -78,5 +86,5 @@ def attributes(**values: Any) -> None:
 
 
 def info() -> dict[str, Any]:
-    """What a workflow may know of its own run: `run`, `workflow`, `version`."""
+    """What a workflow may know of its own run: `run`, `workflow`, `version`, `generation`."""
     return driver("info()", looks=True).describe()

@@ -98,6 +98,11 @@ class Pool:
             self._quiet = anyio.Event()
             await self._quiet.wait()
 
+    async def quiet(self, stream: str) -> None:
+        """Return once nothing of the stream is in flight here."""
+        while any(job.stream == stream for job in self._flying.values()):  # noqa: ASYNC110 - asked for seldom, and an event would cost every step
+            await anyio.sleep(0.01)
+
     @property
     def flying(self) -> int:
         return len(self._flying)

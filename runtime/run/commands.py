@@ -5,11 +5,19 @@ An attempt that returned is reported as the fact it becomes if it is still wante
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Raw, Struct
 
 from ..authoring.errors import Failure
-from ..authoring.retry import Retry
+from ..authoring.retry import Retry as Policy
 from .events import StepCompleted
+
+OnConflict = Literal["existing", "refuse", "terminate_and_start"]
+"""What a start does that meets a live run: gives that run if the input is the same, is refused, or takes its place."""
+
+Reuse = Literal["never", "after_failure", "always"]
+"""Whether a start may begin a new run under the id of one that has ended; after_failure: of one that did not complete."""
 
 
 class Start(Struct, frozen=True, gc=False):
@@ -20,6 +28,12 @@ class Start(Struct, frozen=True, gc=False):
     input: Raw
     seed: int
     command: str = ""
+    start_at: int = 0
+    """When the code is to begin; 0 for now."""
+    deadline: int = 0
+    """When the run is ended if it has not ended by itself; 0 for never."""
+    on_conflict: OnConflict = "existing"
+    reuse: Reuse = "never"
 
 
 class StepBroke(Struct, frozen=True, gc=False):
@@ -31,7 +45,7 @@ class StepBroke(Struct, frozen=True, gc=False):
     started: int
     ended: int
     worker: str
-    retry: Retry | None
+    retry: Policy | None
 
 
 class Wake(Struct, frozen=True, gc=False):
@@ -60,8 +74,32 @@ class Terminate(Struct, frozen=True, gc=False):
     command: str = ""
 
 
+class Pause(Struct, frozen=True, gc=False):
+    """Let nothing new begin, until Resume; with `freeze` the deadline waits, too."""
+
+    reason: str = ""
+    freeze: bool = False
+    command: str = ""
+
+
+class Resume(Struct, frozen=True, gc=False):
+    """End a pause."""
+
+    command: str = ""
+
+
+class Retry(Struct, frozen=True, gc=False):
+    """Let a failed run go on: from the step that ended it, or from where the code had taken `place` arrivals."""
+
+    place: int | None = None
+    fresh_keys: bool = False
+    command: str = ""
+    generation: int = 0
+    """The generation that `place` belongs to."""
+
+
 class Look(Struct, frozen=True, gc=False):
     """Change nothing; the answer is the state of the run."""
 
 
-Command = Start | StepCompleted | StepBroke | Wake | Signal | Cancel | Terminate | Look
+Command = Start | StepCompleted | StepBroke | Wake | Signal | Cancel | Terminate | Pause | Resume | Retry | Look

@@ -20,12 +20,12 @@ from msgspec import Raw
 from ...eventlog.codec import Event
 from ...eventlog.errors import Bug, Diverged, Invalid
 from ..authoring.driving import DRIVER
-from ..authoring.effects import CLOSING_REFUSALS, Effect, SignalWait, StepCall
+from ..authoring.effects import CLOSING_REFUSALS, ContinueAs, Effect, SignalWait, StepCall
 from ..authoring.errors import Cancelled, StepError, failure_of
 from ..authoring.messages import WaitUntil
 from ..authoring.values import Shape
 from ..authoring.workflows import Workflow
-from . import conditions, groups, signals, steps, timers
+from . import conditions, groups, lives, signals, steps, timers
 from . import events as ev
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
@@ -48,6 +48,9 @@ class Machine:
         self.workflow = workflow
         self.seed = facts.seed
         self.input = facts.input
+        self.generation = facts.generation
+        self.carried = facts.held[0].end if facts.held and facts.held[0].start < 0 else 0
+        """Arrivals that an earlier generation left unread, or that came before the code began."""
         self.fed = -1
         """Arrivals taken; -1 before the code began."""
         self.closing = False
@@ -86,7 +89,8 @@ class Machine:
         context = copy_context()
         context.run(DRIVER.set, self)
         args, kwargs = self.workflow.arguments.split(self.workflow.arguments.decode(self.input))
-        self.root = Branch("", context.run(self.workflow.function, *args, **kwargs), context)
+        path = "" if self.generation == 1 else f"{self.generation}:"
+        self.root = Branch(path, context.run(self.workflow.function, *args, **kwargs), context)
         self.alive[self.root] = None
         self.ready.append((self.root, None, None))
         self._to_rest()
@@ -128,7 +132,7 @@ class Machine:
         self.wishes.append(ev.AttributesSet({name: _notes_value(name, value) for name, value in values.items()}))
 
     def describe(self) -> dict[str, Any]:
-        return {"run": self.run, "workflow": self.workflow.name, "version": self.workflow.version}
+        return {"run": self.run, "workflow": self.workflow.name, "version": self.workflow.version, "generation": self.generation}
 
     def home(self) -> str:
         return self.workflow.function.__module__
@@ -296,6 +300,7 @@ ASK: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
     StepCall: ask_step,
     SignalWait: signals.ask_signal,
     WaitUntil: conditions.ask_condition,
+    ContinueAs: lives.ask_continue,
     **timers.ASKS,
     **groups.ASKS,
 }

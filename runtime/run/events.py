@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+from msgspec import Raw, field
 
 from ...eventlog.codec import Codec, Event
 from ..authoring.errors import Failure
 
 
 class RunStarted(Event, frozen=True):
-    """The run began; `input` holds the arguments, `seed` feeds its chance."""
+    """The run began; `input` holds the arguments, `seed` feeds its chance. On a stream whose run has ended it begins a new one.
+
+    `deadline` (microseconds since 1970, 0 for none) is when the run is ended if it has not ended by itself.
+    """
 
     workflow: str
     version: int
     input: Raw
     seed: int
     command: str = ""
+    deadline: int = 0
+
+
+class RunDelayed(RunStarted, frozen=True):
+    """The run is to begin at `start_at`, in microseconds since 1970; until then no code of it runs."""
+
+    start_at: int = 0
+
+
+class Continued(Event, frozen=True):
+    """The code began the next generation of its run, with `input`, under `version` of its workflow.
+
+    It had taken `delivered` arrivals by then, and of the signals among them left the last `unread` of each name unread: those,
+    and what it had not taken, are there for the new generation.
+    """
+
+    input: Raw
+    version: int
+    delivered: int
+    unread: dict[str, int] = field(default_factory=dict)
 
 
 class StepScheduled(Event, frozen=True):
@@ -118,10 +141,31 @@ class Suspended(Event, frozen=True):
     instead: str = ""
 
 
+class Paused(Event, frozen=True):
+    """Somebody wants the run to stand still. With `freeze` its deadline stands still, too."""
+
+    reason: str = ""
+    command: str = ""
+    freeze: bool = False
+
+
 class Resumed(Event, frozen=True):
-    """A build that agrees with the log goes on."""
+    """The run goes on: told to after a pause, due after a delay, or, after it was suspended, under a build that agrees with the log."""
 
     build: str = ""
+    command: str = ""
+
+
+class RetryRequested(Event, frozen=True):
+    """A failed run is to go on from where the code had taken `place` arrivals.
+
+    With `void` the outcomes and timers that came behind are no longer true (signals are); without it they are taken again.
+    `fresh_keys` gives every later attempt another idempotency key.
+    """
+
+    place: int
+    void: bool
+    fresh_keys: bool = False
     command: str = ""
 
 
@@ -151,9 +195,14 @@ class RunTerminated(Event, frozen=True):
     command: str = ""
 
 
+class RunTimedOut(Event, frozen=True):
+    """The deadline of the run was over before its code was."""
+
+
 RUN_EVENTS: tuple[type[Event], ...] = (
-    RunStarted, StepScheduled, StepCompleted, StepFailed, TimerSet, TimerFired, EffectsAbandoned, SignalReceived, AttributesSet, Logged,
-    CancelRequested, Recovered, Suspended, Resumed, RunCompleted, RunFailed, RunCancelled, RunTerminated,
+    RunStarted, RunDelayed, Continued, StepScheduled, StepCompleted, StepFailed, TimerSet, TimerFired, EffectsAbandoned, SignalReceived,
+    AttributesSet, Logged, CancelRequested, Recovered, Suspended, Paused, Resumed, RetryRequested, RunCompleted, RunFailed, RunCancelled,
+    RunTerminated, RunTimedOut,
 )  # fmt: skip
 
 CODEC: Codec[Event] = Codec("run", *RUN_EVENTS)

@@ -10,7 +10,8 @@ from ...eventlog.codec import Event
 from ...eventlog.streams import parts_of
 from . import events as ev
 from .driver import Machine
-from .state import RunState
+from .performing import Standing
+from .state import ENDED, RunState
 
 NEVER = 1 << 62
 
@@ -18,23 +19,38 @@ NEVER = 1 << 62
 class Run:
     """A run in memory: its facts, and beside them what can be built from them at any time."""
 
-    __slots__ = ("coming", "dues", "facts", "fresh", "machine", "stream")
+    __slots__ = ("coming", "dues", "facts", "fresh", "leftover", "machine", "replaced", "stream")
 
     def __init__(self, stream: str, facts: RunState) -> None:
         self.stream = stream
         self.facts = facts
         self.machine: Machine | None = None
         self.fresh = True
-        """Nothing of it is in the log yet."""
-        self.dues: list[tuple[int, str]] = [(due, id) for id, due in facts.timers.items()]
-        """A heap of the timers; stale entries are dropped when they surface."""
-        heapify(self.dues)
+        """Nothing of what the code asks for in this generation is in the log yet."""
+        self.leftover: list[str] = []
+        """What an earlier machine still waited for when another took its place, not yet taken to be cancelled."""
+        self.replaced: Standing | None = None
+        """How the run ended whose place, under its id, another took in this turn."""
+        self.set_dues()
         self.coming: deque[Event] = deque()
         """Events decided together: each is recorded when the code has answered the one before, as the script counts arrivals one by one."""
 
     @property
     def id(self) -> str:
         return parts_of(self.stream)[2]
+
+    def set_dues(self) -> None:
+        """Take the timers as the facts know them."""
+        self.dues: list[tuple[int, str]] = [(due, id) for id, due in self.facts.timers.items()]
+        """A heap of the timers; stale entries are dropped when they surface."""
+        heapify(self.dues)
+
+    def drop_machine(self) -> None:
+        """The machine has had its time: what it still waits for is to be cancelled."""
+        if self.machine is not None:
+            self.leftover += [*self.machine.waits, *self.machine.dropped]
+            self.machine.close()
+            self.machine = None
 
     def next_timer(self) -> int:
         """When the next timer is due; NEVER where none is set."""
@@ -55,6 +71,20 @@ class Run:
         return ()
 
     def next_due(self) -> int | None:
-        """When the run next moves by itself: the next timer or the next attempt of a step."""
-        due = min(self.next_timer(), *self.facts.retries.values(), NEVER)
+        """When the run next moves by itself: the next timer, the next attempt of a step, its beginning or its deadline."""
+        facts, due = self.facts, NEVER
+        if facts.phase == "running":
+            due = min(self.next_timer(), *facts.retries.values(), NEVER)
+        elif facts.phase == "delayed":
+            due = facts.start_at
+        if facts.deadline and not facts.frozen_at and facts.phase not in ENDED:
+            due = min(due, facts.deadline)
         return None if due == NEVER else due
+
+    def has_steps_under_way(self) -> bool:
+        """Whether an attempt is, or should be, in flight; a run that stands still begins none."""
+        facts = self.facts
+        waiting = len(facts.retries)
+        if facts.phase == "paused":
+            waiting += len(facts.steps) - waiting if self.machine is None else len(self.machine.fresh)
+        return len(facts.steps) > waiting

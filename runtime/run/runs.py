@@ -45,6 +45,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def decide(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
         decided = DECIDE[type(command)](state.facts, command, now)
+        if decided and type(decided[0]) is ev.Resumed and state.machine is None:
+            decided = self._before_it_goes_on(state, decided)
         if len(decided) > 1:
             state.coming.clear()
             state.coming.extend(decided[1:])
@@ -58,6 +60,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         EVOLVE[type(event)](facts, event, at)
         if type(event) is ev.TimerSet:
             heappush(state.dues, (event.due, event.id))
+        elif type(event) in BEGINS_AGAIN:
+            _begins_again(state, event)
         return state
 
     def react(self, state: Run, now: int) -> Sequence[Event]:
@@ -66,7 +70,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             if machine is not None and machine.fed == facts.delivered:
                 return state.next_coming() if state.coming else ()
             return self._drive(state) or state.next_coming()
-        if state.coming and facts.phase == "suspended":
+        if state.coming:
             return state.next_coming()
         if facts.phase == "suspended" and state.machine is None and facts.build != self._build(facts):
             return self._try_again(state)
@@ -94,8 +98,17 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def _machine(self, run: Run, workflow: Workflow[..., Any]) -> Machine:
         if run.fresh:
+            run.fresh = False
             return Machine(run.id, workflow, run.facts)
         return revive(run.id, workflow, run.facts)
+
+    def _before_it_goes_on(self, run: Run, decided: Sequence[Event]) -> Sequence[Event]:
+        """What was decided, if the code agrees with the log as far as the run has come; else it is suspended instead of resumed."""
+        try:
+            run.machine = self._machine(run, self._workflow(run.facts))
+        except (Diverged, RecursionError) as error:
+            return [self._suspended(run, error), *decided[1:]]
+        return decided
 
     def _workflow(self, facts: RunState) -> Workflow[..., Any]:
         found = self.registry.find(facts.workflow, facts.version)
@@ -139,18 +152,16 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return type(command) is cmd.Start
 
     def awaken(self, state: Run) -> None:
-        state.fresh = False
+        state.fresh, state.replaced = False, None
 
     def claim(self, state: Run, owner: str, epoch: int) -> Sequence[Event]:
         facts = state.facts
-        in_flight = facts.phase in ("running", "suspended") and len(facts.steps) > len(facts.retries)
+        in_flight = facts.phase in ("running", "paused", "suspended") and len(facts.steps) > len(facts.retries)
         return (ev.Recovered(owner, epoch),) if in_flight else ()
 
     def head(self, state: Run, old: Head | None) -> Head | None:
         facts = state.facts
-        wake_at: int | None = None
-        if facts.phase == "running":
-            wake_at = 0 if len(facts.steps) > len(facts.retries) else state.next_due()
+        wake_at = 0 if facts.phase == "running" and len(facts.steps) > len(facts.retries) else state.next_due()
         attributes = _encode(facts.attributes) if facts.attributes else b"{}"
         if old is not None and old.status == facts.phase and old.wake_at == wake_at and old.attributes == attributes:
             return old
@@ -158,32 +169,51 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def perform(self, stream: str, state: Run) -> None:
         facts, machine, performing = state.facts, state.machine, self.performing
-        if facts.phase in ENDED:
-            self._finish(stream, state)
+        if facts.phase != "running":
+            self._stand(stream, state)
             return
         if machine is None:
             return
+        if state.leftover or machine.dropped:
+            self._leave(stream, state)
         if machine.fresh:
             start = performing.start_again if machine.revived else performing.start
             for id, call in machine.fresh.items():
+                call.keys = facts.keys
                 if id not in facts.retries:
                     start(stream, id, facts.steps[id].attempt, call)
             machine.fresh.clear()
         machine.revived = False
-        if machine.dropped:
-            for id in machine.dropped:
-                performing.cancel(stream, id)
-            machine.dropped.clear()
         if facts.retries:
             self._perform_retries(stream, facts, machine)
         if state.dues and (timer := state.next_timer()) != NEVER:
             performing.wake_at(stream, timer)
+        if facts.deadline:
+            performing.wake_at(stream, facts.deadline)
 
-    def _finish(self, stream: str, run: Run) -> None:
+    def _stand(self, stream: str, run: Run) -> None:
+        """Nothing new begins: the run has ended, or is delayed, paused or suspended."""
+        ended = run.facts.phase in ENDED
+        if ended and run.machine is not None:
+            run.leftover += run.machine.waits
+        self._leave(stream, run)
+        if ended:
+            self.performing.ended(stream, _standing(run.facts, run.facts.length))
+        elif (due := run.next_due()) is not None:
+            self.performing.wake_at(stream, due)
+
+    def _leave(self, stream: str, run: Run) -> None:
+        """Cancel what is no longer wanted, and tell those who waited for a run whose place another took."""
+        for id in run.leftover:
+            self.performing.cancel(stream, id)
+        run.leftover.clear()
         if run.machine is not None:
-            for id in [*run.machine.waits, *run.machine.dropped]:
+            for id in run.machine.dropped:
                 self.performing.cancel(stream, id)
-        self.performing.ended(stream, _standing(run.facts, run.facts.length))
+            run.machine.dropped.clear()
+        if run.replaced is not None:
+            self.performing.ended(stream, run.replaced)
+            run.replaced = None
 
     def _perform_retries(self, stream: str, facts: RunState, machine: Machine) -> None:
         """Start the attempts whose time has come, and ask to be woken for the next."""
@@ -198,7 +228,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def idle(self, state: Run) -> bool:
         facts = state.facts
-        return facts.ended or facts.phase == "suspended" or len(facts.steps) <= len(facts.retries)
+        return facts.ended or facts.phase == "suspended" or not state.has_steps_under_way()
 
     def done(self, state: Run) -> bool:
         return state.facts.phase in ENDED
@@ -216,6 +246,18 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def thaw(self, stream: str, data: bytes) -> Run:
         return Run(stream, restore(data))
+
+
+BEGINS_AGAIN = frozenset({ev.RunStarted, ev.RunDelayed, ev.Continued, ev.RetryRequested})
+
+
+def _begins_again(run: Run, event: Event) -> None:
+    """Another generation, or the same one from an earlier place: the machine of before has had its time."""
+    if run.facts.generation > 1 and isinstance(event, ev.RunStarted):
+        run.replaced = Standing(run.facts.length, "terminated", run.facts.workflow, reason="another run took its place")
+    run.drop_machine()
+    run.set_dues()
+    run.fresh = not isinstance(event, ev.RetryRequested)
 
 
 def _standing(facts: RunState, version: int) -> Standing:

@@ -18,20 +18,33 @@ from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
 from . import events as ev
 
-Phase = Literal["new", "running", "suspended", "completed", "failed", "cancelled", "terminated"]
+Phase = Literal["new", "delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out"]
 
-ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled", "terminated"})
+ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled", "terminated", "timed_out"})
 
 AFTER: dict[tuple[str, type[Event]], Phase] = {
     ("new", ev.RunStarted): "running",
+    ("new", ev.RunDelayed): "delayed",
+    ("delayed", ev.Resumed): "running",
+    ("delayed", ev.Suspended): "suspended",
+    ("delayed", ev.RunCancelled): "cancelled",
+    ("delayed", ev.RunTerminated): "terminated",
+    ("delayed", ev.RunTimedOut): "timed_out",
+    ("running", ev.Continued): "running",
+    ("running", ev.Paused): "paused",
     ("running", ev.Suspended): "suspended",
+    ("paused", ev.Resumed): "running",
+    ("paused", ev.Suspended): "suspended",
     ("suspended", ev.Suspended): "suspended",
     ("suspended", ev.Resumed): "running",
+    ("failed", ev.RetryRequested): "suspended",
     ("running", ev.RunCompleted): "completed",
     ("running", ev.RunFailed): "failed",
     ("running", ev.RunCancelled): "cancelled",
-    ("running", ev.RunTerminated): "terminated",
-    ("suspended", ev.RunTerminated): "terminated",
+    **{(phase, ev.RunTerminated): "terminated" for phase in ("running", "paused", "suspended")},
+    **{(phase, ev.RunTimedOut): "timed_out" for phase in ("running", "paused", "suspended")},
+    **{(phase, ev.RunStarted): "running" for phase in sorted(ENDED)},
+    **{(phase, ev.RunDelayed): "delayed" for phase in sorted(ENDED)},
 }
 """Every legal change of phase; an event that changes it in any other way is a bug."""
 
@@ -45,6 +58,7 @@ class Outcome(Struct, frozen=True, tag=True, omit_defaults=True):
     id: str
     value: Raw = NOTHING
     error: Failure | None = None
+    attempt: int = 1
 
 
 class Fired(Struct, frozen=True, tag=True, gc=False):
@@ -86,7 +100,6 @@ class OpenStep(Struct, gc=False):
     """A step without a final outcome, and the number of the attempt that is under way or due next."""
 
     name: str
-    args: Raw
     attempt: int = 1
 
 
@@ -106,7 +119,15 @@ class RunState(Struct):
     version: int = 0
     input: Raw = NOTHING
     seed: int = 0
+    generation: int = 1
+    """Counts the runs and continuations of runs in this stream; from the second on, the ids of effects begin with it."""
     started_at: int = 0
+    start_at: int = 0
+    """When a delayed run is to begin."""
+    deadline: int = 0
+    """When the run is ended if it has not ended by itself; 0 where it may take for ever."""
+    frozen_at: int = 0
+    """Since when the deadline stands still; 0 where it does not."""
     at: int = 0
     length: int = 0
     """Events folded: the version of the stream."""
@@ -133,6 +154,10 @@ class RunState(Struct):
     """The build of the code that last disagreed with the log."""
     result: Raw = NOTHING
     failure: Failure | None = None
+    fault: str = ""
+    """Of a failed run: "step" where the failure of a step ended it, else "code"."""
+    keys: int = 0
+    """How often fresh idempotency keys were asked for."""
     recoveries: int = 0
 
     @property

@@ -128,7 +128,7 @@ async def diary(order: str) -> dict[str, Any]:
     await steps.say("working")
     perdure.attributes(stage="done", note=None)
     perdure.log("done", level="warning", when=perdure.now().year)
-    return {key: value for key, value in perdure.info().items() if key != "run"}
+    return {key: value for key, value in perdure.info().items() if key in ("workflow", "version")}
 
 
 @workflow

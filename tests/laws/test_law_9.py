@@ -22,7 +22,9 @@ from perdure.runtime.run.state import RunState, canonical
 from tests.laws.node import PATIENCE, node, stream
 
 NAMES = {
-    "RunStarted": "workflow version input seed command?",
+    "RunStarted": "workflow version input seed command? deadline?",
+    "RunDelayed": "workflow version input seed command? deadline? start_at?",
+    "Continued": "input version delivered unread?",
     "StepScheduled": "id name args",
     "StepCompleted": "id attempt value started ended worker",
     "StepFailed": "id attempt error started ended worker retry_at?",
@@ -35,11 +37,14 @@ NAMES = {
     "CancelRequested": "reason? command?",
     "Recovered": "owner epoch",
     "Suspended": "reason build delivered message where? expected? found? instead?",
+    "Paused": "reason? command? freeze?",
     "Resumed": "build? command?",
+    "RetryRequested": "place void fresh_keys? command?",
     "RunCompleted": "result",
     "RunFailed": "kind error",
     "RunCancelled": "reason?",
     "RunTerminated": "reason? command?",
+    "RunTimedOut": "",
 }
 """Every event that was ever written, with its fields; `?` where a record may lack it. Lines may be added and never changed."""
 

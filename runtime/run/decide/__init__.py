@@ -8,9 +8,14 @@ from typing import Any
 from ....eventlog.codec import Event
 from ..commands import Command
 from ..state import RunState
-from . import life, messages, steps
+from . import control, life, messages, steps
 
-DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {**life.DECIDE, **steps.DECIDE, **messages.DECIDE}
+DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
+    **life.DECIDE,
+    **control.DECIDE,
+    **steps.DECIDE,
+    **messages.DECIDE,
+}
 
 
 def decide(state: RunState, command: Command, now: int) -> Sequence[Event]:

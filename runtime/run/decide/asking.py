@@ -24,7 +24,7 @@ def must_live(state: RunState, wish: str) -> None:
     must_exist(state)
     if state.ended:
         raise Refused(f"the run has ended, so it cannot be told to {wish}", who=f"run of workflow {state.workflow!r}", where=wish,
-                      expected="a run that is running or suspended", found=f"it is {state.phase}", instead="start a new run")
+                      expected="a run that has not ended", found=f"it is {state.phase}", instead="start a new run")
 
 
 def shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Steps and timers: what becomes of an attempt that ended, and what is due."""
+"""Steps: what becomes of an attempt that ended."""
 
 from __future__ import annotations
 
@@ -29,13 +29,7 @@ def _step_broke(state: RunState, command: cmd.StepBroke, now: int) -> Sequence[E
     return (ev.StepFailed(command.id, command.attempt, command.error, command.started, command.ended, command.worker, retry_at),)
 
 
-def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:
-    due = sorted((due, id) for id, due in state.timers.items() if due <= now)
-    return [ev.TimerFired(id, due) for due, id in due]
-
-
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     ev.StepCompleted: _step_completed,
     cmd.StepBroke: _step_broke,
-    cmd.Wake: _wake,
 }

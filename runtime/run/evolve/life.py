@@ -9,6 +9,7 @@ from ....eventlog.codec import Event
 from ....eventlog.errors import Bug
 from .. import events as ev
 from ..state import AFTER, Held, RunState
+from .again import begin_again, go_back, unread
 from .arriving import copied, remember
 
 
@@ -23,10 +24,29 @@ def change_phase(state: RunState, event: Event) -> None:
 
 
 def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
+    if state.phase != "new":
+        begin_again(state)
+        state.attributes.clear()
     change_phase(state, event)
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed
-    state.started_at = at
+    state.started_at, state.deadline = at, event.deadline
     remember(state, event.command)
+
+
+def _delayed(state: RunState, event: ev.RunDelayed, at: int) -> None:
+    _started(state, event, at)
+    state.start_at, state.delivered = event.start_at, -1
+
+
+def _continued(state: RunState, event: ev.Continued, at: int) -> None:
+    change_phase(state, event)
+    carried = unread(state, event)
+    begin_again(state)
+    state.version, state.input, state.started_at = event.version, event.input.copy(), at
+    state.arrivals = carried
+    if carried:
+        state.delivered = len(carried)
+        state.held.append(Held(-1, len(carried), at))
 
 
 def _recovered(state: RunState, event: ev.Recovered, at: int) -> None:
@@ -38,9 +58,19 @@ def _suspended(state: RunState, event: ev.Suspended, at: int) -> None:
     state.delivered, state.build, state.stuck = event.delivered, event.build, event.message
 
 
-def _resumed(state: RunState, event: ev.Resumed, at: int) -> None:
+def _paused(state: RunState, event: ev.Paused, at: int) -> None:
     change_phase(state, event)
+    remember(state, event.command)
+    state.stuck, state.frozen_at = event.reason, at if event.freeze else 0
+
+
+def _resumed(state: RunState, event: ev.Resumed, at: int) -> None:
+    if state.frozen_at and state.deadline:
+        state.deadline += at - state.frozen_at
+    change_phase(state, event)
+    remember(state, event.command)
     state.build = state.stuck = ""
+    state.frozen_at = 0
     if state.delivered < len(state.arrivals):
         state.held.append(Held(state.delivered, len(state.arrivals), at))
         state.delivered = len(state.arrivals)
@@ -64,8 +94,17 @@ def _completed(state: RunState, event: ev.RunCompleted, at: int) -> None:
 
 
 def _failed(state: RunState, event: ev.RunFailed, at: int) -> None:
-    _end(state, event)
-    state.failure = copied(event.error)
+    """What was open stays known: a retry goes on with it."""
+    change_phase(state, event)
+    state.failure, state.fault = copied(event.error), event.kind
+
+
+def _retried(state: RunState, event: ev.RetryRequested, at: int) -> None:
+    change_phase(state, event)
+    remember(state, event.command)
+    state.failure, state.fault, state.build, state.cancelling = None, "", "", 0
+    state.keys += event.fresh_keys
+    go_back(state, event.place, void=event.void)
 
 
 def _stopped(state: RunState, event: ev.RunCancelled | ev.RunTerminated, at: int) -> None:
@@ -73,6 +112,10 @@ def _stopped(state: RunState, event: ev.RunCancelled | ev.RunTerminated, at: int
     state.reason = event.reason or state.reason
     if isinstance(event, ev.RunTerminated):
         remember(state, event.command)
+
+
+def _timed_out(state: RunState, event: ev.RunTimedOut, at: int) -> None:
+    _end(state, event)
 
 
 def _end(state: RunState, event: Event) -> None:
@@ -83,13 +126,18 @@ def _end(state: RunState, event: Event) -> None:
 
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     ev.RunStarted: _started,
+    ev.RunDelayed: _delayed,
+    ev.Continued: _continued,
     ev.Recovered: _recovered,
     ev.Suspended: _suspended,
+    ev.Paused: _paused,
     ev.Resumed: _resumed,
+    ev.RetryRequested: _retried,
     ev.Logged: _noted,
     ev.AttributesSet: _attributes,
     ev.RunCompleted: _completed,
     ev.RunFailed: _failed,
     ev.RunCancelled: _stopped,
     ev.RunTerminated: _stopped,
+    ev.RunTimedOut: _timed_out,
 }

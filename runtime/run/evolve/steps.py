@@ -12,15 +12,14 @@ from .arriving import arrive, copied
 
 
 def _scheduled(state: RunState, event: ev.StepScheduled, at: int) -> None:
-    args = event.args.copy()
-    state.steps[event.id] = OpenStep(event.name, args)
-    state.script.append(Line(state.delivered, "step", event.id, event.name, key_of(args)))
+    state.steps[event.id] = OpenStep(event.name)
+    state.script.append(Line(state.delivered, "step", event.id, event.name, key_of(event.args.copy())))
 
 
 def _completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
     if state.steps.pop(event.id, None) is not None:
         state.retries.pop(event.id, None)
-        arrive(state, Outcome(at, event.id, event.value.copy()))
+        arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt))
     else:
         state.abandoned.pop(event.id, None)
 
@@ -34,7 +33,7 @@ def _failed(state: RunState, event: ev.StepFailed, at: int) -> None:
     else:
         del state.steps[event.id]
         state.retries.pop(event.id, None)
-        arrive(state, Outcome(at, event.id, error=copied(event.error)))
+        arrive(state, Outcome(at, event.id, error=copied(event.error), attempt=event.attempt))
 
 
 def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:

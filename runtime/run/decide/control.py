@@ -1,0 +1,92 @@
+"""Standing still and going on: may the run be paused, resumed, or, once it has failed, retried?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ....eventlog.codec import Event
+from ....eventlog.errors import Refused
+from .. import commands as cmd
+from .. import events as ev
+from ..state import Outcome, RunState
+from .asking import NONE, must_exist, must_live
+
+
+def _pause(state: RunState, command: cmd.Pause, now: int) -> Sequence[Event]:
+    if command.command in state.commands or state.phase == "paused":
+        return NONE
+    must_live(state, "pause")
+    if state.phase != "running":
+        raise Refused("only a run that is running can be paused", who=f"run of workflow {state.workflow!r}", where="pause",
+                      expected="a run that is running", found=f"it is {state.phase}: {state.stuck or 'its code has not begun'}",
+                      instead="nothing of it moves now; cancel or terminate it if it must not go on")
+    return [ev.Paused(command.reason, command.command, command.freeze)]
+
+
+def _resume(state: RunState, command: cmd.Resume, now: int) -> Sequence[Event]:
+    if command.command in state.commands or state.phase == "running":
+        return NONE
+    must_live(state, "resume")
+    if state.phase != "paused":
+        raise Refused("only a paused run can be resumed", who=f"run of workflow {state.workflow!r}", where="resume",
+                      expected="a run that somebody paused", found=f"it is {state.phase}: {state.stuck or 'its time has not come'}",
+                      instead="a suspended run goes on under the first build that agrees with its log, a delayed one when it is due")
+    return [ev.Resumed("", command.command), *fired(state, now)]
+
+
+def fired(state: RunState, now: int) -> Sequence[Event]:
+    """The timers that are due, the earliest first."""
+    due = sorted((due, id) for id, due in state.timers.items() if due <= now)
+    return [ev.TimerFired(id, due) for due, id in due]
+
+
+def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:
+    if state.ended or state.phase == "new":
+        return NONE
+    if state.deadline and not state.frozen_at and state.deadline <= now:
+        return [ev.RunTimedOut()]
+    if state.phase == "delayed":
+        return [ev.Resumed()] if state.start_at <= now else NONE
+    return NONE if state.phase == "paused" else fired(state, now)
+
+
+def _retry(state: RunState, command: cmd.Retry, now: int) -> Sequence[Event]:
+    if command.command in state.commands:
+        return NONE
+    must_exist(state)
+    if state.phase != "failed":
+        raise Refused("only a failed run can be retried", who=f"run of workflow {state.workflow!r}", where="retry",
+                      expected="a run that has failed", found=f"it is {state.phase}",
+                      instead="start a new run, or begin this id again with reuse='always'")
+    place = command.place
+    if place is not None and (command.generation != state.generation or place > state.delivered):
+        raise Refused("the run cannot go back so far", who=f"run of workflow {state.workflow!r}", where="retry",
+                      expected=f"a version of generation {state.generation}", found=f"one of generation {command.generation}",
+                      instead="choose a later version: 'perdure events' shows them, or start a new run")
+    if place is None and state.fault == "step":
+        place = _final_failure(state)
+    void = place is not None
+    return [ev.RetryRequested(state.delivered - 1 if place is None else place, void, command.fresh_keys, command.command)]
+
+
+def _final_failure(state: RunState) -> int | None:
+    """The place of the failure that ended the run; Refused where a step, such as a compensation, was completed behind it."""
+    places = [place for place, arrival in enumerate(state.arrivals) if isinstance(arrival, Outcome) and arrival.error is not None]
+    if not places:
+        return None
+    done = [arrival.id for arrival in state.arrivals[places[-1] :] if isinstance(arrival, Outcome) and arrival.error is None]
+    if done:
+        raise Refused("steps were completed after the failure, so going on from it would contradict them",
+                      who=f"run of workflow {state.workflow!r}", where="retry", expected="no completed step behind the failure",
+                      found=f"step {', '.join(done)}",
+                      instead="say from where on the run is to be done again with from_version=…, or start a new run")
+    return places[-1]
+
+
+DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
+    cmd.Pause: _pause,
+    cmd.Resume: _resume,
+    cmd.Wake: _wake,
+    cmd.Retry: _retry,
+}

@@ -1,0 +1,68 @@
+"""Beginning again: the next generation of a run, and a failed run taken back to where it may go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from .. import events as ev
+from ..state import Arrival, CancelAsked, Held, Line, OpenStep, Outcome, RunState, Signalled
+
+
+def begin_again(state: RunState) -> None:
+    """Forget what this generation did; what the stream has accepted stays known."""
+    fresh = RunState()
+    for name in RunState.__struct_fields__:
+        if name not in KEPT:
+            setattr(state, name, getattr(fresh, name))
+    state.generation += 1
+
+
+KEPT = frozenset({
+    "phase", "workflow", "version", "seed", "length", "at", "commands", "attributes", "generation", "deadline", "keys", "recoveries",
+})  # fmt: skip
+
+
+def unread(state: RunState, event: ev.Continued) -> list[Arrival]:
+    """What arrived and was not read: of each signal's name the last so many, and all behind what the code had taken."""
+    left = dict(event.unread)
+    taken, rest = state.arrivals[: event.delivered], state.arrivals[event.delivered :]
+    kept: list[Arrival] = []
+    for arrival in reversed(taken):
+        if isinstance(arrival, Signalled) and left.get(arrival.name, 0):
+            left[arrival.name] -= 1
+            kept.append(arrival)
+    return [*reversed(kept), *(arrival for arrival in rest if isinstance(arrival, Signalled | CancelAsked))]
+
+
+def go_back(state: RunState, place: int, *, void: bool) -> None:
+    """To when the code had taken `place` arrivals: what it asked for since is forgotten, what was open then is open again."""
+    taken, behind = state.arrivals[: max(place, 0)], state.arrivals[max(place, 0) :]
+    attempts = {id: step.attempt for id, step in (*state.abandoned.items(), *state.steps.items())}
+    attempts |= {outcome.id: outcome.attempt for outcome in behind if isinstance(outcome, Outcome)}
+    state.script = [line for line in state.script if line.after <= place]
+    if void:
+        behind = [arrival for arrival in behind if isinstance(arrival, Signalled)]
+    ended = {arrival.id for arrival in taken if isinstance(arrival, Outcome)} | {
+        arrival.id for arrival in (*taken, *behind) if not isinstance(arrival, Outcome | Signalled | CancelAsked)
+    }
+    if not void:
+        ended |= {arrival.id for arrival in behind if isinstance(arrival, Outcome)}
+    open_lines = list(_open(state.script, ended))
+    state.steps = {
+        line.id: OpenStep(line.name, attempts.get(line.id, 0) + 1) for line in open_lines if line.what == "step"
+    }
+    state.timers = {line.id: int(bytes(line.key)) for line in open_lines if line.what == "timer"}
+    state.retries, state.abandoned = {}, {}
+    state.arrivals, state.delivered = [*taken, *behind], place
+    state.held = [Held(held.start, min(held.end, place), held.at) for held in state.held if held.start < place]
+
+
+def _open(script: list[Line], ended: set[str]) -> Iterator[Line]:
+    """The lines whose effects had neither ended nor been abandoned."""
+    gone: set[str] = set()
+    for line in script:
+        if line.what == "abandon":
+            gone.update(msgspec.json.decode(line.key, type=list[str]))
+    return (line for line in script if line.id and line.id not in gone and line.id not in ended)

@@ -1,0 +1,38 @@
+"""How a generation of a run ends so that the next begins: `continue_as`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...eventlog.errors import Invalid
+from ..authoring.effects import ContinueAs
+from . import events as ev
+from .branches import Branch
+
+if TYPE_CHECKING:
+    from .driver import Machine
+
+
+def ask_continue(machine: Machine, branch: Branch, effect: ContinueAs) -> None:
+    """The code never goes on from here, unless what it asks for cannot be."""
+    if machine.cancelling:
+        branch.waiting, machine.ending = effect, ev.RunCancelled()
+        machine.wishes.append(machine.ending)
+        return
+    try:
+        if len(machine.alive) > 1:
+            raise Invalid("continue_as was awaited while other branches run", who=f"run {machine.run!r}", where="continue_as",
+                          expected="no branch but the workflow's own", found=f"{len(machine.alive) - 1} more",
+                          instead="await it after the end of every gather and task_group")
+        unread = {name: len(values) for name, values in machine.inbox.items() if values}
+        if machine.fed <= machine.carried and sum(unread.values()) >= machine.carried:
+            raise Invalid("continue_as was awaited before anything was waited for", who=f"run {machine.run!r}", where="continue_as",
+                          expected="a generation that awaits a step, a sleep or a signal", found="one that would follow the other for ever",
+                          instead="await a step, a sleep or a signal before it")
+        raw, _ = machine.workflow.arguments.pair(effect.args, effect.kwargs)
+    except Invalid as unfit:
+        machine.resume(branch, None, unfit)
+        return
+    branch.waiting = effect
+    machine.ending = ev.Continued(raw, machine.workflow.version, machine.fed, unread)
+    machine.wishes.append(machine.ending)

@@ -1,0 +1,52 @@
+"""Requests about a run as the commands that its decider knows, and how a run stands as a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+
+from .requests import Applied, CancelRun, LookAtRun, PauseRun, Request, ResumeRun, SignalRun, TerminateRun
+from .run import commands as cmd
+from .run.performing import Standing
+
+
+def _signal(asked: SignalRun) -> cmd.Command:
+    return cmd.Signal(asked.name, asked.value, asked.command)
+
+
+def _cancel(asked: CancelRun) -> cmd.Command:
+    return cmd.Cancel(asked.reason, asked.command)
+
+
+def _terminate(asked: TerminateRun) -> cmd.Command:
+    return cmd.Terminate(asked.reason, asked.command)
+
+
+def _pause(asked: PauseRun) -> cmd.Command:
+    return cmd.Pause(asked.reason, asked.freeze, asked.command)
+
+
+def _resume(asked: ResumeRun) -> cmd.Command:
+    return cmd.Resume(asked.command)
+
+
+def _look(asked: LookAtRun) -> cmd.Command:
+    return cmd.Look()
+
+
+COMMANDS: dict[type[Request], Callable[[Any], cmd.Command]] = {
+    SignalRun: _signal,
+    CancelRun: _cancel,
+    TerminateRun: _terminate,
+    PauseRun: _pause,
+    ResumeRun: _resume,
+    LookAtRun: _look,
+}
+"""The requests that are one command, told to the run and answered at once."""
+
+
+def applied(run: str, standing: Standing) -> Applied:
+    result = UNSET if standing.result is None else standing.result
+    return Applied(run, standing.version, standing.status, standing.workflow, result, standing.failure, standing.reason)
