@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
-from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, RunError, StepError
+from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, Interrupted, RunError, StepError
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
 from .runtime.authoring.messages import wait_until
 from .runtime.authoring.retry import Retry
@@ -30,6 +30,7 @@ __all__ = [
     "Fatal",
     "First",
     "ForeignAwait",
+    "Interrupted",
     "Invalid",
     "NotFound",
     "PerdureError",

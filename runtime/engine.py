@@ -73,7 +73,8 @@ class Runtime:
         self.dispatcher = dispatcher = Dispatcher(
             carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell
         )
-        self.pool = Pool(dispatcher.post, clock, threads, concurrency=self.settings.worker_concurrency, owner=ownership.owner, bell=bell)
+        concurrency = self.settings.worker_concurrency
+        self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
         self.alarm = Alarm(carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves)
         self.performer.connect(self.pool, self.alarm, self.dispatcher.mail_of)
 

@@ -56,6 +56,17 @@ class StepError(Exception):
         return self.failure.cause
 
 
+INTERRUPTED = "perdure.Interrupted"
+"""The type under which the log keeps an interrupted attempt: with a dot, so that no class of a user's is meant."""
+
+
+class Interrupted(StepError):
+    """An attempt of an `at_most_once` step had begun when its owner was lost: nobody knows whether it took effect.
+
+    It is not attempted again by itself; find out what became of it, and decide.
+    """
+
+
 class RunError(Exception):
     """A run ended without a result: it failed, was cancelled or was terminated. Raised by `result()`."""
 
@@ -119,6 +130,8 @@ def _details(error: BaseException) -> Raw | UnsetType:
 
 def raised(step: str, failure: Failure, raises: Sequence[type[Exception]]) -> Exception:
     """What the workflow's code is to see of a failed step."""
+    if failure.type == INTERRUPTED:
+        return Interrupted(step, failure)
     kind = next((kind for kind in raises if kind.__name__ == failure.type), None)
     if kind is None:
         return StepError(step, failure)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 from msgspec import Struct
 
@@ -11,13 +13,18 @@ from ...eventlog.errors import Invalid
 
 
 class Retry(Struct, frozen=True):
-    """`attempts` in all; the n-th pause is `first * factor ** (n - 1)`, at most `longest`, shortened by up to `jitter` of itself."""
+    """`attempts` in all; the n-th pause is `first * factor ** (n - 1)`, at most `longest`, shortened by up to `jitter` of itself.
+
+    `on`: only these exceptions (and those below them) are worth another attempt; `never_on`: these are not, whatever `on` says.
+    """
 
     attempts: int = 3
     first: timedelta = timedelta(seconds=5)
     factor: float = 2.0
     longest: timedelta = timedelta(hours=1)
     jitter: float = 0.1
+    on: tuple[type[BaseException], ...] = ()
+    never_on: tuple[type[BaseException], ...] = ()
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.first < timedelta(0) or self.longest < timedelta(0) or self.factor < 1 or not 0 <= self.jitter <= 1:
@@ -28,6 +35,37 @@ class Retry(Struct, frozen=True):
                 found=repr(self),
                 instead="leave a field out to get its default",
             )
+        for where in ("on", "never_on"):
+            kinds: tuple[Any, ...] = getattr(self, where)
+            for kind in kinds:
+                if not _can_be_raised(kind):
+                    raise Invalid(
+                        "a retry policy names something that cannot be raised",
+                        who="Retry",
+                        where=where,
+                        expected="a tuple of exception classes",
+                        found=repr(kind),
+                        instead=f"write for example {where}=(ConnectionError,)",
+                    )
+
+    def covers(self, kinds: Sequence[str]) -> bool:
+        """Whether an exception of these kinds (see `kinds_of`) is worth another attempt."""
+        if self.never_on and any(qualified(kind) in kinds for kind in self.never_on):
+            return False
+        return not self.on or any(qualified(kind) in kinds for kind in self.on)
+
+
+def kinds_of(error: BaseException) -> tuple[str, ...]:
+    """The names of an exception's class and of all classes above it, as data that a decision can be made on."""
+    return tuple(qualified(kind) for kind in type(error).__mro__)
+
+
+def qualified(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _can_be_raised(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
 
 
 ONCE = Retry(attempts=1)

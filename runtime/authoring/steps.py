@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
-from datetime import timedelta
 from hashlib import sha256
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 from msgspec import Struct
 
@@ -16,7 +15,8 @@ from ...eventlog.errors import Invalid
 from ...eventlog.streams import parts_of
 from .driving import DRIVER
 from .effects import StepCall
-from .retry import ONCE, Retry
+from .retry import microseconds
+from .rules import Rules, StepOptions
 from .values import Arguments, Shape, hints_of, name_of
 
 P = ParamSpec("P")
@@ -76,14 +76,18 @@ def current() -> Attempt:
 class Step(Generic[P, R]):
     """A function made a step. Called in a workflow it is an effect; anywhere else it is the function itself."""
 
-    def __init__(self, function: Callable[P, Awaitable[R] | R], *, name: str, retry: Retry, timeout: timedelta | None,
-                 raises: Sequence[type[Exception]]) -> None:
+    def __init__(self, function: Callable[P, Awaitable[R] | R], name: str, rules: Rules) -> None:
         functools.update_wrapper(self, function)
         self.function: Callable[..., Any] = function
         self.name = name
-        self.retry = retry
-        self.timeout = timeout
-        self.raises = tuple(raises)
+        self.rules = rules
+        self.retry = rules.retry
+        self.timeout = rules.timeout
+        self.raises = rules.raises
+        self.overall = 0 if rules.overall is None else microseconds(rules.overall)
+        """Microseconds; 0 where there is no limit."""
+        self.is_special = rules.are_special
+        """Whether an attempt needs more than to be run; what does not is spared all of that."""
         self.is_async = inspect.iscoroutinefunction(function)
         self.arguments = Arguments(function, f"step {name!r}")
         self.is_plain = self.is_async and self.arguments.plain
@@ -112,16 +116,16 @@ async def _call_sync(function: Callable[..., Any], *args: Any, **kwargs: Any) ->
 class _Decorator:
     """`step(...)` with options: keeps the signature of what it decorates, async or not."""
 
-    def __init__(self, name: str | None, retry: Retry, timeout: timedelta | None, raises: Sequence[type[Exception]]) -> None:
-        self._name, self._retry, self._timeout, self._raises = name, retry, timeout, raises
+    def __init__(self, options: StepOptions) -> None:
+        self._options = options
 
     @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
     def __call__(self, function: Callable[..., Any], /) -> Step[..., Any]:
-        name = self._name or name_of(function)
-        return Step(function, name=name, retry=self._retry, timeout=self._timeout, raises=self._raises)
+        name = self._options.get("name") or name_of(function)
+        return Step(function, name, Rules.of(f"step {name!r}", self._options))
 
 
 @overload
@@ -129,35 +133,15 @@ def step(function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
 @overload
 def step(function: Callable[P, R], /) -> Step[P, R]: ...
 @overload
-def step(
-    *,
-    name: str | None = None,
-    retry: Retry | None = None,
-    timeout: timedelta | None = None,
-    raises: Sequence[type[Exception]] = (),
-) -> _Decorator: ...
-def step(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    retry: Retry | None = None,
-    timeout: timedelta | None = None,
-    raises: Sequence[type[Exception]] = (),
-) -> Any:
+def step(**options: Unpack[StepOptions]) -> _Decorator: ...
+def step(function: Callable[..., Any] | None = None, /, **options: Unpack[StepOptions]) -> Any:
     """Make a function a step of workflows: attempts are at least once, the outcome is recorded once.
 
-    Without `retry` a failure is final. `timeout` bounds one attempt (a plain function cannot be stopped: its slot stays
-    taken until it returns). Exceptions named in `raises` reach the workflow as themselves, all others as StepError.
-    A plain function runs in a worker thread. `name` is what the log calls the step, the function's name by default.
+    `name` is what the log calls the step, the function's name by default. A plain function runs in a worker thread.
+    Exceptions named in `raises` reach the workflow as themselves, all others as StepError. Without `retry` a failure is final.
+    `timeout` bounds one attempt (a plain function cannot be stopped: its slot stays taken until it returns), `start_within` the
+    wait of an attempt until it begins, `overall` all attempts and pauses together. With `at_most_once` an attempt that began is
+    never begun again: if its owner is lost, the code sees Interrupted.
     """
-    if timeout is not None and timeout <= timedelta(0):
-        raise Invalid(
-            "a timeout must be positive",
-            who=f"step {name or getattr(function, '__name__', '')!r}",
-            where="timeout",
-            found=str(timeout),
-            instead="leave it out to have none",
-        )
-    decorate = _Decorator(name, retry or ONCE, timeout, raises)
+    decorate = _Decorator(options)
     return decorate if function is None else decorate(function)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import copy_context
 from datetime import timedelta
 from types import coroutine
@@ -24,14 +24,24 @@ from ...actors.ports import Bell, Clock
 from ...eventlog.errors import Invalid
 from ..authoring.effects import StepCall
 from ..authoring.errors import Failure, Fatal, failure_of
-from ..authoring.retry import Retry
+from ..authoring.retry import kinds_of
 from ..authoring.steps import ATTEMPT, Step
 from ..run.commands import StepBroke
 from ..run.events import StepCompleted
+from . import attending
+from .attending import Care
 from .ports import Threads
 
 STEPS_BETWEEN_RESTS = 64
 """A worker whose steps never wait lets the loop go on this often."""
+
+
+class Unwanted(Exception):
+    """The run no longer wants the step that it asked for."""
+
+
+FOR_GOOD = (Fatal, Invalid, Unwanted)
+"""Errors after which another attempt would not help."""
 
 
 class Job(Struct, gc=False, eq=False):
@@ -48,6 +58,8 @@ class Job(Struct, gc=False, eq=False):
     """Another node has the run, so its end is no news; until it has ended, nothing is begun in its place."""
     again: Job | None = None
     """What is to be begun in its place, because the run came back."""
+    care: Care | None = None
+    """Where the attempt needs more than to be run."""
 
 
 class Pool:
@@ -56,6 +68,7 @@ class Pool:
     def __init__(
         self,
         post: Callable[[str, Any], None],
+        ask: Callable[[str, Any], Awaitable[Any]],
         clock: Clock,
         threads: Threads,
         *,
@@ -64,6 +77,7 @@ class Pool:
         bell: Callable[[], Bell] = anyio.Event,
     ) -> None:
         self.post = post
+        self.ask = ask
         self.clock = clock
         self.threads = threads
         self.concurrency = concurrency
@@ -114,12 +128,15 @@ class Pool:
             return
         if (flying := self._flying.get(key)) is not None:
             if flying.lost:
-                flying.again = Job(stream, id, attempt, call)
+                flying.again = self._job(stream, id, attempt, call)
             return
-        job = self._flying[key] = Job(stream, id, attempt, call)
+        job = self._flying[key] = self._job(stream, id, attempt, call)
         self._queue.append(job)
         if self._idle or self._workers < self.concurrency:
             self._call_worker()
+
+    def _job(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> Job:
+        return Job(stream, id, attempt, call, care=Care(self.clock.now()) if call.step.is_special else None)
 
     def cancel(self, stream: str, id: str) -> None:
         job = self._flying.get((stream, id))
@@ -165,7 +182,7 @@ class Pool:
                 self._call_worker()
 
     @coroutine
-    def _work(self, scope: anyio.CancelScope) -> Generator[Any, Any, None]:  # noqa: C901, PLR0912 - one piece, as told below
+    def _work(self, scope: anyio.CancelScope) -> Generator[Any, Any, None]:  # noqa: C901, PLR0912, PLR0915 - one piece, as told below
         """Perform what is queued, until nothing is or others should have their turn.
 
         Every step of every run passes here, so it is one frame: a generator, which hands what a step's coroutine waits for
@@ -180,9 +197,14 @@ class Pool:
                 self._land(job)
                 continue
             call, job.scope = job.call, scope
+            step = call.step
+            if step.is_special and not (yield from self._admit(job).__await__()):
+                if scope.cancel_called:
+                    return
+                continue
             if self.gate is not None:
                 yield from self.gate(job).__await__()
-            step, started = call.step, now()
+            started = now()
             self.attempts += 1
             ATTEMPT.set(job)
             context = copy_context()
@@ -209,7 +231,7 @@ class Pool:
                     if step.timeout is not None:
                         scope.deadline = math.inf
                 if step.timeout is not None and scope.cancel_called and not job.unwanted:
-                    raise TimeoutError(_timed_out(step.timeout).message)  # a plain function cannot be stopped: it returned, but too late
+                    raise _too_late(step.timeout)  # a plain function cannot be stopped: it returned, but too late
                 call.outcome = raw, _ = step.returns.pair(value)
             except BaseException as error:
                 if self._is_spent(job, scope, started, error):
@@ -223,6 +245,21 @@ class Pool:
             if (step.timeout is not None or job.unwanted) and scope.cancel_called:
                 return
 
+    async def _admit(self, job: Job) -> bool:
+        """Whether an attempt that needs more than to be run may begin; where not, it has landed."""
+        asked, may_begin = self.clock.now(), False
+        try:
+            may_begin = await attending.begin(self, job)
+        except TimeoutError as late:
+            self._broke(job, asked, late)
+        except BaseException:
+            self._land(job)
+            raise
+        else:
+            if not may_begin:
+                self._land(job)
+        return may_begin
+
     def _begin(self, step: Step[..., Any], arguments: tuple[Any, ...]) -> Any:
         """The coroutine of an attempt that is not simply called; nothing of it has run yet."""
         args, kwargs = step.arguments.split(arguments)
@@ -230,23 +267,24 @@ class Pool:
 
     def _is_spent(self, job: Job, scope: anyio.CancelScope, started: int, error: BaseException) -> bool:
         """Post what it means that the attempt raised; whether the worker has to end with it."""
-        retry, cancelled = job.call.step.retry, scope.cancel_called
+        cancelled = scope.cancel_called
         its_own = not cancelled and _is_its_own(error)
         if its_own or isinstance(error, Exception | SystemExit):
-            self._broke(job, started, failure_of(error), None if isinstance(error, Fatal | Invalid) else retry)
+            self._broke(job, started, error)
             return False
         if not cancelled or job.lost:
             self._land(job)
-        elif job.unwanted:
-            self._broke(job, started, Failure("Cancelled", "the run no longer wants the step"), None)
         else:
-            self._broke(job, started, _timed_out(job.call.step.timeout), retry)
+            self._broke(job, started, Unwanted("the run no longer wants the step") if job.unwanted else _too_late(job.call.step.timeout))
         return True
 
-    def _broke(self, job: Job, started: int, failure: Failure, retry: Retry | None) -> None:
+    def _broke(self, job: Job, started: int, error: BaseException) -> None:
+        """The attempt has ended by an error: tell the run."""
         job.again = None
         self._land(job)
-        self.post(job.stream, StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry))
+        retry = None if isinstance(error, FOR_GOOD) else job.call.step.retry
+        failure = Failure("Cancelled", str(error)) if isinstance(error, Unwanted) else failure_of(error)
+        self.post(job.stream, StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry, kinds_of(error)))
 
     def _land(self, job: Job) -> None:
         key = (job.stream, job.id)
@@ -264,5 +302,5 @@ def _is_its_own(error: BaseException) -> bool:
     return isinstance(error, anyio.get_cancelled_exc_class()) and anyio.current_effective_deadline() != -math.inf
 
 
-def _timed_out(limit: timedelta | None) -> Failure:
-    return Failure("TimeoutError", f"the attempt took longer than {limit}")
+def _too_late(limit: timedelta | None) -> TimeoutError:
+    return TimeoutError(f"the attempt took longer than {limit}")

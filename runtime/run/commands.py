@@ -37,7 +37,10 @@ class Start(Struct, frozen=True, gc=False):
 
 
 class StepBroke(Struct, frozen=True, gc=False):
-    """An attempt raised; `retry` is what its step's policy says, None where it must not be tried again."""
+    """An attempt raised; `retry` is what its step's policy says, None where it must not be tried again.
+
+    `kinds` are the names of what was raised, see `kinds_of`.
+    """
 
     id: str
     attempt: int
@@ -46,6 +49,16 @@ class StepBroke(Struct, frozen=True, gc=False):
     ended: int
     worker: str
     retry: Policy | None
+    kinds: tuple[str, ...] = ()
+
+
+class Begin(Struct, frozen=True, gc=False):
+    """An attempt that must not be begun twice wants to begin: the answer says whether it may. Repeated it gets its first answer."""
+
+    id: str
+    attempt: int
+    started: int
+    worker: str
 
 
 class Wake(Struct, frozen=True, gc=False):
@@ -102,4 +115,4 @@ class Look(Struct, frozen=True, gc=False):
     """Change nothing; the answer is the state of the run."""
 
 
-Command = Start | StepCompleted | StepBroke | Wake | Signal | Cancel | Terminate | Pause | Resume | Retry | Look
+Command = Start | StepCompleted | StepBroke | Begin | Wake | Signal | Cancel | Terminate | Pause | Resume | Retry | Look

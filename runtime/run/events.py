@@ -42,11 +42,22 @@ class Continued(Event, frozen=True):
 
 
 class StepScheduled(Event, frozen=True):
-    """The code wants a step; it is performed until its outcome is recorded."""
+    """The code wants a step; it is performed until its outcome is recorded, or until its time is up."""
 
     id: str
     name: str
     args: Raw
+    due: int = 0
+    """When its overall time is up, in microseconds since 1970; 0 where it has no limit."""
+
+
+class StepStarted(Event, frozen=True):
+    """An attempt that must not be begun twice is about to begin; `started` and `worker` tell this beginning from any other."""
+
+    id: str
+    attempt: int
+    started: int
+    worker: str
 
 
 class StepCompleted(Event, frozen=True):
@@ -61,7 +72,10 @@ class StepCompleted(Event, frozen=True):
 
 
 class StepFailed(Event, frozen=True):
-    """An attempt failed; with `retry_at` (microseconds since 1970) another follows, without it the failure is final."""
+    """An attempt failed; with `retry_at` (microseconds since 1970) another follows, without it the failure is final.
+
+    Without a `worker` it was the clock that ended the step: its overall time was up.
+    """
 
     id: str
     attempt: int
@@ -200,9 +214,9 @@ class RunTimedOut(Event, frozen=True):
 
 
 RUN_EVENTS: tuple[type[Event], ...] = (
-    RunStarted, RunDelayed, Continued, StepScheduled, StepCompleted, StepFailed, TimerSet, TimerFired, EffectsAbandoned, SignalReceived,
-    AttributesSet, Logged, CancelRequested, Recovered, Suspended, Paused, Resumed, RetryRequested, RunCompleted, RunFailed, RunCancelled,
-    RunTerminated, RunTimedOut,
+    RunStarted, RunDelayed, Continued, StepScheduled, StepStarted, StepCompleted, StepFailed, TimerSet, TimerFired, EffectsAbandoned,
+    SignalReceived, AttributesSet, Logged, CancelRequested, Recovered, Suspended, Paused, Resumed, RetryRequested, RunCompleted, RunFailed,
+    RunCancelled, RunTerminated, RunTimedOut,
 )  # fmt: skip
 
 CODEC: Codec[Event] = Codec("run", *RUN_EVENTS)

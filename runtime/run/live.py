@@ -11,9 +11,7 @@ from ...eventlog.streams import parts_of
 from . import events as ev
 from .driver import Machine
 from .performing import Standing
-from .state import ENDED, RunState
-
-NEVER = 1 << 62
+from .state import ENDED, NEVER, RunState
 
 
 class Run:
@@ -40,9 +38,10 @@ class Run:
         return parts_of(self.stream)[2]
 
     def set_dues(self) -> None:
-        """Take the timers as the facts know them."""
-        self.dues: list[tuple[int, str]] = [(due, id) for id, due in self.facts.timers.items()]
-        """A heap of the timers; stale entries are dropped when they surface."""
+        """Take the timers and the deadlines of steps as the facts know them."""
+        facts = self.facts
+        self.dues: list[tuple[int, str]] = [(due, id) for many in (facts.timers, facts.step_deadlines) for id, due in many.items()]
+        """A heap of them; stale entries are dropped when they surface."""
         heapify(self.dues)
 
     def drop_machine(self) -> None:
@@ -53,25 +52,26 @@ class Run:
             self.machine = None
 
     def next_timer(self) -> int:
-        """When the next timer is due; NEVER where none is set."""
-        dues, timers = self.dues, self.facts.timers
+        """When the next timer or deadline is due; NEVER where none is set."""
+        dues, timers, limits = self.dues, self.facts.timers, self.facts.step_deadlines
         while dues:
             due, id = dues[0]
-            if timers.get(id) == due:
+            if timers.get(id) == due or limits.get(id) == due:
                 return due
             heappop(dues)
         return NEVER
 
     def next_coming(self) -> Sequence[Event]:
-        """The next of the events decided together; a timer that is no longer wanted does not fire."""
+        """The next of the events decided together; what is no longer wanted neither fires nor fails."""
         while self.coming:
             event = self.coming.popleft()
-            if not isinstance(event, ev.TimerFired) or event.id in self.facts.timers:
+            wanted = self.facts.timers if isinstance(event, ev.TimerFired) else self.facts.steps
+            if not isinstance(event, ev.TimerFired | ev.StepFailed) or event.id in wanted:
                 return (event,)
         return ()
 
     def next_due(self) -> int | None:
-        """When the run next moves by itself: the next timer, the next attempt of a step, its beginning or its deadline."""
+        """When the run next moves by itself: the next timer, the next attempt of a step, its beginning or a deadline."""
         facts, due = self.facts, NEVER
         if facts.phase == "running":
             due = min(self.next_timer(), *facts.retries.values(), NEVER)

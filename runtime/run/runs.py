@@ -18,11 +18,11 @@ from . import events as ev
 from .decide import DECIDE
 from .driver import Machine
 from .evolve import EVOLVE
-from .live import NEVER, Run
+from .live import Run
 from .performing import Performing, Standing
 from .replay import revive, too_deep, wishes_of
 from .shell import outside_loop
-from .state import ENDED, RunState, canonical, restore
+from .state import ENDED, NEVER, RunState, canonical, restore
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -58,7 +58,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         facts.length += 1
         facts.at = at
         EVOLVE[type(event)](facts, event, at)
-        if type(event) is ev.TimerSet:
+        if type(event) is ev.TimerSet or (facts.step_deadlines and type(event) is ev.StepScheduled and event.due):
             heappush(state.dues, (event.due, event.id))
         elif type(event) in BEGINS_AGAIN:
             _begins_again(state, event)
@@ -76,8 +76,11 @@ class Runs(Kind[Run, cmd.Command, Event]):
             return self._try_again(state)
         return ()
 
-    def answer(self, state: Run, command: cmd.Command) -> Standing:
+    def answer(self, state: Run, command: cmd.Command) -> Standing | bool:
         facts = state.facts
+        if isinstance(command, cmd.Begin):
+            step = facts.steps.get(command.id)
+            return step is not None and step.begun == (command.started, command.worker) and facts.phase != "suspended"
         id: str = getattr(command, "command", "")
         version = 1 if isinstance(command, cmd.Start) else facts.commands.get(id) or facts.length
         if isinstance(command, cmd.Cancel) and id not in facts.commands:

@@ -50,6 +50,12 @@ AFTER: dict[tuple[str, type[Event]], Phase] = {
 
 KEY_BYTES = 64
 
+NEVER = 1 << 62
+"""Later than any moment, in microseconds since 1970."""
+
+NOBODY = ""
+"""The worker of an attempt that was not ended by one: the clock did."""
+
 
 class Outcome(Struct, frozen=True, tag=True, omit_defaults=True):
     """A step's final outcome: a value or a failure."""
@@ -59,6 +65,8 @@ class Outcome(Struct, frozen=True, tag=True, omit_defaults=True):
     value: Raw = NOTHING
     error: Failure | None = None
     attempt: int = 1
+    given: bool = False
+    """Whether somebody else than its attempt ended the step: an attempt that still runs is not wanted any more."""
 
 
 class Fired(Struct, frozen=True, tag=True, gc=False):
@@ -101,6 +109,8 @@ class OpenStep(Struct, gc=False):
 
     name: str
     attempt: int = 1
+    begun: tuple[int, str] | None = None
+    """When and by whom the attempt was begun, where that is recorded."""
 
 
 class Held(Struct, frozen=True, gc=False, array_like=True):
@@ -138,6 +148,8 @@ class RunState(Struct):
     steps: dict[str, OpenStep] = field(default_factory=dict)
     retries: dict[str, int] = field(default_factory=dict)
     """Open steps that back off, and when each is tried again."""
+    step_deadlines: dict[str, int] = field(default_factory=dict)
+    """Open steps whose overall time is limited, and when it is up."""
     abandoned: dict[str, OpenStep] = field(default_factory=dict)
     """Steps that the code no longer wants, whose outcome may still come."""
     timers: dict[str, int] = field(default_factory=dict)

@@ -21,7 +21,8 @@ def ask_step(machine: Machine, branch: Branch, effect: StepCall[Any]) -> None:
     branch.waiting = effect
     machine.waits[id] = (branch, effect)
     machine.fresh[id] = effect
-    machine.wishes.append(ev.StepScheduled(id, effect.step.name, effect.raw))
+    overall = effect.step.overall
+    machine.wishes.append(ev.StepScheduled(id, effect.step.name, effect.raw, machine.time() + overall if overall else 0))
 
 
 def arrived(machine: Machine, arrival: Outcome) -> None:
@@ -30,12 +31,14 @@ def arrived(machine: Machine, arrival: Outcome) -> None:
         return
     branch, effect = wait
     machine.fresh.pop(arrival.id, None)
-    if arrival.error is not None:
-        machine.resume(branch, None, raised(effect.step.name, arrival.error, effect.step.raises))
-        return
     known = effect.outcome
     if known is not None and known[0] is arrival.value:
         machine.resume(branch, known[1])
+        return
+    if arrival.given:
+        machine.dropped.append(arrival.id)
+    if arrival.error is not None:
+        machine.resume(branch, None, raised(effect.step.name, arrival.error, effect.step.raises))
         return
     try:
         value = effect.step.returns.decode(arrival.value)

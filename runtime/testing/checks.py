@@ -141,6 +141,8 @@ def attempts_without_reason(world: World) -> Iterator[str]:
         places = [(begun.node, begun.epoch) for begun in many]
         if len(set(places)) < len(places):
             yield f"begun again though it had not been lost: {many}"
+        if many[0].once:
+            yield f"begun again though it may be begun at most once: {many}"
         if len(many) > len(world.past) + takeovers(world) + 1:
             yield f"begun {len(many)} times: {many}"
 

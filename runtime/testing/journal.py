@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 import anyio
 
@@ -16,9 +17,11 @@ from ..perform.ports import Threads
 class Begun:
     """One attempt that began: where, for which effect, under which key."""
 
-    __slots__ = ("at", "attempt", "effect", "epoch", "key", "node", "stream")
+    __slots__ = ("at", "attempt", "effect", "epoch", "key", "node", "once", "stream")
 
-    def __init__(self, stream: str, effect: str, attempt: int, key: str, node: str, epoch: int | None, at: float) -> None:
+    def __init__(
+        self, stream: str, effect: str, attempt: int, key: str, node: str, epoch: int | None, at: float, *, once: bool = False
+    ) -> None:
         self.stream = stream
         self.effect = effect
         self.attempt = attempt
@@ -27,6 +30,8 @@ class Begun:
         """The owner's name, another after each start."""
         self.epoch = epoch
         self.at = at
+        self.once = once
+        """Whether its step may be attempted at most once."""
 
     def __repr__(self) -> str:
         return f"{self.stream} {self.effect}#{self.attempt} on {self.node} (epoch {self.epoch}) at {self.at:g}"
@@ -73,11 +78,12 @@ class WatchedPool(Pool):
         passing: Callable[[], Awaitable[None]],
         epoch: Callable[[str], int | None],
         post: Callable[[str, object], None],
+        ask: Callable[[str, object], Awaitable[Any]],
         clock: Clock,
         threads: Threads,
         concurrency: int,
     ) -> None:
-        super().__init__(post, clock, threads, concurrency=concurrency, owner=node)
+        super().__init__(post, ask, clock, threads, concurrency=concurrency, owner=node)
         self._journal = journal
         self._node = node
         self._passing = passing
@@ -86,6 +92,7 @@ class WatchedPool(Pool):
 
     async def _noted(self, job: Job) -> None:
         key = Attempt(job.stream, job.call.step.name, job.id, job.attempt).idempotency_key
-        begun = Begun(job.stream, job.id, job.attempt, key, self._node, self._epoch(job.stream), anyio.current_time())
+        once = job.call.step.rules.at_most_once
+        begun = Begun(job.stream, job.id, job.attempt, key, self._node, self._epoch(job.stream), anyio.current_time(), once=once)
         await self._passing()
         self._journal.begun.append(begun)

@@ -129,6 +129,7 @@ class Node:
             self.door.passing,
             self.fences.epoch,
             dispatcher.post,
+            dispatcher.ask,
             self.clock,
             InlineThreads(),
             settings.worker_concurrency,

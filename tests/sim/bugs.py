@@ -11,17 +11,22 @@ from unittest.mock import patch
 
 from perdure.actors.dispatcher import Dispatcher
 from perdure.actors.mailbox import Actor
+from perdure.eventlog.codec import Event
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import EMPTY, Append, Tail, sealed
 from perdure.runtime.authoring.effects import SignalWait
 from perdure.runtime.authoring.steps import Attempt
+from perdure.runtime.run import commands as cmd
+from perdure.runtime.run import events as ev
 from perdure.runtime.run import signals
 from perdure.runtime.run.branches import Branch
+from perdure.runtime.run.decide import DECIDE
 from perdure.runtime.run.driver import Machine
-from perdure.runtime.run.live import NEVER, Run
+from perdure.runtime.run.live import Run
 from perdure.runtime.run.runs import Runs
 from perdure.runtime.run.shell import outside_loop
+from perdure.runtime.run.state import NEVER, RunState
 
 Planted = Callable[[], AbstractContextManager[Any]]
 
@@ -149,6 +154,18 @@ def signal_kept_by_a_loser() -> Generator[None]:
         yield
 
 
+@contextmanager
+def begun_again_at_recovery() -> Generator[None]:
+    """Whoever wants to begin an attempt that may be begun once is let, though somebody had begun it before."""
+
+    def begin(state: RunState, command: cmd.Begin, now: int) -> Sequence[Event]:
+        step = state.steps.get(command.id)
+        return () if step is None else (ev.StepStarted(command.id, command.attempt, command.started, command.worker),)
+
+    with patch.dict(DECIDE, {cmd.Begin: begin}):
+        yield
+
+
 BUGS: dict[str, Planted] = {
     "no compare-and-append": no_compare_and_append,
     "reply before durable": reply_before_durable,
@@ -158,4 +175,5 @@ BUGS: dict[str, Planted] = {
     "retry timer lost at passivation": retry_timer_lost_at_passivation,
     "signal eaten by a loser": signal_eaten_by_a_loser,
     "signal kept by a loser": signal_kept_by_a_loser,
+    "at-most-once re-run at recovery": begun_again_at_recovery,
 }

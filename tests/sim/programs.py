@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import anyio
 
 import perdure
-from perdure import Retry, StepError, first_of, gather, signal, sleep, step, task_group, timeout, workflow
+from perdure import Interrupted, Retry, StepError, first_of, gather, signal, sleep, step, task_group, timeout, workflow
 
 Part: TypeAlias = list[Any]
 """A program: its kind, then what that kind needs; see `play_part`."""
@@ -53,7 +53,15 @@ async def hurry(key: str, millis: int, fails: int) -> str:
     return await work(key, millis, fails)
 
 
-STEPS = {"work": work, "reckon": reckon, "linger": linger, "hurry": hurry}
+@step(at_most_once=True)
+async def strike(key: str, millis: int, fails: int) -> str:
+    """Must not be done twice, whatever befalls its node."""
+    return await work(key, millis, fails)
+
+
+STEPS = {"work": work, "reckon": reckon, "linger": linger, "hurry": hurry, "strike": strike}
+MAY_FAIL = ("hurry", "strike")
+"""Steps that the weather may make fail."""
 
 
 @workflow
@@ -66,6 +74,8 @@ async def play_part(part: Part) -> Any:  # noqa: PLR0912 - one case for each wor
         case ["do", name, key, millis, fails]:
             try:
                 return await STEPS[name](key, millis, fails)
+            except Interrupted:
+                return f"interrupted {key}"
             except StepError:
                 return f"failed {key}"
         case ["nap", millis]:
@@ -107,7 +117,7 @@ async def play_part(part: Part) -> Any:  # noqa: PLR0912 - one case for each wor
 def leaf(part: Part) -> Awaitable[Any]:
     """A bare effect where the part is one, so that branches without a coroutine of their own are met too."""
     match part:
-        case ["do", name, key, millis, 0] if name != "hurry":
+        case ["do", name, key, millis, 0] if name not in MAY_FAIL:
             return STEPS[name](key, millis, 0)
         case _:
             return play_part(part)
@@ -194,6 +204,8 @@ def admits(part: Part, value: Any) -> bool:
     match part:
         case ["do", "hurry", key, _, fails]:
             return bool(value == f"failed {key}" or (value == f"did {key}" and fails < RETRY.attempts))
+        case ["do", "strike", key, _, fails]:
+            return bool(value in (f"did {key}" if not fails else f"failed {key}", f"interrupted {key}"))
         case ["do", _, key, _, fails]:
             return bool(value == (f"did {key}" if fails < RETRY.attempts else f"failed {key}"))
         case ["nap", _]:

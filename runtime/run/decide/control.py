@@ -11,6 +11,7 @@ from .. import commands as cmd
 from .. import events as ev
 from ..state import Outcome, RunState
 from .asking import NONE, must_exist, must_live
+from .steps import overdue
 
 
 def _pause(state: RunState, command: cmd.Pause, now: int) -> Sequence[Event]:
@@ -36,9 +37,9 @@ def _resume(state: RunState, command: cmd.Resume, now: int) -> Sequence[Event]:
 
 
 def fired(state: RunState, now: int) -> Sequence[Event]:
-    """The timers that are due, the earliest first."""
-    due = sorted((due, id) for id, due in state.timers.items() if due <= now)
-    return [ev.TimerFired(id, due) for due, id in due]
+    """The timers that are due, and the steps whose time is up, the earliest first."""
+    due = sorted((due, id) for many in (state.timers, state.step_deadlines) for id, due in many.items() if due <= now)
+    return [ev.TimerFired(id, due) if id in state.timers else overdue(state, id, now) for due, id in due]
 
 
 def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:

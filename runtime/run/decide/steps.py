@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ....eventlog.codec import Event
+from ...authoring.errors import INTERRUPTED, Failure
 from ...authoring.retry import pause_after
 from .. import commands as cmd
 from .. import events as ev
-from ..state import RunState
+from ..state import NEVER, NOBODY, RunState
 from .asking import NONE
+
+BEGINNING = ("running", "paused")
+"""Phases in which an attempt that was wanted may begin: one that was queued before a pause still does."""
 
 
 def _step_completed(state: RunState, command: ev.StepCompleted, now: int) -> Sequence[Event]:
@@ -24,12 +28,33 @@ def _step_broke(state: RunState, command: cmd.StepBroke, now: int) -> Sequence[E
     if step is None or step.attempt != command.attempt:
         return NONE
     again = command.retry if wanted is not None else None
-    pause = None if again is None else pause_after(again, command.attempt, state.seed, command.id)
+    pause = None if again is None or not again.covers(command.kinds) else pause_after(again, command.attempt, state.seed, command.id)
     retry_at = None if pause is None else now + pause
+    if retry_at is not None and state.step_deadlines and retry_at >= state.step_deadlines.get(command.id, NEVER):
+        retry_at = None
     return (ev.StepFailed(command.id, command.attempt, command.error, command.started, command.ended, command.worker, retry_at),)
+
+
+def _begin(state: RunState, command: cmd.Begin, now: int) -> Sequence[Event]:
+    """An attempt is begun once: whoever comes with another beginning finds it interrupted."""
+    step, mine = state.steps.get(command.id), (command.started, command.worker)
+    if state.phase not in BEGINNING or step is None or step.attempt != command.attempt or step.begun == mine:
+        return NONE
+    if step.begun is None:
+        return (ev.StepStarted(command.id, command.attempt, command.started, command.worker),)
+    started, worker = step.begun
+    failure = Failure(INTERRUPTED, "the attempt had begun when its owner was lost, so nobody knows whether it took effect")
+    return (ev.StepFailed(command.id, command.attempt, failure, started, now, worker),)
+
+
+def overdue(state: RunState, id: str, now: int) -> Event:
+    """How a step ends whose overall time is up."""
+    failure = Failure("TimeoutError", "the step's overall time was up")
+    return ev.StepFailed(id, state.steps[id].attempt, failure, now, now, NOBODY)
 
 
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     ev.StepCompleted: _step_completed,
     cmd.StepBroke: _step_broke,
+    cmd.Begin: _begin,
 }

@@ -55,6 +55,7 @@ def go_back(state: RunState, place: int, *, void: bool) -> None:
     }
     state.timers = {line.id: int(bytes(line.key)) for line in open_lines if line.what == "timer"}
     state.retries, state.abandoned = {}, {}
+    state.step_deadlines = {}  # a person wants them done, however long it takes
     state.arrivals, state.delivered = [*taken, *behind], place
     state.held = [Held(held.start, min(held.end, place), held.at) for held in state.held if held.start < place]
 

@@ -7,18 +7,34 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from .. import events as ev
-from ..state import Line, OpenStep, Outcome, RunState, json_of, key_of
+from ..state import NOBODY, Line, OpenStep, Outcome, RunState, json_of, key_of
 from .arriving import arrive, copied
 
 
 def _scheduled(state: RunState, event: ev.StepScheduled, at: int) -> None:
     state.steps[event.id] = OpenStep(event.name)
+    if event.due:
+        state.step_deadlines[event.id] = event.due
     state.script.append(Line(state.delivered, "step", event.id, event.name, key_of(event.args.copy())))
+
+
+def _begun(state: RunState, event: ev.StepStarted, at: int) -> None:
+    state.steps[event.id].begun = (event.started, event.worker)
+
+
+def _close(state: RunState, id: str) -> OpenStep | None:
+    """The step is open no longer."""
+    state.retries.pop(id, None)
+    if state.step_deadlines:
+        state.step_deadlines.pop(id, None)
+    return state.steps.pop(id, None)
 
 
 def _completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
     if state.steps.pop(event.id, None) is not None:
         state.retries.pop(event.id, None)
+        if state.step_deadlines:
+            state.step_deadlines.pop(event.id, None)
         arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt))
     else:
         state.abandoned.pop(event.id, None)
@@ -29,25 +45,26 @@ def _failed(state: RunState, event: ev.StepFailed, at: int) -> None:
     if step is None:
         state.abandoned.pop(event.id, None)
     elif event.retry_at is not None:
-        step.attempt, state.retries[event.id] = event.attempt + 1, event.retry_at
+        step.attempt, step.begun, state.retries[event.id] = event.attempt + 1, None, event.retry_at
     else:
-        del state.steps[event.id]
-        state.retries.pop(event.id, None)
-        arrive(state, Outcome(at, event.id, error=copied(event.error), attempt=event.attempt))
+        _close(state, event.id)
+        arrive(state, Outcome(at, event.id, error=copied(event.error), attempt=event.attempt, given=event.worker == NOBODY))
 
 
 def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:
     for id in event.ids:
-        step = state.steps.pop(id, None)
+        flies = id not in state.retries
+        step = _close(state, id)
         if step is None:
             state.timers.pop(id, None)
-        elif state.retries.pop(id, None) is None:
+        elif flies:
             state.abandoned[id] = step
     state.script.append(Line(state.delivered, "abandon", "", "", json_of(event.ids)))
 
 
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     ev.StepScheduled: _scheduled,
+    ev.StepStarted: _begun,
     ev.StepCompleted: _completed,
     ev.StepFailed: _failed,
     ev.EffectsAbandoned: _abandoned,

@@ -1,0 +1,72 @@
+"""The rules of a step: what its author asks for besides that it is run. Checked once, where the step is defined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TypedDict
+
+from msgspec import Struct
+
+from ...eventlog.errors import Invalid
+from .retry import ONCE, Retry
+
+
+class StepOptions(TypedDict, total=False):
+    """What `@step(…)` takes; each is told at `Rules`."""
+
+    name: str | None
+    retry: Retry | None
+    timeout: timedelta | None
+    overall: timedelta | None
+    start_within: timedelta | None
+    at_most_once: bool
+    raises: Sequence[type[Exception]]
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """The options of a step."""
+
+    retry: Retry = ONCE
+    timeout: timedelta | None = None
+    """How long one attempt may take."""
+    overall: timedelta | None = None
+    """How long the step may take from the moment the code wants it: all attempts, pauses and waits together."""
+    start_within: timedelta | None = None
+    """How long an attempt may wait until it begins; one that waited longer has failed."""
+    at_most_once: bool = False
+    """An attempt that began is never begun again: if its owner is lost, the step has failed with Interrupted."""
+    raises: tuple[type[Exception], ...] = ()
+
+    @classmethod
+    def of(cls, who: str, options: StepOptions) -> Rules:
+        """The rules that the options give; Invalid where they make no sense."""
+        given = {name: value for name, value in options.items() if name != "name" and value is not None}
+        unknown = sorted(set(given) - set(cls.__struct_fields__))
+        if unknown:
+            raise Invalid("a step has no such option", who=who, where=unknown[0], expected=", ".join(StepOptions.__annotations__),
+                          found=", ".join(unknown), instead="check the spelling")
+        rules = cls(**{**given, "raises": tuple(options.get("raises", ()))})  # type: ignore[arg-type]  # by the names of StepOptions
+        rules.check(who)
+        return rules
+
+    def check(self, who: str) -> None:
+        for where in ("timeout", "overall", "start_within"):
+            limit: timedelta | None = getattr(self, where)
+            if limit is not None and limit <= timedelta(0):
+                raise Invalid("a limit of time must be positive", who=who, where=where, found=str(limit),
+                              instead="leave it out to have none")
+        if self.at_most_once and self.retry.attempts > 1:
+            raise Invalid(
+                "a step that is attempted at most once cannot be tried again",
+                who=who,
+                where="retry",
+                expected="no retry policy beside at_most_once=True",
+                found=f"attempts={self.retry.attempts}",
+                instead="leave retry out and let the workflow decide what follows a failure, or leave at_most_once out",
+            )
+
+    @property
+    def are_special(self) -> bool:
+        """Whether an attempt needs more than to be run."""
+        return self.at_most_once or self.start_within is not None
