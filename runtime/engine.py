@@ -259,11 +259,10 @@ class Runtime:
             return cmd.Retry(None, request.fresh_keys, request.command)
         facts = RunState()
         async for record in self.carrier.log.read(stream):
-            if record.last > request.from_version:
-                break
-            batch = CODEC.decode(verify(record).data)
-            for event in batch.events:
-                evolve(facts, event, batch.at)
+            if record.last <= request.from_version:
+                batch = CODEC.decode(verify(record).data)
+                for event in batch.events:
+                    evolve(facts, event, batch.at)
         return cmd.Retry(facts.delivered, request.fresh_keys, request.command, facts.generation)
 
     async def _quiet(self, stream: str, standing: Standing, request: PauseRun) -> Standing:

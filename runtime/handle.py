@@ -16,12 +16,12 @@ from .requests import Applied, AwaitRun, CancelRun, LookAtRun, PauseRun, ResumeR
 if TYPE_CHECKING:
     from .engine import Runtime
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 _signals = Shape(object, "signal")
 
 
-class RunHandle(Generic[R]):
+class RunHandle(Generic[R_co]):
     """A run by its id. Each command returns when it is applied, that is, durable."""
 
     def __init__(self, runtime: Runtime, id: str, *, tenant: str = "default", returns: Shape | None = None) -> None:
@@ -72,14 +72,14 @@ class RunHandle(Generic[R]):
         """How the run stands now."""
         return await self._runtime.do(LookAtRun(tenant=self.tenant, run=self.id))
 
-    async def result(self, *, within: timedelta | None = None) -> R:
+    async def result(self, *, within: timedelta | None = None) -> R_co:
         """What the workflow returned, once it has; RunError if the run ended otherwise, Unavailable if it takes longer than `within`."""
         seconds = None if within is None else within.total_seconds()
         reply = await self._runtime.do(AwaitRun(tenant=self.tenant, run=self.id, within=seconds))
         if reply.status != "completed" or isinstance(reply.result, UnsetType):
             raise RunError(self.id, reply.status, reply.failure)
         shape = self._returns or self._runtime.shape_of(reply.workflow)
-        value: R = shape.decode(reply.result) if shape is not None else msgspec.json.decode(reply.result)
+        value: R_co = shape.decode(reply.result) if shape is not None else msgspec.json.decode(reply.result)
         return value
 
 

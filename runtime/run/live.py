@@ -28,7 +28,7 @@ class Run:
         self.leftover: list[str] = []
         """What an earlier machine still waited for when another took its place, not yet taken to be cancelled."""
         self.replaced: Standing | None = None
-        """How the run ended whose place, under its id, another took in this turn."""
+        """How the run was terminated: another may take its place, under its id, in the same turn."""
         self.set_dues()
         self.coming: deque[Event] = deque()
         """Events decided together: each is recorded when the code has answered the one before, as the script counts arrivals one by one."""

@@ -20,9 +20,9 @@ def ask_continue(machine: Machine, branch: Branch, effect: ContinueAs) -> None:
         machine.wishes.append(machine.ending)
         return
     try:
-        if len(machine.alive) > 1:
+        if branch is not machine.root or len(machine.alive) > 1:
             raise Invalid("continue_as was awaited while other branches run", who=f"run {machine.run!r}", where="continue_as",
-                          expected="no branch but the workflow's own", found=f"{len(machine.alive) - 1} more",
+                          expected="no branch but the workflow's own", found=f"branch {branch.path!r}, {len(machine.alive)} at work",
                           instead="await it after the end of every gather and task_group")
         unread = {name: len(values) for name, values in machine.inbox.items() if values}
         if machine.fed <= machine.carried and sum(unread.values()) >= machine.carried:

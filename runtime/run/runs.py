@@ -177,7 +177,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             return
         if machine is None:
             return
-        if state.leftover or machine.dropped:
+        if state.leftover or machine.dropped or state.replaced is not None:
             self._leave(stream, state)
         if machine.fresh:
             start = performing.start_again if machine.revived else performing.start
@@ -251,13 +251,14 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return Run(stream, restore(data))
 
 
-BEGINS_AGAIN = frozenset({ev.RunStarted, ev.RunDelayed, ev.Continued, ev.RetryRequested})
+BEGINS_AGAIN = frozenset({ev.RunStarted, ev.RunDelayed, ev.Continued, ev.RetryRequested, ev.RunTerminated})
 
 
 def _begins_again(run: Run, event: Event) -> None:
     """Another generation, or the same one from an earlier place: the machine of before has had its time."""
-    if run.facts.generation > 1 and isinstance(event, ev.RunStarted):
-        run.replaced = Standing(run.facts.length, "terminated", run.facts.workflow, reason="another run took its place")
+    if isinstance(event, ev.RunTerminated):
+        run.replaced = _standing(run.facts, run.facts.length)
+        return
     run.drop_machine()
     run.set_dues()
     run.fresh = not isinstance(event, ev.RetryRequested)

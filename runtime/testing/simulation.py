@@ -66,7 +66,7 @@ class Outcome(Generic[R]):
 
 
 class AfterEveryAppend:
-    """A plan that crashes the node after every new blob and every append that got the run on; one that says only "taken over again" passes."""
+    """A plan that crashes the node after every new blob and every append that got the run on; a mere takeover passes."""
 
     def fault(self, number: int, appends: Sequence[Append]) -> Fault | None:
         runs = [append for append in appends if append.stream.startswith("run/")]

@@ -1,0 +1,194 @@
+"""Rule 17: a failed run goes on from its failed step, with the same keys, unless a step was completed behind the failure."""
+
+from __future__ import annotations
+
+import pytest
+
+import perdure
+from perdure import Refused, RunError, StepError, step, workflow
+from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.inspect.replay import replay
+from perdure.runtime.run import events as ev
+from tests.laws.node import PATIENCE, events_of, killed_node, named, node, stream
+
+keys: list[str] = []
+broken = True
+bug = True
+
+
+@pytest.fixture(autouse=True)
+def _as_new() -> None:
+    global broken, bug  # noqa: PLW0603 - the steps below look them up when they run
+    keys.clear()
+    broken = bug = True
+
+
+@step
+async def reserve() -> str:
+    keys.append(perdure.current().idempotency_key)
+    return "reserved"
+
+
+@step
+async def charge() -> str:
+    keys.append(perdure.current().idempotency_key)
+    if broken:
+        raise ConnectionError("the bank is away")
+    return "charged"
+
+
+@step
+async def refund() -> str:
+    return "refunded"
+
+
+@workflow
+async def order() -> list[str]:
+    return [await reserve(), await charge(), await perdure.signal("paid", str)]
+
+
+@workflow
+async def compensates() -> str:
+    try:
+        return await charge()
+    except StepError:
+        await refund()
+        raise
+
+
+@workflow
+async def has_a_bug() -> str:
+    done = await reserve()
+    perdure.log("about to fail")
+    if bug:
+        raise KeyError("a mistake of the workflow's own")
+    return done
+
+
+@workflow
+async def side_by_side() -> list[str]:
+    return list(await perdure.gather(charge(), perdure.signal("paid", str)))
+
+
+async def failed(run: perdure.RunHandle[object]) -> None:
+    with pytest.raises(RunError):
+        await run.result(within=PATIENCE)
+
+
+def mend() -> None:
+    global broken, bug  # noqa: PLW0603
+    broken = bug = False
+
+
+@pytest.mark.anyio
+async def test_it_goes_on_from_the_failed_step_with_the_same_key() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), order) as runtime:
+        run = await runtime.start(order, id="r")
+        await run.signal("paid", "yes")
+        await failed(run)
+        mend()
+        await run.retry()
+
+        assert await run.result(within=PATIENCE) == ["reserved", "charged", "yes"]
+        assert (await replay(log, stream("r"), runtime.registry)).agrees
+
+    assert len(keys) == 3
+    assert keys[1] == keys[2]
+    assert [event.attempt for event in events_of(log, "r") if isinstance(event, ev.StepCompleted)] == [1, 2]
+
+
+@pytest.mark.anyio
+async def test_fresh_keys_are_other_keys() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), order) as runtime:
+        run = await runtime.start(order, id="r")
+        await run.signal("paid", "yes")
+        await failed(run)
+        mend()
+        await run.retry(fresh_keys=True)
+        await run.result(within=PATIENCE)
+
+    assert keys[1] != keys[2]
+
+
+@pytest.mark.anyio
+async def test_a_retry_survives_a_crash_right_after_it() -> None:
+    log = MemoryLog()
+    async with killed_node(log, order) as runtime:
+        run = await runtime.start(order, id="r")
+        await failed(run)
+        await run.retry()
+        await failed(run)
+        mend()
+        await run.retry()
+    async with node(log.carrier(2), order) as runtime:
+        await runtime.alarm.sweep()
+        run = runtime.run("r")
+        await run.signal("paid", "yes")
+
+        assert await run.result(within=PATIENCE) == ["reserved", "charged", "yes"]
+        assert (await replay(log, stream("r"), runtime.registry)).agrees
+
+
+@pytest.mark.anyio
+async def test_a_branch_that_still_waited_waits_again() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), side_by_side) as runtime:
+        run = await runtime.start(side_by_side, id="r")
+        await failed(run)
+        mend()
+        await run.retry()
+        await run.signal("paid", "yes")
+
+        assert await run.result(within=PATIENCE) == ["charged", "yes"]
+        assert (await replay(log, stream("r"), runtime.registry)).agrees
+
+
+@pytest.mark.anyio
+async def test_a_completed_compensation_forbids_it_and_from_version_is_offered() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), compensates) as runtime:
+        run = await runtime.start(compensates, id="r")
+        await failed(run)
+        with pytest.raises(Refused, match="contradict") as refused:
+            await run.retry()
+        mend()
+
+        assert "from_version" in refused.value.instead
+
+        await run.retry(from_version=2)
+
+        assert await run.result(within=PATIENCE) == "charged"
+        assert (await replay(log, stream("r"), runtime.registry)).agrees
+
+
+@pytest.mark.anyio
+async def test_after_a_bug_the_last_turn_is_driven_with_todays_code() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), has_a_bug) as runtime:
+        run = await runtime.start(has_a_bug, id="r")
+        await failed(run)
+        mend()
+        await run.retry()
+
+        assert await run.result(within=PATIENCE) == "reserved"
+        assert (await replay(log, stream("r"), runtime.registry)).agrees
+    assert len(keys) == 1
+
+
+@pytest.mark.anyio
+async def test_only_a_failed_run_can_be_retried_and_a_repeat_counts_once() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), order) as runtime:
+        run = await runtime.start(order, id="r")
+        await failed(run)
+        mend()
+        await run.retry(command="again")
+        await run.signal("paid", "yes")
+        await run.result(within=PATIENCE)
+        await run.retry(command="again")
+        with pytest.raises(Refused, match="only a failed run"):
+            await run.retry()
+
+    assert named(log, "r").count("RetryRequested") == 1
