@@ -10,7 +10,7 @@ from .runtime.authoring.groups import First, first_of, gather, task_group, timeo
 from .runtime.authoring.messages import wait_until
 from .runtime.authoring.retry import Retry
 from .runtime.authoring.steps import current, step
-from .runtime.authoring.words import attributes, continue_as, info, log, now, random, signal, sleep, sleep_until, uuid
+from .runtime.authoring.words import attributes, continue_as, info, log, now, patched, random, signal, sleep, sleep_until, uuid
 from .runtime.authoring.workflows import workflow
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ __all__ = [
     "log",
     "now",
     "open",
+    "patched",
     "random",
     "signal",
     "sleep",

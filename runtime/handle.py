@@ -11,7 +11,7 @@ from msgspec import Raw, UnsetType
 from ..eventlog.errors import Unavailable
 from .authoring.errors import RunError
 from .authoring.values import Shape
-from .requests import Applied, AwaitRun, CancelRun, LookAtRun, PauseRun, ResumeRun, RetryRun, SignalRun, TerminateRun
+from .requests import Applied, AwaitRun, CancelRun, LookAtRun, PauseRun, ResumeRun, RetryRun, SignalRun, TerminateRun, UpgradeRun
 
 if TYPE_CHECKING:
     from .engine import Runtime
@@ -63,6 +63,10 @@ class RunHandle(Generic[R_co]):
         """
         asked = RetryRun(tenant=self.tenant, run=self.id, from_version=from_version, fresh_keys=fresh_keys, command=command)
         await self._runtime.do(asked)
+
+    async def upgrade(self, version: int, *, command: str = "") -> None:
+        """Go on under another version of the workflow; Refused, with the first difference, where its code disagrees with the log."""
+        await self._runtime.do(UpgradeRun(tenant=self.tenant, run=self.id, version=version, command=command))
 
     async def status(self) -> str:
         """delayed, running, paused, suspended, completed, failed, cancelled, terminated or timed_out."""

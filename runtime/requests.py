@@ -82,6 +82,13 @@ class RetryRun(Request, frozen=True, tag="retry", kw_only=True):
     fresh_keys: bool = False
 
 
+class UpgradeRun(Request, frozen=True, tag="upgrade", kw_only=True):
+    """Let a run go on under another version of its workflow, if its code agrees with the log."""
+
+    run: str
+    version: int
+
+
 class LookAtRun(Request, frozen=True, tag="look", kw_only=True):
     """Ask how a run stands."""
 
@@ -94,7 +101,7 @@ class AwaitRun(Request, frozen=True, tag="await", kw_only=True):
     run: str
 
 
-AnyRequest = StartRun | SignalRun | CancelRun | TerminateRun | PauseRun | ResumeRun | RetryRun | LookAtRun | AwaitRun
+AnyRequest = StartRun | SignalRun | CancelRun | TerminateRun | PauseRun | ResumeRun | RetryRun | UpgradeRun | LookAtRun | AwaitRun
 
 
 class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaults=True):

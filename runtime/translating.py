@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from .requests import Applied, CancelRun, LookAtRun, PauseRun, Request, ResumeRun, SignalRun, TerminateRun
+from .requests import Applied, CancelRun, LookAtRun, PauseRun, Request, ResumeRun, SignalRun, TerminateRun, UpgradeRun
 from .run import commands as cmd
 from .run.performing import Standing
 
@@ -32,6 +32,10 @@ def _resume(asked: ResumeRun) -> cmd.Command:
     return cmd.Resume(asked.command)
 
 
+def _upgrade(asked: UpgradeRun) -> cmd.Command:
+    return cmd.Upgrade(asked.version, asked.command)
+
+
 def _look(asked: LookAtRun) -> cmd.Command:
     return cmd.Look()
 
@@ -42,6 +46,7 @@ COMMANDS: dict[type[Request], Callable[[Any], cmd.Command]] = {
     TerminateRun: _terminate,
     PauseRun: _pause,
     ResumeRun: _resume,
+    UpgradeRun: _upgrade,
     LookAtRun: _look,
 }
 """The requests that are one command, told to the run and answered at once."""

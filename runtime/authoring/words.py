@@ -85,6 +85,15 @@ def attributes(**values: Any) -> None:
     driver("attributes()").set_attributes(values)
 
 
+def patched(name: str) -> bool:
+    """Whether this run is to take the new way of a change of code that has this name: decided at its first call in the run, for good.
+
+    True where nothing is recorded yet of what the run answers to right now, so that the new way can be taken; False while
+    the run is driven again over what the old way left in its log, and ever after in that run.
+    """
+    return driver("patched()").patched(name)
+
+
 def info() -> dict[str, Any]:
     """What a workflow may know of its own run: `run`, `workflow`, `version`, `generation`."""
     return driver("info()", looks=True).describe()

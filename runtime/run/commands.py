@@ -111,8 +111,15 @@ class Retry(Struct, frozen=True, gc=False):
     """The generation that `place` belongs to."""
 
 
+class Upgrade(Struct, frozen=True, gc=False):
+    """Go on under another version of the workflow, if its code agrees with the log."""
+
+    version: int
+    command: str = ""
+
+
 class Look(Struct, frozen=True, gc=False):
     """Change nothing; the answer is the state of the run."""
 
 
-Command = Start | StepCompleted | StepBroke | Begin | Wake | Signal | Cancel | Terminate | Pause | Resume | Retry | Look
+Command = Start | StepCompleted | StepBroke | Begin | Wake | Signal | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look

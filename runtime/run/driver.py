@@ -54,6 +54,10 @@ class Machine:
         self.fed = -1
         """Arrivals taken; -1 before the code began."""
         self.closing = False
+        self.replaying = False
+        """What it answers to is recorded: it is driven over the log again."""
+        self.patches = dict.fromkeys(facts.patches, True)
+        """Changes of code that this run knows, and whether it takes the new way."""
         self.revived = False
         """Driven from the log, and nothing performed since: of what it wants some may have been begun before."""
         self.ending: Event | None = None
@@ -130,6 +134,14 @@ class Machine:
 
     def set_attributes(self, values: dict[str, Any]) -> None:
         self.wishes.append(ev.AttributesSet({name: _notes_value(name, value) for name, value in values.items()}))
+
+    def patched(self, name: str) -> bool:
+        known = self.patches.get(name)
+        if known is None:
+            known = self.patches[name] = not self.replaying
+            if known:
+                self.wishes.append(ev.Patched(name))
+        return known
 
     def describe(self) -> dict[str, Any]:
         return {"run": self.run, "workflow": self.workflow.name, "version": self.workflow.version, "generation": self.generation}

@@ -128,6 +128,19 @@ class Logged(Event, frozen=True):
     fields: Raw
 
 
+class Patched(Event, frozen=True):
+    """The run takes the new way of a change of code."""
+
+    name: str
+
+
+class Upgraded(Event, frozen=True):
+    """The run goes on under another version of its workflow, whose code agrees with all of its log."""
+
+    version: int
+    command: str = ""
+
+
 class CancelRequested(Event, frozen=True):
     """Somebody wants the run to end, its cleanup done."""
 
@@ -214,9 +227,32 @@ class RunTimedOut(Event, frozen=True):
 
 
 RUN_EVENTS: tuple[type[Event], ...] = (
-    RunStarted, RunDelayed, Continued, StepScheduled, StepStarted, StepCompleted, StepFailed, TimerSet, TimerFired, EffectsAbandoned,
-    SignalReceived, AttributesSet, Logged, CancelRequested, Recovered, Suspended, Paused, Resumed, RetryRequested, RunCompleted, RunFailed,
-    RunCancelled, RunTerminated, RunTimedOut,
-)  # fmt: skip
+    RunStarted,
+    RunDelayed,
+    Continued,
+    StepScheduled,
+    StepStarted,
+    StepCompleted,
+    StepFailed,
+    TimerSet,
+    TimerFired,
+    EffectsAbandoned,
+    SignalReceived,
+    AttributesSet,
+    Logged,
+    CancelRequested,
+    Recovered,
+    Suspended,
+    Paused,
+    Resumed,
+    RetryRequested,
+    Patched,
+    Upgraded,
+    RunCompleted,
+    RunFailed,
+    RunCancelled,
+    RunTerminated,
+    RunTimedOut,
+)
 
 CODEC: Codec[Event] = Codec("run", *RUN_EVENTS)

@@ -23,6 +23,7 @@ def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
     """A machine that has taken every delivered arrival and agrees with the script; Diverged where it does not."""
     machine = Machine(run, workflow, facts)
     script = _Script(run, facts)
+    machine.replaying = True
     try:
         for place in range(-1, facts.delivered):
             _take(machine, facts, place)
@@ -38,7 +39,7 @@ def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
         machine.close()
         parts = unfit.parts() | {"who": f"run {run!r}, {unfit.who}"}
         raise Diverged(parts.pop("message"), **parts) from unfit
-    machine.revived = True
+    machine.replaying, machine.revived = False, True
     return machine
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from ...actors.kind import Kind
 from ...eventlog.codec import Event
-from ...eventlog.errors import Diverged
+from ...eventlog.errors import Diverged, Refused
 from ...eventlog.records import Head
 from ..authoring.workflows import Registry, Workflow
 from . import commands as cmd
@@ -45,8 +45,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def decide(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
         decided = DECIDE[type(command)](state.facts, command, now)
-        if decided and type(decided[0]) is ev.Resumed and state.machine is None:
+        if decided and state.machine is None and type(decided[0]) is ev.Resumed:
             decided = self._before_it_goes_on(state, decided)
+        elif decided and type(decided[0]) is ev.Upgraded:
+            self._under(state, decided[0].version)
         if len(decided) > 1:
             state.coming.clear()
             state.coming.extend(decided[1:])
@@ -112,6 +114,25 @@ class Runs(Kind[Run, cmd.Command, Event]):
         except (Diverged, RecursionError) as error:
             return [self._suspended(run, error), *decided[1:]]
         return decided
+
+    def _under(self, run: Run, version: int) -> None:
+        """Drive the run with the code of another version; Refused, with both columns, where that disagrees with the log."""
+        facts, who = run.facts, f"run {run.id!r} of workflow {run.facts.workflow!r}"
+        workflow = self.registry.find(facts.workflow, version)
+        if workflow is None:
+            raise Refused("the version to upgrade to is not registered here", who=who, where="upgrade", expected=self.registry.names(),
+                          found=f"{facts.workflow} {version}", instead="register that version, or choose one that is there")
+        try:
+            machine = revive(run.id, workflow, facts)
+        except Diverged as differs:
+            raise Refused("the code of that version disagrees with the log of the run", who=who, where=f"upgrade, {differs.where}",
+                          expected=differs.expected, found=differs.found,
+                          instead="let the run end under its own version, or change the code behind patched(…)") from differs
+        if run.machine is not None:
+            run.machine.close()
+        run.machine = None if facts.phase == "suspended" else machine
+        if run.machine is None:
+            machine.close()
 
     def _workflow(self, facts: RunState) -> Workflow[..., Any]:
         found = self.registry.find(facts.workflow, facts.version)

@@ -156,6 +156,8 @@ class RunState(Struct):
     commands: dict[str, int] = field(default_factory=dict)
     """Accepted commands from outside, and the version at which each was applied."""
     attributes: dict[str, Raw] = field(default_factory=dict)
+    patches: list[str] = field(default_factory=list)
+    """Changes of code whose new way this generation takes."""
     cancelling: int = 0
     """The version at which it was asked to cancel; 0 where it was not."""
     reason: str = ""

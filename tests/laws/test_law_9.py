@@ -41,6 +41,8 @@ NAMES = {
     "Paused": "reason? command? freeze?",
     "Resumed": "build? command?",
     "RetryRequested": "place void fresh_keys? command?",
+    "Patched": "name",
+    "Upgraded": "version command?",
     "RunCompleted": "result",
     "RunFailed": "kind error",
     "RunCancelled": "reason?",

@@ -85,9 +85,18 @@ def _final_failure(state: RunState) -> int | None:
     return places[-1]
 
 
+def _upgrade(state: RunState, command: cmd.Upgrade, now: int) -> Sequence[Event]:
+    """As far as the facts allow; that the code of that version agrees with them is for whoever has the code to see."""
+    if command.command in state.commands or state.version == command.version:
+        return NONE
+    must_live(state, "upgrade")
+    return [ev.Upgraded(command.version, command.command)]
+
+
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     cmd.Pause: _pause,
     cmd.Resume: _resume,
     cmd.Wake: _wake,
     cmd.Retry: _retry,
+    cmd.Upgrade: _upgrade,
 }

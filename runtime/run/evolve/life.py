@@ -76,6 +76,16 @@ def _resumed(state: RunState, event: ev.Resumed, at: int) -> None:
         state.delivered = len(state.arrivals)
 
 
+def _patched(state: RunState, event: ev.Patched, at: int) -> None:
+    state.patches.append(event.name)
+
+
+def _upgraded(state: RunState, event: ev.Upgraded, at: int) -> None:
+    """A suspended run is tried again, as under any other build."""
+    remember(state, event.command)
+    state.version, state.build = event.version, ""
+
+
 def _noted(state: RunState, event: ev.Logged, at: int) -> None:
     """A line for people: no part of the state."""
 
@@ -133,6 +143,8 @@ EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     ev.Paused: _paused,
     ev.Resumed: _resumed,
     ev.RetryRequested: _retried,
+    ev.Patched: _patched,
+    ev.Upgraded: _upgraded,
     ev.Logged: _noted,
     ev.AttributesSet: _attributes,
     ev.RunCompleted: _completed,
