@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
+from .runtime.authoring.approvals import Decision, approval
 from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, Interrupted, RunError, StepError
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
 from .runtime.authoring.messages import wait_until
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .adapters.compose import open  # noqa: A004 - the word a user expects
     from .runtime.engine import Runtime
     from .runtime.handle import RunHandle
+    from .runtime.requests import OpenApproval
     from .runtime.settings import Settings
 
 __version__ = "0.1.0.dev0"
@@ -26,6 +28,7 @@ __all__ = [
     "Cancelled",
     "Conflict",
     "Corrupt",
+    "Decision",
     "Diverged",
     "Fatal",
     "First",
@@ -33,6 +36,7 @@ __all__ = [
     "Interrupted",
     "Invalid",
     "NotFound",
+    "OpenApproval",
     "PerdureError",
     "Refused",
     "Retry",
@@ -42,6 +46,7 @@ __all__ = [
     "Settings",
     "StepError",
     "Unavailable",
+    "approval",
     "attributes",
     "continue_as",
     "current",
@@ -66,6 +71,7 @@ __all__ = [
 
 _LATER = {
     "Runtime": ("perdure.runtime.engine", "Runtime"),
+    "OpenApproval": ("perdure.runtime.requests", "OpenApproval"),
     "RunHandle": ("perdure.runtime.handle", "RunHandle"),
     "Settings": ("perdure.runtime.settings", "Settings"),
     "open": ("perdure.adapters.compose", "open"),

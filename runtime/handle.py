@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw, UnsetType
+from msgspec.structs import replace
 
-from ..eventlog.errors import Unavailable
+from ..eventlog.errors import Invalid, Unavailable
 from .authoring.errors import RunError
 from .authoring.values import Shape
-from .requests import Applied, AwaitRun, CancelRun, LookAtRun, PauseRun, ResumeRun, RetryRun, SignalRun, TerminateRun, UpgradeRun
+from .requests import (
+    Applied,
+    AwaitRun,
+    CancelRun,
+    DecideApproval,
+    LookAtRun,
+    OpenApproval,
+    PauseRun,
+    ResumeRun,
+    RetryRun,
+    SignalRun,
+    TerminateRun,
+    UpgradeRun,
+)
 
 if TYPE_CHECKING:
     from .engine import Runtime
@@ -29,6 +43,8 @@ class RunHandle(Generic[R_co]):
         self._returns = returns
         self.id = id
         self.tenant = tenant
+        self._seen: dict[str, OpenApproval] = {}
+        """What `approvals` listed last, by id."""
 
     def __repr__(self) -> str:
         return f"<run {self.id}>"
@@ -37,6 +53,47 @@ class RunHandle(Generic[R_co]):
         """Send a signal; repeated with the same `command` it counts once."""
         raw = Raw(msgspec.json.encode(value))
         await self._runtime.do(SignalRun(tenant=self.tenant, run=self.id, name=name, value=raw, command=command))
+
+    async def approvals(self) -> list[OpenApproval]:
+        """What the run asks people now. This handle remembers it: `approve` and `reject` may then name an approval alone."""
+        found = (await self.look()).approvals
+        self._seen = {approval.id: approval for approval in found}
+        return found
+
+    async def approve(self, approval: str | OpenApproval, *, by: str, why: str = "", digest: str = "", command: str = "") -> None:
+        """Approve what the run asks, by its name or as `approvals` gave it; Refused where it is decided, or shows something else by now.
+
+        Without a `digest` it is that of what this handle's last `approvals` listed: nobody approves what they did not see.
+        """
+        await self._decide(approval, "approved", by=by, why=why, digest=digest, command=command)
+
+    async def reject(self, approval: str | OpenApproval, *, by: str, why: str = "", digest: str = "", command: str = "") -> None:
+        """As `approve`, saying no."""
+        await self._decide(approval, "rejected", by=by, why=why, digest=digest, command=command)
+
+    async def _decide(
+        self, approval: str | OpenApproval, outcome: Literal["approved", "rejected"], *, by: str, why: str, digest: str, command: str
+    ) -> None:
+        if isinstance(approval, str) and digest:
+            name, id = approval, ""
+        else:
+            seen = self._last_seen(approval) if isinstance(approval, str) else approval
+            name, id, digest = seen.name, seen.id, digest or seen.digest
+        wish = DecideApproval(tenant=self.tenant, run=self.id, outcome=outcome, by=by, why=why, name=name, id=id, digest=digest)
+        await self._runtime.do(replace(wish, command=command))
+
+    def _last_seen(self, name: str) -> OpenApproval:
+        found = [approval for approval in self._seen.values() if approval.name == name]
+        if len(found) != 1:
+            raise Invalid(
+                "it is not known what was seen before this decision",
+                who=f"run {self.id!r}, approval {name!r}",
+                where="digest",
+                expected="one approval of this name among those that approvals() listed last",
+                found=f"{len(found)}",
+                instead="await run.approvals(), show what it gives to who decides, then approve that one; or pass digest=…",
+            )
+        return found[0]
 
     async def cancel(self, reason: str = "", *, command: str = "") -> None:
         """Ask the run to end: `Cancelled` is raised at its awaits, and its cleanup runs."""

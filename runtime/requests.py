@@ -6,6 +6,9 @@ A door parses once into a Request; the runtime answers with a Reply, errors incl
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any, Literal
+
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ..eventlog.errors import PerdureError
@@ -43,6 +46,21 @@ class SignalRun(Request, frozen=True, tag="signal", kw_only=True):
     run: str
     name: str
     value: Raw = Raw(b"null")
+
+
+class DecideApproval(Request, frozen=True, tag="decide", kw_only=True):
+    """Approve or reject what a run asks people: the open approval of this `id`, or else of this `name`.
+
+    `digest` is that of what the person was shown; `by` and `why` are kept in the log.
+    """
+
+    run: str
+    outcome: Literal["approved", "rejected"]
+    by: str
+    digest: str
+    name: str = ""
+    id: str = ""
+    why: str = ""
 
 
 class CancelRun(Request, frozen=True, tag="cancel", kw_only=True):
@@ -101,7 +119,19 @@ class AwaitRun(Request, frozen=True, tag="await", kw_only=True):
     run: str
 
 
-AnyRequest = StartRun | SignalRun | CancelRun | TerminateRun | PauseRun | ResumeRun | RetryRun | UpgradeRun | LookAtRun | AwaitRun
+AnyRequest = StartRun | SignalRun | DecideApproval | CancelRun | TerminateRun | PauseRun | ResumeRun | RetryRun | UpgradeRun | LookAtRun | AwaitRun
+
+
+class OpenApproval(Struct, frozen=True, omit_defaults=True):
+    """What a run asks people, and nobody has decided. `show` is what the decision is about, `digest` stands for it."""
+
+    run: str
+    id: str
+    name: str
+    show: Any
+    digest: str
+    asked: datetime
+    expires: datetime | None = None
 
 
 class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaults=True):
@@ -114,6 +144,8 @@ class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaul
     result: Raw | UnsetType = UNSET
     failure: Failure | None = None
     reason: str = ""
+    approvals: list[OpenApproval] = []
+    """What the run asks people; told to a look."""
 
 
 class Declined(Struct, frozen=True, tag_field="reply", tag="declined", omit_defaults=True):

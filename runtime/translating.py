@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
-from .requests import Applied, CancelRun, LookAtRun, PauseRun, Request, ResumeRun, SignalRun, TerminateRun, UpgradeRun
+from .authoring.words import moment
+from .requests import (
+    Applied,
+    CancelRun,
+    DecideApproval,
+    LookAtRun,
+    OpenApproval,
+    PauseRun,
+    Request,
+    ResumeRun,
+    SignalRun,
+    TerminateRun,
+    UpgradeRun,
+)
 from .run import commands as cmd
 from .run.performing import Standing
+from .run.state import Asked
 
 
 def _signal(asked: SignalRun) -> cmd.Command:
@@ -36,12 +51,17 @@ def _upgrade(asked: UpgradeRun) -> cmd.Command:
     return cmd.Upgrade(asked.version, asked.command)
 
 
+def _decide(asked: DecideApproval) -> cmd.Command:
+    return cmd.Decide(asked.name, asked.outcome, asked.by, asked.why, asked.digest, asked.id, asked.command)
+
+
 def _look(asked: LookAtRun) -> cmd.Command:
     return cmd.Look()
 
 
 COMMANDS: dict[type[Request], Callable[[Any], cmd.Command]] = {
     SignalRun: _signal,
+    DecideApproval: _decide,
     CancelRun: _cancel,
     TerminateRun: _terminate,
     PauseRun: _pause,
@@ -54,4 +74,10 @@ COMMANDS: dict[type[Request], Callable[[Any], cmd.Command]] = {
 
 def applied(run: str, standing: Standing) -> Applied:
     result = UNSET if standing.result is None else standing.result
-    return Applied(run, standing.version, standing.status, standing.workflow, result, standing.failure, standing.reason)
+    approvals = [_open(run, id, asked) for id, asked in standing.approvals.items()]
+    return Applied(run, standing.version, standing.status, standing.workflow, result, standing.failure, standing.reason, approvals)
+
+
+def _open(run: str, id: str, asked: Asked) -> OpenApproval:
+    expires = None if asked.expires is None else moment(asked.expires)
+    return OpenApproval(run, id, asked.name, msgspec.json.decode(asked.show), asked.digest, moment(asked.at), expires)

@@ -24,7 +24,7 @@ class Progress:
         self.version = 0
         self.workflow = ""
         self.open: dict[str, str] = {}
-        """Ids of scheduled steps without a final outcome, to their names."""
+        """Ids of steps without a final outcome and of undecided approvals, to their names."""
         self.done: dict[str, str] = {}
         self.failed = 0
         self.timers: set[str] = set()
@@ -51,7 +51,7 @@ class Progress:
         match event:
             case ev.RunStarted(workflow=workflow):
                 self.workflow = workflow
-            case ev.StepScheduled(id=id, name=name):
+            case ev.StepScheduled(id=id, name=name) | ev.ApprovalRequested(id=id, name=name):
                 self.open[id] = name
             case ev.StepCompleted(id=id, worker=worker) | ev.StepFailed(id=id, worker=worker, retry_at=None):
                 self.done[id] = self.open.pop(id, "")
@@ -66,6 +66,8 @@ class Progress:
                 for id in ids:
                     self.open.pop(id, None)
                     self.timers.discard(id)
+            case ev.ApprovalDecided(id=id):
+                self.open.pop(id, None)
             case ev.AttributesSet(values=values):
                 self.attributes.update({name: value.copy() for name, value in values.items()})
             case ev.Suspended():

@@ -32,7 +32,7 @@ class Moment(Struct, frozen=True, omit_defaults=True):
 
 
 class Waiting(Struct, frozen=True):
-    """A step or a timer that is open at the end of the log."""
+    """A step, a timer or an approval that is open at the end of the log."""
 
     what: str
     id: str
@@ -165,6 +165,18 @@ def _signalled(fold: _Fold, event: ev.SignalReceived) -> None:
     fold.add("signal", f"{event.name} {short(event.value)}")
 
 
+def _asked(fold: _Fold, event: ev.ApprovalRequested) -> None:
+    until = None if event.expires is None else fold.since(event.expires)
+    fold.open[event.id] = Waiting("approval", event.id, event.name, fold.since(fold.at), until=until)
+    fold.add("approval", f"{event.name} {event.id} shows {short(event.show)}", columns={"digest": event.digest})
+
+
+def _decided(fold: _Fold, event: ev.ApprovalDecided) -> None:
+    asked = fold.open.pop(event.id, None)
+    by, why = f" by {event.by}" if event.by else "", f": {event.why}" if event.why else ""
+    fold.add(event.outcome, short(f"{asked.name if asked else 'an approval'} {event.id}{by}{why}"))
+
+
 def _attributes(fold: _Fold, event: ev.AttributesSet) -> None:
     fold.add("attributes", ", ".join(f"{name} = {short(value)}" for name, value in event.values.items()))
 
@@ -217,6 +229,8 @@ _TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
     ev.TimerFired: _timer_fired,
     ev.EffectsAbandoned: _abandoned,
     ev.SignalReceived: _signalled,
+    ev.ApprovalRequested: _asked,
+    ev.ApprovalDecided: _decided,
     ev.AttributesSet: _attributes,
     ev.Logged: _logged,
     ev.CancelRequested: _cancel,

@@ -60,9 +60,14 @@ def continue_as(*args: Any, **kwargs: Any) -> Coroutine[object, object, NoReturn
     return cast("Coroutine[object, object, NoReturn]", ContinueAs(args, kwargs))
 
 
+def moment(at: int) -> datetime:
+    """A time of the log, in microseconds since 1970, as a datetime in UTC."""
+    return EPOCH + timedelta(microseconds=at)
+
+
 def now() -> datetime:
     """The time of what the run is answering to right now, in UTC: the same on every replay."""
-    return EPOCH + timedelta(microseconds=driver("now()", looks=True).time())
+    return moment(driver("now()", looks=True).time())
 
 
 def random() -> Random:

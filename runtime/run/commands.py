@@ -73,6 +73,18 @@ class Signal(Struct, frozen=True, gc=False):
     command: str = ""
 
 
+class Decide(Struct, frozen=True, gc=False):
+    """Approve or reject: the open approval of this id, or the one of this name, that shows what has this digest."""
+
+    name: str
+    outcome: Literal["approved", "rejected"]
+    by: str
+    why: str
+    digest: str
+    id: str = ""
+    command: str = ""
+
+
 class Cancel(Struct, frozen=True, gc=False):
     """End the run, its cleanup done."""
 
@@ -122,4 +134,4 @@ class Look(Struct, frozen=True, gc=False):
     """Change nothing; the answer is the state of the run."""
 
 
-Command = Start | StepCompleted | StepBroke | Begin | Wake | Signal | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
+Command = Start | StepCompleted | StepBroke | Begin | Wake | Signal | Decide | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look

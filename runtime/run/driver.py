@@ -25,11 +25,11 @@ from ..authoring.errors import Cancelled, StepError, failure_of
 from ..authoring.messages import WaitUntil
 from ..authoring.values import Shape
 from ..authoring.workflows import Workflow
-from . import conditions, groups, lives, signals, steps, timers
+from . import approvals, conditions, groups, lives, signals, steps, timers
 from . import events as ev
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
-from .state import Arrival, CancelAsked, Fired, Outcome, RunState, Signalled
+from .state import Arrival, CancelAsked, Decided, Fired, Outcome, RunState, Signalled
 from .steps import ask_step
 
 NOBODY: tuple[None, None] = (None, None)
@@ -315,6 +315,7 @@ ASK: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
     ContinueAs: lives.ask_continue,
     **timers.ASKS,
     **groups.ASKS,
+    **approvals.ASKS,
 }
 """What the code may await, and how it begins."""
 
@@ -322,6 +323,7 @@ TAKE: Mapping[type, Callable[[Machine, Any], None]] = {
     Outcome: steps.arrived,
     Fired: timers.arrived,
     Signalled: signals.arrived,
+    Decided: approvals.arrived,
     CancelAsked: cancelled,
 }
 """What may arrive, and who takes it."""

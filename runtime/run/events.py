@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Raw, field
 
 from ...eventlog.codec import Codec, Event
+from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
 
 
@@ -111,6 +112,26 @@ class SignalReceived(Event, frozen=True):
 
     name: str
     value: Raw
+    command: str = ""
+
+
+class ApprovalRequested(Event, frozen=True):
+    """The code asks a person. `digest` is over name, run and what is shown; `expires` in microseconds since 1970."""
+
+    id: str
+    name: str
+    show: Raw
+    digest: str
+    expires: int | None = None
+
+
+class ApprovalDecided(Event, frozen=True):
+    """The one decision that counts; `by` is empty where it expired."""
+
+    id: str
+    outcome: Answer
+    by: str = ""
+    why: str = ""
     command: str = ""
 
 
@@ -238,6 +259,8 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     TimerFired,
     EffectsAbandoned,
     SignalReceived,
+    ApprovalRequested,
+    ApprovalDecided,
     AttributesSet,
     Logged,
     CancelRequested,

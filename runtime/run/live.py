@@ -62,11 +62,12 @@ class Run:
         return NEVER
 
     def next_coming(self) -> Sequence[Event]:
-        """The next of the events decided together; what is no longer wanted neither fires nor fails."""
+        """The next of the events decided together; what is no longer wanted neither fires, fails nor expires."""
+        facts = self.facts
         while self.coming:
             event = self.coming.popleft()
-            wanted = self.facts.timers if isinstance(event, ev.TimerFired) else self.facts.steps
-            if not isinstance(event, ev.TimerFired | ev.StepFailed) or event.id in wanted:
+            wanted = facts.timers if isinstance(event, ev.TimerFired | ev.ApprovalDecided) else facts.steps
+            if not isinstance(event, ev.TimerFired | ev.ApprovalDecided | ev.StepFailed) or event.id in wanted:
                 return (event,)
         return ()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from msgspec import Raw, Struct
 
 from ..authoring.effects import StepCall
 from ..authoring.errors import Failure
+from .state import Asked
 
 
 class Standing(Struct, frozen=True):
@@ -20,6 +23,8 @@ class Standing(Struct, frozen=True):
     result: Raw | None = None
     failure: Failure | None = None
     reason: str = ""
+    approvals: Mapping[str, Asked] = MappingProxyType({})
+    """What it asks people, by id; told to a look."""
 
 
 class Performing(Protocol):

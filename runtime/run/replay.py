@@ -16,7 +16,7 @@ from ...eventlog.errors import Diverged, Invalid
 from ..authoring.workflows import Workflow
 from .driver import Machine
 from .events import RunCompleted, StepScheduled
-from .state import Line, RunState, key_of, line_of
+from .state import Line, RunState, key_of, line_of, shown_and_expires
 
 
 def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
@@ -149,6 +149,10 @@ def _shown(line: Line) -> str:
             return f"step {line.name!r} as {line.id}, arguments {bytes(line.key).decode()}"
         case "timer":
             return f"timer {line.id} due {bytes(line.key).decode()}"
+        case "approval":
+            shown, expires = shown_and_expires(line.key)
+            until = "" if expires is None else f", until {expires}"
+            return f"approval {line.name!r} as {line.id}, showing {bytes(shown).decode()}{until}"
         case _:
             return f"abandoning {bytes(line.key).decode()}"
 

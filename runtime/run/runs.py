@@ -7,6 +7,7 @@ from heapq import heappush
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ...actors.kind import Kind
 from ...eventlog.codec import Event
@@ -64,6 +65,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
             heappush(state.dues, (event.due, event.id))
         elif type(event) in BEGINS_AGAIN:
             _begins_again(state, event)
+        elif type(event) is ev.ApprovalRequested and event.expires is not None:
+            heappush(state.dues, (event.expires, event.id))
         return state
 
     def react(self, state: Run, now: int) -> Sequence[Event]:
@@ -87,7 +90,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
         version = 1 if isinstance(command, cmd.Start) else facts.commands.get(id) or facts.length
         if isinstance(command, cmd.Cancel) and id not in facts.commands:
             version = facts.cancelling or version  # a second cancel changes nothing: the first one's answer is its answer
-        return _standing(facts, version)
+        standing = _standing(facts, version)
+        if type(command) is cmd.Look and facts.approvals and not facts.ended:
+            return replace(standing, approvals=dict(facts.approvals))
+        return standing
 
     # -- driving -------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from ...eventlog.codec import Event
+from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
 from . import events as ev
@@ -84,24 +85,34 @@ class Signalled(Struct, frozen=True, tag=True, gc=False):
     value: Raw
 
 
+class Decided(Struct, frozen=True, tag=True, omit_defaults=True):
+    """An approval was decided, or has expired."""
+
+    at: int
+    id: str
+    outcome: Answer
+    by: str = ""
+    why: str = ""
+
+
 class CancelAsked(Struct, frozen=True, tag=True, gc=False):
     """Somebody wants the run to end, its cleanup done."""
 
     at: int
 
 
-Arrival = Outcome | Fired | Signalled | CancelAsked
+Arrival = Outcome | Fired | Signalled | Decided | CancelAsked
 
 
 class Line(Struct, frozen=True, gc=False, array_like=True):
-    """One line of the script: what the code asked for (`step`, `timer`, `abandon`), and after how many arrivals."""
+    """One line of the script: what the code asked for (`step`, `timer`, `approval`, `abandon`), and after how many arrivals."""
 
     after: int
     what: str
     id: str
     name: str
     key: Raw
-    """The arguments of a step (`key_of`), when a timer is due, what is abandoned."""
+    """The arguments of a step (`key_of`), when a timer is due, what an approval shows and when it expires, what is abandoned."""
 
 
 class OpenStep(Struct, gc=False):
@@ -111,6 +122,16 @@ class OpenStep(Struct, gc=False):
     attempt: int = 1
     begun: tuple[int, str] | None = None
     """When and by whom the attempt was begun, where that is recorded."""
+
+
+class Asked(Struct, frozen=True, omit_defaults=True):
+    """An approval that nobody has decided yet; times in microseconds since 1970."""
+
+    name: str
+    show: Raw
+    digest: str
+    at: int
+    expires: int | None = None
 
 
 class Held(Struct, frozen=True, gc=False, array_like=True):
@@ -153,6 +174,11 @@ class RunState(Struct):
     abandoned: dict[str, OpenStep] = field(default_factory=dict)
     """Steps that the code no longer wants, whose outcome may still come."""
     timers: dict[str, int] = field(default_factory=dict)
+    """What comes due by itself, and when: timers of the code, and approvals that expire."""
+    approvals: dict[str, Asked] = field(default_factory=dict)
+    """What the code asks people, and nobody has decided."""
+    withdrawn: dict[str, Asked] = field(default_factory=dict)
+    """What the code no longer asks: a run that is taken back asks it again."""
     commands: dict[str, int] = field(default_factory=dict)
     """Accepted commands from outside, and the version at which each was applied."""
     attributes: dict[str, Raw] = field(default_factory=dict)
@@ -207,6 +233,16 @@ def key_of(args: Raw) -> Raw:
     return args if len(args) <= KEY_BYTES else Raw(f'"sha256:{sha256(args).hexdigest()}"'.encode())
 
 
+def approval_key(show: Raw, expires: int | None) -> Raw:
+    """What an approval shows, as `key_of` keeps it, and when it expires."""
+    return json_of([key_of(show), expires])
+
+
+def shown_and_expires(key: Raw) -> tuple[Raw, int | None]:
+    """What `approval_key` made the key from."""
+    return msgspec.json.decode(key, type=tuple[Raw, int | None])
+
+
 def line_of(event: Event, after: int) -> Line | None:
     """The line of the script that an event of the driver is; None where it is no part of it."""
     match event:
@@ -214,6 +250,8 @@ def line_of(event: Event, after: int) -> Line | None:
             return Line(after, "step", id, name, key_of(args))
         case ev.TimerSet(id=id, due=due):
             return Line(after, "timer", id, "", json_of(due))
+        case ev.ApprovalRequested(id=id, name=name, show=show, expires=expires):
+            return Line(after, "approval", id, name, approval_key(show, expires))
         case ev.EffectsAbandoned(ids=ids):
             return Line(after, "abandon", "", "", json_of(ids))
         case _:

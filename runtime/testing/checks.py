@@ -64,11 +64,11 @@ def of_outcomes(told: Told) -> Iterator[str]:
         if ended:
             yield f"{type(event).__name__} after {ended}"
         match event:
-            case ev.StepScheduled(id=id) | ev.TimerSet(id=id):
+            case ev.StepScheduled(id=id) | ev.TimerSet(id=id) | ev.ApprovalRequested(id=id):
                 if id in wanted:
                     yield f"effect {id} is wanted twice"
                 wanted[id] = None
-            case ev.StepCompleted(id=id) | ev.StepFailed(id=id, retry_at=None) | ev.TimerFired(id=id):
+            case ev.StepCompleted(id=id) | ev.StepFailed(id=id, retry_at=None) | ev.TimerFired(id=id) | ev.ApprovalDecided(id=id):
                 if id in done or id not in wanted:
                     yield f"{type(event).__name__} of effect {id}, which {'has its outcome' if id in done else 'nobody wanted'}"
                 done[id] = None

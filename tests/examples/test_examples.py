@@ -13,6 +13,10 @@ from tests.house import tree
 SAID = {
     "hello": "the first time:\n  greeting world\n  shouting\n  HELLO, WORLD!\nthe second time:\n  HELLO, WORLD!\n",
     "signal_and_timeout": "'On lasting' is published, says Ada\n'On haste' was forgotten\n",
+    "approval_with_escalation": (
+        "order-1: shipped, approved by Ada\norder-2: shipped, approved by Bob after Ada let it expire\n"
+        "order-3: not shipped: too dear, says Ada\n"
+    ),
     "order_with_retries": "order-1: receipt for order-1, attempt 3\norder-2: order-2 refunded: no such item\nbooked 2 times\n",
 }
 

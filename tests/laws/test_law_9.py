@@ -33,6 +33,8 @@ NAMES = {
     "TimerFired": "id due",
     "EffectsAbandoned": "ids",
     "SignalReceived": "name value command?",
+    "ApprovalRequested": "id name show digest expires?",
+    "ApprovalDecided": "id outcome by? why? command?",
     "AttributesSet": "values",
     "Logged": "level message fields",
     "CancelRequested": "reason? command?",

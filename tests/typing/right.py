@@ -7,7 +7,22 @@ from random import Random
 from typing import Any, assert_type
 
 import perdure
-from perdure import First, Retry, RunHandle, first_of, gather, signal, sleep, step, task_group, timeout, workflow
+from perdure import (
+    Decision,
+    First,
+    OpenApproval,
+    Retry,
+    RunHandle,
+    approval,
+    first_of,
+    gather,
+    signal,
+    sleep,
+    step,
+    task_group,
+    timeout,
+    workflow,
+)
 
 
 @step
@@ -50,6 +65,10 @@ async def fulfil(order: str, cents: int, note: str = "") -> str:
         assert_type(await signal("go", int), int)
         await sleep(timedelta(hours=1))
     assert_type(scope.expired, bool)
+    decision = await approval("ship", show={"order": order}, timeout=timedelta(days=3))
+    assert_type(decision, Decision)
+    assert_type(decision.approved, bool)
+    assert_type(await gather(approval("a"), ship(order)), tuple[Decision, int])
     assert_type(perdure.random(), Random)
     anything: Any = await signal("whatever")
     return f"{receipt}{anything}"
@@ -68,5 +87,7 @@ async def main() -> None:
         await runtime.start(fulfil, "o-1", cents=1200)
         night = await runtime.start(nightly, id="tonight")
         assert_type(await night.result(), None)
+        assert_type(await run.approvals(), list[OpenApproval])
+        await run.approve("ship", by="Ada")
         assert_type(await run.result(within=timedelta(seconds=5)), str)
         await charge("outside a workflow it is the function itself", 1)

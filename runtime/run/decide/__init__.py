@@ -8,13 +8,14 @@ from typing import Any
 from ....eventlog.codec import Event
 from ..commands import Command
 from ..state import RunState
-from . import control, life, messages, steps
+from . import approvals, control, life, messages, steps
 
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     **life.DECIDE,
     **control.DECIDE,
     **steps.DECIDE,
     **messages.DECIDE,
+    **approvals.DECIDE,
 }
 
 

@@ -37,9 +37,15 @@ def _resume(state: RunState, command: cmd.Resume, now: int) -> Sequence[Event]:
 
 
 def fired(state: RunState, now: int) -> Sequence[Event]:
-    """The timers that are due, and the steps whose time is up, the earliest first."""
+    """The timers that are due, the approvals that expire and the steps whose time is up, the earliest first."""
     due = sorted((due, id) for many in (state.timers, state.step_deadlines) for id, due in many.items() if due <= now)
-    return [ev.TimerFired(id, due) if id in state.timers else overdue(state, id, now) for due, id in due]
+    return [_due(state, id, at, now) for at, id in due]
+
+
+def _due(state: RunState, id: str, at: int, now: int) -> Event:
+    if id in state.approvals:
+        return ev.ApprovalDecided(id, "expired")
+    return ev.TimerFired(id, at) if id in state.timers else overdue(state, id, now)
 
 
 def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from ..state import RunState
-from . import life, steps, waits
+from . import approvals, life, steps, waits
 
-EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {**life.EVOLVE, **steps.EVOLVE, **waits.EVOLVE}
+EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {**life.EVOLVE, **steps.EVOLVE, **waits.EVOLVE, **approvals.EVOLVE}
 
 
 def evolve(state: RunState, event: Event, at: int) -> RunState:

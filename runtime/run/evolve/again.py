@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from .. import events as ev
-from ..state import Arrival, CancelAsked, Held, Line, OpenStep, Outcome, RunState, Signalled
+from ..state import Arrival, CancelAsked, Decided, Held, Line, OpenStep, Outcome, RunState, Signalled
 
 
 def begin_again(state: RunState) -> None:
@@ -43,18 +43,23 @@ def go_back(state: RunState, place: int, *, void: bool) -> None:
     attempts |= {outcome.id: outcome.attempt for outcome in behind if isinstance(outcome, Outcome)}
     state.script = [line for line in state.script if line.after <= place]
     if void:
-        behind = [arrival for arrival in behind if isinstance(arrival, Signalled)]
+        behind = [arrival for arrival in behind if isinstance(arrival, Signalled | Decided)]
+    asked = {line.id for line in state.script}
+    behind = [arrival for arrival in behind if not isinstance(arrival, Decided) or arrival.id in asked]
     ended = {arrival.id for arrival in taken if isinstance(arrival, Outcome)} | {
         arrival.id for arrival in (*taken, *behind) if not isinstance(arrival, Outcome | Signalled | CancelAsked)
     }
     if not void:
         ended |= {arrival.id for arrival in behind if isinstance(arrival, Outcome)}
+    known = state.withdrawn | state.approvals
     open_lines = list(_open(state.script, ended))
     state.steps = {
         line.id: OpenStep(line.name, attempts.get(line.id, 0) + 1) for line in open_lines if line.what == "step"
     }
     state.timers = {line.id: int(bytes(line.key)) for line in open_lines if line.what == "timer"}
-    state.retries, state.abandoned = {}, {}
+    state.approvals = {line.id: known[line.id] for line in open_lines if line.what == "approval"}
+    state.timers |= {id: asked.expires for id, asked in state.approvals.items() if asked.expires is not None}
+    state.retries, state.abandoned, state.withdrawn = {}, {}, {}
     state.step_deadlines = {}  # a person wants them done, however long it takes
     state.arrivals, state.delivered = [*taken, *behind], place
     state.held = [Held(held.start, min(held.end, place), held.at) for held in state.held if held.start < place]

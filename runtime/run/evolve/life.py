@@ -130,7 +130,7 @@ def _timed_out(state: RunState, event: ev.RunTimedOut, at: int) -> None:
 
 def _end(state: RunState, event: Event) -> None:
     change_phase(state, event)
-    for kept in (state.steps, state.retries, state.step_deadlines, state.abandoned, state.timers):
+    for kept in (state.steps, state.retries, state.step_deadlines, state.abandoned, state.timers, state.approvals, state.withdrawn):
         kept.clear()
 
 

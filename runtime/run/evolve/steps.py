@@ -57,6 +57,8 @@ def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:
         step = _close(state, id)
         if step is None:
             state.timers.pop(id, None)
+            if (asked := state.approvals.pop(id, None)) is not None:
+                state.withdrawn[id] = asked
         elif flies:
             state.abandoned[id] = step
     state.script.append(Line(state.delivered, "abandon", "", "", json_of(event.ids)))
