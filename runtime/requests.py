@@ -119,7 +119,19 @@ class AwaitRun(Request, frozen=True, tag="await", kw_only=True):
     run: str
 
 
-AnyRequest = StartRun | SignalRun | DecideApproval | CancelRun | TerminateRun | PauseRun | ResumeRun | RetryRun | UpgradeRun | LookAtRun | AwaitRun
+AnyRequest = (
+    StartRun
+    | SignalRun
+    | DecideApproval
+    | CancelRun
+    | TerminateRun
+    | PauseRun
+    | ResumeRun
+    | RetryRun
+    | UpgradeRun
+    | LookAtRun
+    | AwaitRun
+)
 
 
 class OpenApproval(Struct, frozen=True, omit_defaults=True):
