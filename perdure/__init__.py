@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
 from .runtime.authoring.approvals import Decision, approval
-from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, Interrupted, RunError, StepError
+from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, HandlerError, Interrupted, RunError, StepError
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
-from .runtime.authoring.messages import wait_until
+from .runtime.authoring.messages import handling, on_query, on_signal, on_update, wait_until
 from .runtime.authoring.retry import Retry
 from .runtime.authoring.steps import current, step
 from .runtime.authoring.words import attributes, continue_as, info, log, now, patched, random, signal, sleep, sleep_until, uuid
@@ -33,6 +33,7 @@ __all__ = [
     "Fatal",
     "First",
     "ForeignAwait",
+    "HandlerError",
     "Interrupted",
     "Invalid",
     "NotFound",
@@ -52,9 +53,13 @@ __all__ = [
     "current",
     "first_of",
     "gather",
+    "handling",
     "info",
     "log",
     "now",
+    "on_query",
+    "on_signal",
+    "on_update",
     "open",
     "patched",
     "random",

@@ -18,6 +18,7 @@ from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.records import verify
 from ..eventlog.streams import stream_of
+from .answering import Answering
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
 from .handle import RunHandle, too_slow
@@ -25,7 +26,20 @@ from .perform.alarm import Alarm
 from .perform.performer import Performer
 from .perform.pool import Pool
 from .perform.ports import Ids, Threads
-from .requests import AnyReply, AnyRequest, Applied, AwaitRun, Declined, PauseRun, RetryRun, StartRun
+from .requests import (
+    Answered,
+    AnyReply,
+    AnyRequest,
+    Applied,
+    AwaitRun,
+    Commanding,
+    Declined,
+    PauseRun,
+    QueryRun,
+    RetryRun,
+    StartRun,
+    UpdateRun,
+)
 from .run import commands as cmd
 from .run.commands import OnConflict, Reuse
 from .run.events import CODEC
@@ -77,6 +91,8 @@ class Runtime:
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
         self.alarm = Alarm(carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves)
         self.performer.connect(self.pool, self.alarm, self.dispatcher.mail_of)
+        self.answering = Answering(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
+        self._commands = 0
 
     def _serves(self, summary: Summary) -> bool:
         """Whether a stream is one to wake here: runs of workflows that only another program knows are left to it."""
@@ -214,11 +230,21 @@ class Runtime:
         except PerdureError as error:
             return Declined.of(error)
 
-    async def do(self, request: AnyRequest) -> Applied:
+    @overload
+    async def do(self, request: UpdateRun | QueryRun) -> Answered: ...
+    @overload
+    async def do(self, request: Commanding) -> Applied: ...
+    @overload
+    async def do(self, request: AnyRequest) -> Applied | Answered: ...
+    async def do(self, request: AnyRequest) -> Applied | Answered:
         """As `handle`, raising what it would decline with."""
         if isinstance(request, StartRun):
             return await self._start(request)
         stream = stream_of("run", request.tenant, request.run)
+        if isinstance(request, UpdateRun):
+            return await self.answering.update(stream, request)
+        if isinstance(request, QueryRun):
+            return await self.answering.query(stream, request)
         if isinstance(request, AwaitRun):
             return applied(request.run, await self._end_of(stream, request))
         if isinstance(request, RetryRun):
@@ -272,6 +298,11 @@ class Runtime:
             return cast("Standing", await self.dispatcher.ask(stream, cmd.Look()))
         raise Unavailable("steps of the paused run still run", who=f"run {request.run!r}", where="pause", expected="their end in time",
                           found="at least one that goes on", instead="the run is paused; wait again, or cancel it")
+
+    def _command_id(self, stream: str) -> str:
+        """An id for a command that came without one: this opening of the log, and a number."""
+        self._commands += 1
+        return f"{self.dispatcher.ownership.owner}:{self.dispatcher.ownership.epoch(stream)}/{self._commands}"
 
     async def _end_of(self, stream: str, request: AwaitRun) -> Standing:
         with self.performer.awaiting(stream) as end:

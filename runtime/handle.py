@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import msgspec
 from msgspec import Raw, UnsetType
 from msgspec.structs import replace
 
 from ..eventlog.errors import Invalid, Unavailable
-from .authoring.errors import RunError
+from .authoring.errors import HandlerError, RunError
 from .authoring.values import Shape
 from .requests import (
+    Answered,
     Applied,
     AwaitRun,
     CancelRun,
@@ -20,10 +21,12 @@ from .requests import (
     LookAtRun,
     OpenApproval,
     PauseRun,
+    QueryRun,
     ResumeRun,
     RetryRun,
     SignalRun,
     TerminateRun,
+    UpdateRun,
     UpgradeRun,
 )
 
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
     from .engine import Runtime
 
 R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
 
 _signals = Shape(object, "signal")
+_call = Shape(Any, "the arguments of the call")
 
 
 class RunHandle(Generic[R_co]):
@@ -95,6 +100,42 @@ class RunHandle(Generic[R_co]):
             )
         return found[0]
 
+    @overload
+    async def update(
+        self, name: str, /, *args: Any, returns: type[T], command: str = "", within: timedelta | None = None
+    ) -> T: ...
+    @overload
+    async def update(self, name: str, /, *args: Any, command: str = "", within: timedelta | None = None) -> Any: ...
+    async def update(
+        self, name: str, /, *args: Any, returns: Any = Any, command: str = "", within: timedelta | None = None
+    ) -> Any:
+        """What the run's handler of this name answers, decoded to `returns`; repeated with the same `command` it counts once.
+
+        Refused if its validator says no (nothing is recorded then), HandlerError if the handler raises, Unavailable if the
+        answer takes longer than `within`.
+        """
+        raw, seconds = _call.encode(list(args)), _seconds(within)
+        request = UpdateRun(tenant=self.tenant, run=self.id, name=name, arguments=raw, command=command, within=seconds)
+        return self._answer(f"update {name!r}", await self._runtime.do(request), returns)
+
+    @overload
+    async def query(self, name: str, /, *args: Any, returns: type[T], within: timedelta | None = None) -> T: ...
+    @overload
+    async def query(self, name: str, /, *args: Any, within: timedelta | None = None) -> Any: ...
+    async def query(self, name: str, /, *args: Any, returns: Any = Any, within: timedelta | None = None) -> Any:
+        """What the run's query of this name answers, decoded to `returns`, of a run in any state; nothing is recorded.
+
+        HandlerError if its function raises, Unavailable if it takes longer than `within` (else half a minute).
+        """
+        raw, seconds = _call.encode(list(args)), _seconds(within)
+        request = QueryRun(tenant=self.tenant, run=self.id, name=name, arguments=raw, within=seconds)
+        return self._answer(f"query {name!r}", await self._runtime.do(request), returns)
+
+    def _answer(self, handler: str, reply: Answered, returns: Any) -> Any:
+        if reply.failure is not None:
+            raise HandlerError(self.id, handler, reply.failure)
+        return Shape(returns, f"run {self.id!r}, {handler}").decode(reply.result)
+
     async def cancel(self, reason: str = "", *, command: str = "") -> None:
         """Ask the run to end: `Cancelled` is raised at its awaits, and its cleanup runs."""
         await self._runtime.do(CancelRun(tenant=self.tenant, run=self.id, reason=reason, command=command))
@@ -135,13 +176,17 @@ class RunHandle(Generic[R_co]):
 
     async def result(self, *, within: timedelta | None = None) -> R_co:
         """What the workflow returned, once it has; RunError if the run ended otherwise, Unavailable if it takes longer than `within`."""
-        seconds = None if within is None else within.total_seconds()
+        seconds = _seconds(within)
         reply = await self._runtime.do(AwaitRun(tenant=self.tenant, run=self.id, within=seconds))
         if reply.status != "completed" or isinstance(reply.result, UnsetType):
             raise RunError(self.id, reply.status, reply.failure)
         shape = self._returns or self._runtime.shape_of(reply.workflow)
         value: R_co = shape.decode(reply.result) if shape is not None else msgspec.json.decode(reply.result)
         return value
+
+
+def _seconds(within: timedelta | None) -> float | None:
+    return None if within is None else within.total_seconds()
 
 
 def too_slow(run: str, seconds: float) -> Unavailable:

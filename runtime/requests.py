@@ -63,6 +63,22 @@ class DecideApproval(Request, frozen=True, tag="decide", kw_only=True):
     why: str = ""
 
 
+class UpdateRun(Request, frozen=True, tag="update", kw_only=True):
+    """Call a handler of a run and wait for its answer. `arguments`: a JSON array in the order of its parameters, or an object."""
+
+    run: str
+    name: str
+    arguments: Raw = Raw(b"[]")
+
+
+class QueryRun(Request, frozen=True, tag="query", kw_only=True):
+    """Ask a run something, changing nothing; `arguments` as for an update."""
+
+    run: str
+    name: str
+    arguments: Raw = Raw(b"[]")
+
+
 class CancelRun(Request, frozen=True, tag="cancel", kw_only=True):
     """Ask a run to end, its cleanup done."""
 
@@ -119,7 +135,7 @@ class AwaitRun(Request, frozen=True, tag="await", kw_only=True):
     run: str
 
 
-AnyRequest = (
+Commanding = (
     StartRun
     | SignalRun
     | DecideApproval
@@ -132,6 +148,7 @@ AnyRequest = (
     | LookAtRun
     | AwaitRun
 )
+AnyRequest = Commanding | UpdateRun | QueryRun
 
 
 class OpenApproval(Struct, frozen=True, omit_defaults=True):
@@ -160,6 +177,15 @@ class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaul
     """What the run asks people; told to a look."""
 
 
+class Answered(Struct, frozen=True, tag_field="reply", tag="answered", omit_defaults=True):
+    """A handler answered at `version` of the run: with its result, or with the failure that it raised."""
+
+    run: str
+    version: int
+    result: Raw = Raw(b"null")
+    failure: Failure | None = None
+
+
 class Declined(Struct, frozen=True, tag_field="reply", tag="declined", omit_defaults=True):
     """Nothing happened, or, where `retryable`, nobody knows yet. `code` and `parts` are those of the error."""
 
@@ -175,4 +201,4 @@ class Declined(Struct, frozen=True, tag_field="reply", tag="declined", omit_defa
         return PerdureError.of(self.code, self.parts)
 
 
-AnyReply = Applied | Declined
+AnyReply = Applied | Answered | Declined

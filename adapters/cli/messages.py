@@ -7,7 +7,7 @@ recorded all the same, and the run goes on as soon as its code is there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -23,6 +23,7 @@ from ...runtime.authoring.workflows import Registry, Workflow
 from ...runtime.run.commands import Command
 from ...runtime.run.performing import Standing
 from ...runtime.run.runs import Runs
+from ...runtime.run.state import Update
 from ..compose import carrier_of
 from ..system.clock import SystemClock, owner
 from .looking import records_of
@@ -52,6 +53,8 @@ class Performs:
     def lost(self, stream: str) -> None: ...
 
     def wake_at(self, stream: str, due: int) -> None: ...
+
+    def updated(self, stream: str, updates: Mapping[str, Update]) -> None: ...
 
     def ended(self, stream: str, standing: Standing) -> None: ...
 

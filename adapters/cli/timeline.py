@@ -177,6 +177,14 @@ def _decided(fold: _Fold, event: ev.ApprovalDecided) -> None:
     fold.add(event.outcome, short(f"{asked.name if asked else 'an approval'} {event.id}{by}{why}"))
 
 
+def _update_accepted(fold: _Fold, event: ev.UpdateAccepted) -> None:
+    fold.add("update", f"{event.name} {short(event.args)}")
+
+
+def _update_completed(fold: _Fold, event: ev.UpdateCompleted) -> None:
+    fold.add("answered", told_of(event.error) if event.error is not None else short(event.result))
+
+
 def _attributes(fold: _Fold, event: ev.AttributesSet) -> None:
     fold.add("attributes", ", ".join(f"{name} = {short(value)}" for name, value in event.values.items()))
 
@@ -231,6 +239,8 @@ _TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
     ev.SignalReceived: _signalled,
     ev.ApprovalRequested: _asked,
     ev.ApprovalDecided: _decided,
+    ev.UpdateAccepted: _update_accepted,
+    ev.UpdateCompleted: _update_completed,
     ev.AttributesSet: _attributes,
     ev.Logged: _logged,
     ev.CancelRequested: _cancel,

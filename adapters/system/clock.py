@@ -17,6 +17,9 @@ CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 PAIRS = [high + low for high in CROCKFORD for low in CROCKFORD]
 
 
+LOOKS_AT_ONCE = 4
+
+
 class SystemClock:
     """Wall time of this machine."""
 
@@ -41,11 +44,17 @@ class WorkerThreads:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._limiter: anyio.CapacityLimiter | None = None
+        self._looking: anyio.CapacityLimiter | None = None
 
     async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._limit)
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._limiter)
+
+    async def look(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self._looking is None:
+            self._looking = anyio.CapacityLimiter(LOOKS_AT_ONCE)
+        return await anyio.to_thread.run_sync(partial(function, *args), limiter=self._looking, abandon_on_cancel=True)
 
 
 def owner() -> str:

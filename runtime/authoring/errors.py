@@ -78,6 +78,24 @@ class RunError(Exception):
         self.failure = failure
 
 
+class HandlerError(Exception):
+    """A handler of a run raised, or its result could not be carried. Raised by `update()` and `query()`; the run goes on."""
+
+    def __init__(self, run: str, handler: str, failure: Failure) -> None:
+        super().__init__(f"run {run!r}, {handler}: {failure.type}: {failure.message}")
+        self.run = run
+        self.handler = handler
+        self.failure = failure
+
+    @property
+    def type(self) -> str:
+        return self.failure.type
+
+    @property
+    def message(self) -> str:
+        return self.failure.message
+
+
 class Cancelled(BaseException):
     """Raised at an await of a workflow: the run, the branch or the scope is cancelled. Clean up and let it pass."""
 

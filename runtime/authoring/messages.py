@@ -1,12 +1,14 @@
-"""Messages, as an author meets them: waiting for a state that they change."""
+"""Messages, as an author meets them: handlers for what is sent to a run, and waiting for a state that they change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
+from .driving import driver
 from .effects import Effect
+from .handlers import QueryHandler, SignalHandler, UpdateHandler
 from .retry import microseconds
 
 
@@ -33,3 +35,33 @@ def wait_until(predicate: Callable[[], object], timeout: timedelta | None = None
     """
     duration = None if timeout is None else microseconds(timeout)
     return cast("Coroutine[object, object, None]", WaitUntil(predicate, duration))
+
+
+def on_signal(name: str, handler: Callable[[Any], object] | Callable[[], object]) -> None:
+    """Hand every signal of this name to `handler(value)`, in the order of the log, those first that have come already.
+
+    The value is decoded by the annotation of the parameter. An async handler runs beside the workflow's own code, several at
+    once if several signals come. A handler that raises ends the run as failed; the run does not wait for handlers
+    when its own code has returned (`await wait_until(lambda: not handling())` does).
+    """
+    driver("on_signal()").hear(SignalHandler(name, handler))
+
+
+def on_update(name: str, handler: Callable[..., object], validate: Callable[..., object] | None = None) -> None:
+    """Answer `run.update(name, ...)` with what `handler(...)` returns, or awaits and returns.
+
+    `validate`, called first with the same arguments, turns an update away by raising: its sender gets Refused with that
+    text, and nothing is recorded. It may only look. What the handler itself raises reaches the sender as HandlerError, and
+    the run goes on.
+    """
+    driver("on_update()").hear(UpdateHandler(name, handler, validate))
+
+
+def on_query(name: str, handler: Callable[..., object]) -> None:
+    """Answer `run.query(name, ...)` with what the plain function `handler(...)` returns. It may only look: change nothing in it."""
+    driver("on_query()").hear(QueryHandler(name, handler))
+
+
+def handling() -> int:
+    """How many calls of signal and update handlers have begun and not ended."""
+    return driver("handling()", looks=True).handling()

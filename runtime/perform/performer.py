@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,11 +10,13 @@ import anyio
 
 from ...actors.mailbox import Promise
 from ...actors.ports import Bell, Clock
-from ...eventlog.errors import Bug, Unavailable
+from ...eventlog.errors import Bug, Refused, Unavailable
 from ..authoring.effects import StepCall
+from ..run.admitting import answer_to
 from ..run.commands import StepBroke
 from ..run.events import StepCompleted
 from ..run.performing import Standing
+from ..run.state import Update
 from .alarm import Alarm
 from .pool import Pool
 
@@ -31,6 +33,8 @@ class Performer:
         self._alarm: Alarm | None = None
         self._mail: Callable[[str], Sequence[Any]] = lambda stream: ()
         self._waiting: dict[str, list[Promise]] = {}
+        self._asking: dict[str, list[tuple[str, Promise]]] = {}
+        """Who waits for the answer to an update, with its command."""
 
     def connect(self, pool: Pool, alarm: Alarm, mail: Callable[[str], Sequence[Any]]) -> None:
         self._pool, self._alarm, self._mail = pool, alarm, mail
@@ -48,8 +52,9 @@ class Performer:
 
     def lost(self, stream: str) -> None:
         self._connected().lose(stream)
-        for promise in self._waiting.pop(stream, ()):
-            promise.breaks(Unavailable("another node owns the run now", who=stream, instead="ask again: the request goes to its owner"))
+        away = Unavailable("another node owns the run now", who=stream, instead="ask again: the request goes to its owner")
+        for promise in (*self._waiting.pop(stream, ()), *(promise for _, promise in self._asking.pop(stream, ()))):
+            promise.breaks(away)
 
     def wake_at(self, stream: str, due: int) -> None:
         if self._alarm is not None:
@@ -61,14 +66,24 @@ class Performer:
     def ended(self, stream: str, standing: Standing) -> None:
         for promise in self._waiting.pop(stream, ()):
             promise.keep(standing)
+        for _, promise in self._asking.pop(stream, ()):
+            promise.breaks(Refused("the run ended before it had answered the update", who=stream, expected="an answer before the end",
+                                   found=f"it is {standing.status}", instead="look at the run's own result"))
+
+    def updated(self, stream: str, updates: Mapping[str, Update]) -> None:
+        for command, promise in self._asking.get(stream, ()):
+            if (update := updates.get(command)) is not None and update.done:
+                promise.keep(answer_to(update))
 
     def end(self) -> None:
         """This node ends: who waits here for the end of a run is told so."""
-        for stream, promises in self._waiting.items():
-            for promise in promises:
-                instead = "ask again: the run goes on once a node serves it"
-                promise.breaks(Unavailable("this node ended before the run", who=stream, instead=instead))
+        waiting = [(stream, promise) for stream, promises in self._waiting.items() for promise in promises]
+        asking = [(stream, promise) for stream, asked in self._asking.items() for _, promise in asked]
+        instead = "ask again: the run goes on once a node serves it"
+        for stream, promise in (*waiting, *asking):
+            promise.breaks(Unavailable("this node ended before the run", who=stream, instead=instead))
         self._waiting.clear()
+        self._asking.clear()
 
     @contextmanager
     def awaiting(self, stream: str) -> Generator[Promise]:
@@ -83,6 +98,20 @@ class Performer:
                 waiting.remove(promise)
             if not waiting:
                 self._waiting.pop(stream, None)
+
+    @contextmanager
+    def asking(self, stream: str, command: str) -> Generator[Promise]:
+        """A promise of the answer to an update, kept from now on."""
+        entry = (command, Promise(self._bell))
+        self._asking.setdefault(stream, []).append(entry)
+        try:
+            yield entry[1]
+        finally:
+            asking = self._asking.get(stream, [])
+            if entry in asking:
+                asking.remove(entry)
+            if not asking:
+                self._asking.pop(stream, None)
 
     def _connected(self) -> Pool:
         if self._pool is None:

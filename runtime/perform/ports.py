@@ -11,6 +11,10 @@ class Threads(Protocol):
 
     async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any: ...
 
+    async def look(self, function: Callable[..., Any], *args: Any) -> Any:
+        """For a function that changes nothing: who waits may leave before its end. Few at once, and none takes the place of a step."""
+        ...
+
 
 class Ids(Protocol):
     """Chance from outside: drawn once, and recorded."""

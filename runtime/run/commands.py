@@ -85,6 +85,21 @@ class Decide(Struct, frozen=True, gc=False):
     command: str = ""
 
 
+class Update(Struct, frozen=True, gc=False):
+    """Hand the code a message that it answers. `command` must name it."""
+
+    name: str
+    args: Raw
+    command: str
+
+
+class Query(Struct, frozen=True, gc=False):
+    """Ask the code something, changing nothing."""
+
+    name: str
+    args: Raw
+
+
 class Cancel(Struct, frozen=True, gc=False):
     """End the run, its cleanup done."""
 
@@ -134,4 +149,7 @@ class Look(Struct, frozen=True, gc=False):
     """Change nothing; the answer is the state of the run."""
 
 
-Command = Start | StepCompleted | StepBroke | Begin | Wake | Signal | Decide | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
+Command = (  # fmt: skip
+    Start | StepCompleted | StepBroke | Begin | Wake | Signal | Update | Query | Decide
+    | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
+)

@@ -22,14 +22,16 @@ from ...eventlog.errors import Bug, Diverged, Invalid
 from ..authoring.driving import DRIVER
 from ..authoring.effects import CLOSING_REFUSALS, ContinueAs, Effect, SignalWait, StepCall
 from ..authoring.errors import Cancelled, StepError, failure_of
+from ..authoring.handlers import Handler, UpdateHandler
 from ..authoring.messages import WaitUntil
 from ..authoring.values import Shape
 from ..authoring.workflows import Workflow
-from . import approvals, conditions, groups, lives, signals, steps, timers
+from . import approvals, conditions, groups, handlers, lives, signals, steps, timers
 from . import events as ev
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
-from .state import Arrival, CancelAsked, Decided, Fired, Outcome, RunState, Signalled
+from .handlers import Heard
+from .state import Arrival, CancelAsked, Decided, Fired, Outcome, RunState, Signalled, UpdateAsked
 from .steps import ask_step
 
 NOBODY: tuple[None, None] = (None, None)
@@ -69,6 +71,14 @@ class Machine:
         """Effects no longer wanted and not yet taken to be cancelled."""
         self.waits: dict[str, tuple[Branch, Any]] = {}
         self.inbox: dict[str, deque[Raw]] = {}
+        self.unread = self.unread_bytes = 0
+        """Signals in the inbox."""
+        self.heard = Heard()
+        """The handlers of the code."""
+        self.handling_for: dict[Branch, tuple[UpdateHandler, str] | None] = {}
+        """Branches that run a handler; the update, by its command, that each answers."""
+        self.failed: BaseException | None = None
+        """What a handler raised that nobody catches: the run ends with it."""
         self.given: dict[Branch, tuple[SignalWait[Any], Raw]] = {}
         """Signals handed to branches that have not gone on since: if one is cancelled before it does, another gets its signal."""
         self.listeners: dict[str, dict[Branch, SignalWait[Any]]] = {}
@@ -117,8 +127,9 @@ class Machine:
             _close(branch)
             branch.waiting = branch.group = None
             branch.joiners.clear()
-        for kept in (self.alive, self.waits, self.listeners, self.given, self.conditions, self.ready, self.fresh):
+        for kept in (self.alive, self.waits, self.listeners, self.given, self.conditions, self.ready, self.fresh, self.handling_for):
             kept.clear()
+        self.heard = Heard()
         self.root = self.current = None
 
     # -- what the author's words call ----------------------------------------------------------------------------------
@@ -148,6 +159,12 @@ class Machine:
 
     def home(self) -> str:
         return self.workflow.function.__module__
+
+    def hear(self, handler: Handler) -> None:
+        handlers.hear(self, handler)
+
+    def handling(self) -> int:
+        return len(self.handling_for)
 
     def join_in(self, group: Group, work: Awaitable[Any], name: str | None) -> Branch:
         return groups.start(self, group, work, name)
@@ -241,6 +258,8 @@ class Machine:
         branch.joiners.clear()
         if branch.group is not None:
             groups.ended(self, branch.group, branch)
+        elif branch in self.handling_for:
+            handlers.ended(self, branch)
 
     def _ended(self, root: Branch) -> None:
         self.ending = self._ending(root.value, root.error)
@@ -249,6 +268,7 @@ class Machine:
     def _ending(self, value: Any, error: BaseException | None) -> Event:
         if self.cancelling:
             return ev.RunCancelled()
+        error = self.failed or error
         if error is not None:
             return ev.RunFailed("step" if isinstance(error, StepError) else "code", failure_of(error))
         try:
@@ -305,7 +325,8 @@ def cancelled(machine: Machine, arrival: CancelAsked) -> None:
     """Somebody wants the run to end: `Cancelled` is raised at every current await, once."""
     if not machine.cancelling and machine.root is not None:
         machine.cancelling = True
-        groups.cancel(machine, machine.root, Cancelled())
+        for branch in (machine.root, *machine.handling_for):
+            groups.cancel(machine, branch, Cancelled())
 
 
 ASK: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
@@ -324,6 +345,7 @@ TAKE: Mapping[type, Callable[[Machine, Any], None]] = {
     Fired: timers.arrived,
     Signalled: signals.arrived,
     Decided: approvals.arrived,
+    UpdateAsked: handlers.update,
     CancelAsked: cancelled,
 }
 """What may arrive, and who takes it."""

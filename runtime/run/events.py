@@ -7,6 +7,7 @@ from msgspec import Raw, field
 from ...eventlog.codec import Codec, Event
 from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
+from ..authoring.values import NOTHING
 
 
 class RunStarted(Event, frozen=True):
@@ -135,6 +136,22 @@ class ApprovalDecided(Event, frozen=True):
     command: str = ""
 
 
+class UpdateAccepted(Event, frozen=True):
+    """A message that wants an answer passed its validation; `command` names it."""
+
+    name: str
+    args: Raw
+    command: str
+
+
+class UpdateCompleted(Event, frozen=True):
+    """What the handler answered: `result`, or the `error` that it raised."""
+
+    command: str
+    result: Raw = NOTHING
+    error: Failure | None = None
+
+
 class AttributesSet(Event, frozen=True):
     """New values of searchable attributes; null takes one away."""
 
@@ -261,6 +278,8 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     SignalReceived,
     ApprovalRequested,
     ApprovalDecided,
+    UpdateAccepted,
+    UpdateCompleted,
     AttributesSet,
     Logged,
     CancelRequested,

@@ -62,6 +62,7 @@ def running_frames(frame: FrameType | None) -> list[FrameType]:
 
 def line_of_function(function: Any) -> str:
     """Where a function of the workflow's code begins; without a path: the same on every machine."""
+    function = getattr(function, "func", function)
     code = getattr(function, "__code__", None)
     place = f", line {code.co_firstlineno}, in {code.co_name}" if code is not None else ""
     return f"module {getattr(function, '__module__', '?')}{place}"

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 
 from ..authoring.effects import StepCall
 from ..authoring.errors import Failure
-from .state import Asked
+from .state import Asked, Update
 
 
 class Standing(Struct, frozen=True):
@@ -25,6 +25,14 @@ class Standing(Struct, frozen=True):
     reason: str = ""
     approvals: Mapping[str, Asked] = MappingProxyType({})
     """What it asks people, by id; told to a look."""
+
+
+class Answer(Struct, frozen=True):
+    """What a handler answered, and at which version of the run."""
+
+    version: int
+    result: Raw
+    failure: Failure | None = None
 
 
 class Performing(Protocol):
@@ -49,6 +57,10 @@ class Performing(Protocol):
         ...
 
     def time(self) -> int: ...
+
+    def updated(self, stream: str, updates: Mapping[str, Update]) -> None:
+        """What became of the run's updates, by their commands: who waits for an answer may have it."""
+        ...
 
     def ended(self, stream: str, standing: Standing) -> None:
         """The run has ended: who waits for its result may have it."""

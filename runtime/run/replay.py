@@ -25,9 +25,7 @@ def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
     script = _Script(run, facts)
     machine.replaying = True
     try:
-        for place in range(-1, facts.delivered):
-            _take(machine, facts, place)
-            script.check(machine, place + 1)
+        _agree(machine, script, facts, facts.delivered)
         script.check_end(machine)
     except RecursionError:
         machine.close()
@@ -41,6 +39,30 @@ def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
         raise Diverged(parts.pop("message"), **parts) from unfit
     machine.replaying, machine.revived = False, True
     return machine
+
+
+def revive_as_far(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
+    """A machine at the last rest at which code and log agree, for a look at it; Diverged where they never did."""
+    upto = facts.delivered
+    while True:
+        machine, script = Machine(run, workflow, facts), _Script(run, facts)
+        machine.replaying = True
+        try:
+            _agree(machine, script, facts, upto)
+        except (Diverged, Invalid, RecursionError) as error:
+            upto = machine.fed - 1
+            machine.close()
+            if upto < 0:
+                raise error if isinstance(error, Diverged) else too_deep(f"run {run!r}") from error
+        else:
+            return machine
+
+
+def _agree(machine: Machine, script: _Script, facts: RunState, upto: int) -> None:
+    """Drive the code over the first arrivals, and hold what it asks for against the script after each."""
+    for place in range(-1, upto):
+        _take(machine, facts, place)
+        script.check(machine, place + 1)
 
 
 def _take(machine: Machine, facts: RunState, place: int) -> None:
@@ -147,6 +169,8 @@ def _shown(line: Line) -> str:
     match line.what:
         case "step":
             return f"step {line.name!r} as {line.id}, arguments {bytes(line.key).decode()}"
+        case "update":
+            return f"the answer to update {line.id}: {bytes(line.key).decode()}"
         case "timer":
             return f"timer {line.id} due {bytes(line.key).decode()}"
         case "approval":

@@ -11,16 +11,17 @@ from msgspec.structs import replace
 
 from ...actors.kind import Kind
 from ...eventlog.codec import Event
-from ...eventlog.errors import Diverged, Refused
+from ...eventlog.errors import Diverged, PerdureError, Refused
 from ...eventlog.records import Head
 from ..authoring.workflows import Registry, Workflow
 from . import commands as cmd
 from . import events as ev
+from .admitting import ADMIT, answer_now, answer_to
 from .decide import DECIDE
 from .driver import Machine
 from .evolve import EVOLVE
 from .live import Run
-from .performing import Performing, Standing
+from .performing import Answer, Performing, Standing
 from .replay import revive, too_deep, wishes_of
 from .shell import outside_loop
 from .state import ENDED, NEVER, RunState, canonical, restore
@@ -45,6 +46,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return Run(stream, RunState())
 
     def decide(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
+        if (admit := ADMIT.get(type(command))) is not None:
+            if state.facts.phase == "paused" and state.machine is None:
+                self._look_in(state)
+            command = admit(state, command)
         decided = DECIDE[type(command)](state.facts, command, now)
         if decided and state.machine is None and type(decided[0]) is ev.Resumed:
             decided = self._before_it_goes_on(state, decided)
@@ -81,11 +86,15 @@ class Runs(Kind[Run, cmd.Command, Event]):
             return self._try_again(state)
         return ()
 
-    def answer(self, state: Run, command: cmd.Command) -> Standing | bool:
+    def answer(self, state: Run, command: cmd.Command) -> Standing | Answer | PerdureError | bool | None:
         facts = state.facts
         if isinstance(command, cmd.Begin):
             step = facts.steps.get(command.id)
             return step is not None and step.begun == (command.started, command.worker) and facts.phase != "suspended"
+        if isinstance(command, cmd.Update):
+            return answer_to(facts.updates[command.command])
+        if isinstance(command, cmd.Query):
+            return answer_now(state, command)
         id: str = getattr(command, "command", "")
         version = 1 if isinstance(command, cmd.Start) else facts.commands.get(id) or facts.length
         if isinstance(command, cmd.Cancel) and id not in facts.commands:
@@ -120,6 +129,13 @@ class Runs(Kind[Run, cmd.Command, Event]):
         except (Diverged, RecursionError) as error:
             return [self._suspended(run, error), *decided[1:]]
         return decided
+
+    def _look_in(self, run: Run) -> None:
+        """Drive a paused run to where it stands, so that its code can be asked; that it disagrees is found at Resume."""
+        try:
+            run.machine = self._machine(run, self._workflow(run.facts))
+        except (Diverged, RecursionError):
+            run.machine = None
 
     def _under(self, run: Run, version: int) -> None:
         """Drive the run with the code of another version; Refused, with both columns, where that disagrees with the log."""
@@ -199,6 +215,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def perform(self, stream: str, state: Run) -> None:
         facts, machine, performing = state.facts, state.machine, self.performing
+        if facts.updates:
+            performing.updated(stream, facts.updates)
         if facts.phase != "running":
             self._stand(stream, state)
             return

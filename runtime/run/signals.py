@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from ...eventlog.errors import Invalid
 from ..authoring.effects import SignalWait
+from . import handlers
 from .branches import Branch
 from .state import Signalled
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 def ask_signal(machine: Machine, branch: Branch, effect: SignalWait[Any]) -> None:
     branch.next_id()
     branch.waiting = effect
-    waiting = machine.inbox.get(effect.name)
-    if waiting:
-        receive(machine, branch, effect, waiting.popleft())
+    if effect.name in machine.heard.signals:
+        machine.resume(branch, None, _handled_already(effect.name))
+    elif machine.inbox.get(effect.name):
+        receive(machine, branch, effect, take(machine, effect.name))
     else:
         machine.listeners.setdefault(effect.name, {})[branch] = effect
 
@@ -32,12 +34,26 @@ def abandon(machine: Machine, branch: Branch, effect: SignalWait[Any]) -> None:
 
 
 def arrived(machine: Machine, arrival: Signalled) -> None:
+    handler = machine.heard.signals.get(arrival.name)
+    if handler is not None:
+        handlers.signal(machine, handler, arrival.value)
+        return
     listening = machine.listeners.get(arrival.name)
     if not listening:
         machine.inbox.setdefault(arrival.name, deque()).append(arrival.value)
+        machine.unread += 1
+        machine.unread_bytes += len(arrival.value)
         return
     branch = next(iter(listening))
     receive(machine, branch, listening.pop(branch), arrival.value)
+
+
+def take(machine: Machine, name: str) -> Raw:
+    """The oldest signal of a name that nobody has read."""
+    value = machine.inbox[name].popleft()
+    machine.unread -= 1
+    machine.unread_bytes -= len(value)
+    return value
 
 
 def give_back(machine: Machine, branch: Branch) -> bool:
@@ -57,6 +73,8 @@ def put_back(machine: Machine, effect: SignalWait[Any], value: Raw) -> None:
         receive(machine, other, listening.pop(other), value)
     else:
         machine.inbox.setdefault(effect.name, deque()).appendleft(value)
+        machine.unread += 1
+        machine.unread_bytes += len(value)
 
 
 def receive(machine: Machine, branch: Branch, effect: SignalWait[Any], value: Raw) -> None:
@@ -65,3 +83,9 @@ def receive(machine: Machine, branch: Branch, effect: SignalWait[Any], value: Ra
         machine.resume(branch, effect.shape.decode(value))
     except Invalid as unfit:
         machine.resume(branch, None, unfit)
+
+
+def _handled_already(name: str) -> Invalid:
+    expected, found = "a signal without on_signal", "on_signal for the same name"
+    return Invalid("the signal has a handler, which gets every one of this name", who=f"signal({name!r})", expected=expected, found=found,
+                   instead="keep what the handler is given in a variable, and wait_until it is there")

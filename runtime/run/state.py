@@ -95,17 +95,29 @@ class Decided(Struct, frozen=True, tag=True, omit_defaults=True):
     why: str = ""
 
 
+class UpdateAsked(Struct, frozen=True, tag=True, gc=False):
+    """A message that the code answers."""
+
+    at: int
+    name: str
+    args: Raw
+    command: str
+
+
 class CancelAsked(Struct, frozen=True, tag=True, gc=False):
     """Somebody wants the run to end, its cleanup done."""
 
     at: int
 
 
-Arrival = Outcome | Fired | Signalled | Decided | CancelAsked
+Arrival = Outcome | Fired | Signalled | UpdateAsked | Decided | CancelAsked
 
 
 class Line(Struct, frozen=True, gc=False, array_like=True):
-    """One line of the script: what the code asked for (`step`, `timer`, `approval`, `abandon`), and after how many arrivals."""
+    """One line of the script: what the code asked for (`step`, `timer`, `approval`, `abandon`; `update` for an answer that it gave),
+
+    and after how many arrivals.
+    """
 
     after: int
     what: str
@@ -132,6 +144,14 @@ class Asked(Struct, frozen=True, omit_defaults=True):
     digest: str
     at: int
     expires: int | None = None
+
+
+class Update(Struct, frozen=True, omit_defaults=True):
+    """An accepted update: its answer, once `done`, the version of that, is not 0."""
+
+    done: int = 0
+    result: Raw = NOTHING
+    error: Failure | None = None
 
 
 class Held(Struct, frozen=True, gc=False, array_like=True):
@@ -181,6 +201,12 @@ class RunState(Struct):
     """What the code no longer asks: a run that is taken back asks it again."""
     commands: dict[str, int] = field(default_factory=dict)
     """Accepted commands from outside, and the version at which each was applied."""
+    updates: dict[str, Update] = field(default_factory=dict)
+    """Accepted updates by their command; of those that are done the newest."""
+    open_updates: int = 0
+    answers_bytes: int = 0
+    backlog: tuple[int, int] = (0, 0)
+    """Signals that came since the code last took all there was, and their bytes."""
     attributes: dict[str, Raw] = field(default_factory=dict)
     patches: list[str] = field(default_factory=list)
     """Changes of code whose new way this generation takes."""
@@ -254,5 +280,7 @@ def line_of(event: Event, after: int) -> Line | None:
             return Line(after, "approval", id, name, approval_key(show, expires))
         case ev.EffectsAbandoned(ids=ids):
             return Line(after, "abandon", "", "", json_of(ids))
+        case ev.UpdateCompleted(command=command, result=result, error=error):
+            return Line(after, "update", command, "", key_of(result) if error is None else json_of(error.type))
         case _:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import anyio
 import anyio.abc
@@ -18,7 +18,7 @@ from ...eventlog.log import Carrier
 from ...eventlog.snapshots import Snapshot
 from ..authoring.workflows import Workflow
 from ..engine import Runtime
-from ..requests import AnyRequest, Applied
+from ..requests import Answered, AnyRequest, Applied, Commanding, QueryRun, UpdateRun
 from ..settings import Settings
 from .fences import Fences
 from .journal import WatchedPool
@@ -59,6 +59,9 @@ class InlineThreads:
     async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         await checkpoint()
         return function(*args, **kwargs)
+
+    async def look(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await self.run(function, *args)
 
 
 class KeptSnapshots(FaultySnapshots):
@@ -195,7 +198,13 @@ class Node:
 
     # -- what others do with it ----------------------------------------------------------------------------------------
 
-    async def call(self, request: AnyRequest) -> Applied:
+    @overload
+    async def call(self, request: Commanding) -> Applied: ...
+    @overload
+    async def call(self, request: UpdateRun | QueryRun) -> Answered: ...
+    @overload
+    async def call(self, request: AnyRequest) -> Applied | Answered: ...
+    async def call(self, request: AnyRequest) -> Applied | Answered:
         """Send a request; Unavailable where the node dies before it has answered."""
         scope = anyio.CancelScope()
         self._calls[scope] = None

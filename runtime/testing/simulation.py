@@ -19,7 +19,7 @@ from ...eventlog.streams import stream_of
 from ..authoring.errors import Failure
 from ..authoring.workflows import Workflow
 from ..inspect.replay import fold, workflow_hash
-from ..requests import AnyRequest, Applied, AwaitRun, SignalRun, StartRun
+from ..requests import Applied, AwaitRun, Commanding, SignalRun, StartRun
 from ..run.events import CODEC, Recovered
 from ..settings import Settings
 from . import checks
@@ -228,7 +228,7 @@ class _Play:
         return None, self.within.total_seconds()
 
 
-async def _later(world: World, seconds: float, request: AnyRequest) -> None:
+async def _later(world: World, seconds: float, request: Commanding) -> None:
     await anyio.sleep(seconds)
     await asked(world, request)
 
@@ -238,7 +238,7 @@ async def _heal_later(world: World) -> None:
     world.heal()
 
 
-async def asked(world: World, request: Any) -> Applied:
+async def asked(world: World, request: Commanding) -> Applied:
     """Ask the owner of the run, again and again with the same command id, until there is an answer."""
     while True:
         try:

@@ -11,16 +11,16 @@ from msgspec import Raw
 import perdure
 from perdure import Refused, Unavailable, step, workflow
 from perdure.actors.settings import Settings as ActorSettings
+from perdure.adapters.cli.messages import Performs
 from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.decide import decide
-from perdure.runtime.run.decide.messages import SIGNALS_MAX
-from perdure.runtime.run.evolve import evolve
-from perdure.runtime.run.state import RunState
+from perdure.runtime.run.admitting import SIGNALS_MAX
+from perdure.runtime.run.runs import Runs
 from perdure.runtime.settings import Settings
 from tests.actors.account import Move, WatchedLog, opened
-from tests.laws.node import PATIENCE, Bench, events_of, node, rest, until
+from tests.laws.node import PATIENCE, Bench, events_of, node, rest, stream, until
 
 pytestmark = pytest.mark.anyio
 
@@ -87,17 +87,24 @@ async def test_one_caller_too_many_is_turned_away_at_once() -> None:
         log.gate.set()
 
 
-def test_the_signal_beyond_the_bound_is_refused() -> None:
-    facts = evolve(RunState(), ev.RunStarted("job", 1, Raw(b"[]"), 1), 1)
-    for _ in range(SIGNALS_MAX - 1):
-        evolve(facts, ev.SignalReceived("news", Raw(b"1")), 2)
-    last = decide(facts, cmd.Signal("news", Raw(b"1")), 3)
-    evolve(facts, last[0], 3)
+async def test_the_signal_beyond_the_bound_is_refused() -> None:
+    @workflow
+    async def deaf() -> None:
+        await perdure.sleep(timedelta(days=1))
+
+    news = cmd.Signal("news", Raw(b"1"))
+    runs = Runs(Registry([deaf]), Performs())
+    run = runs.evolve(runs.initial(stream("r")), ev.RunStarted("deaf", 1, Raw(b"[]"), 1), 1)
+    runs.react(run, 1)
+    for _ in range(SIGNALS_MAX):
+        for event in runs.decide(run, news, 2):
+            runs.evolve(run, event, 2)
+        runs.react(run, 2)
 
     assert SIGNALS_MAX == 10_000
-    with pytest.raises(Refused, match="too many signals"):
-        decide(facts, cmd.Signal("news", Raw(b"1")), 4)
-    assert decide(facts, cmd.Cancel(), 4), "it can be ended all the same"
+    with pytest.raises(Refused, match="has not read the signals"):
+        runs.decide(run, news, 3)
+    assert runs.decide(run, cmd.Cancel(), 3), "it can be ended all the same"
 
 
 async def test_a_workflow_that_never_rests_is_suspended_and_the_others_go_on() -> None:

@@ -35,6 +35,8 @@ NAMES = {
     "SignalReceived": "name value command?",
     "ApprovalRequested": "id name show digest expires?",
     "ApprovalDecided": "id outcome by? why? command?",
+    "UpdateAccepted": "name args command",
+    "UpdateCompleted": "command result? error?",
     "AttributesSet": "values",
     "Logged": "level message fields",
     "CancelRequested": "reason? command?",

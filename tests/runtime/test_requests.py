@@ -13,6 +13,7 @@ from perdure import NotFound, Unavailable, step, workflow
 from perdure.eventlog.errors import PerdureError
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.requests import (
+    Answered,
     AnyReply,
     AnyRequest,
     Applied,
@@ -20,9 +21,11 @@ from perdure.runtime.requests import (
     CancelRun,
     Declined,
     LookAtRun,
+    QueryRun,
     SignalRun,
     StartRun,
     TerminateRun,
+    UpdateRun,
 )
 from tests.laws.node import node
 
@@ -39,6 +42,14 @@ async def total(a: int, b: int = 2, c: int = 3) -> int:
 
 @workflow
 async def parked() -> int:
+    doubled: list[int] = []
+
+    def double(number: int) -> int:
+        doubled.append(number)
+        return 2 * number
+
+    perdure.on_update("double", double)
+    perdure.on_query("doubled", lambda: len(doubled))
     return await perdure.signal("n", int)
 
 
@@ -50,6 +61,9 @@ REQUESTS: list[tuple[AnyRequest, str]] = [
     (StartRun(workflow="nothing"), "not_found"),
     (StartRun(workflow="parked", run="p", tenant="north"), "running"),
     (SignalRun(run="p", tenant="north", name="other", value=Raw(b'{"a":[1,2.5,null]}'), command="c2"), "running"),
+    (UpdateRun(run="p", tenant="north", name="double", arguments=Raw(b"[4]"), command="c5"), "8"),
+    (QueryRun(run="p", tenant="north", name="doubled", arguments=Raw(b"{}")), "1"),
+    (QueryRun(run="p", tenant="north", name="nothing"), "refused"),
     (LookAtRun(run="p", tenant="north"), "running"),
     (LookAtRun(run="p"), "not_found"),
     (AwaitRun(run="p", tenant="north", within=0.01), "unavailable"),
@@ -58,6 +72,16 @@ REQUESTS: list[tuple[AnyRequest, str]] = [
     (TerminateRun(run="q", reason="enough", command="c4"), "terminated"),
     (SignalRun(run="q", name="n"), "refused"),
 ]
+
+
+def said(reply: AnyReply) -> str:
+    match reply:
+        case Applied(status=status):
+            return status
+        case Answered(result=result):
+            return bytes(result).decode()
+        case Declined(code=code):
+            return code
 
 
 @pytest.mark.anyio
@@ -72,7 +96,7 @@ async def test_every_request_and_every_reply_travels_as_json() -> None:
 
             assert msgspec.json.encode(requests.decode(sent)) == sent
             assert msgspec.json.encode(received) == msgspec.json.encode(reply)
-            assert re.fullmatch(becomes, received.status if isinstance(received, Applied) else received.code), f"{request}: {received}"
+            assert re.fullmatch(becomes, said(received)), f"{request}: {received}"
 
 
 @pytest.mark.anyio

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from perdure.eventlog.errors import PerdureError, Refused, Unavailable
 from perdure.eventlog.streams import stream_of
-from perdure.runtime.requests import AnyRequest, Applied, AwaitRun, CancelRun, SignalRun, StartRun, TerminateRun
+from perdure.runtime.requests import Applied, AwaitRun, CancelRun, Commanding, SignalRun, StartRun, TerminateRun
 from perdure.runtime.run.events import CODEC
 from perdure.runtime.run.state import ENDED
 from perdure.runtime.testing.node import Node
@@ -88,18 +88,18 @@ class Client:
         else:
             await self.later(40.0, request)
 
-    async def later(self, longest: float, request: AnyRequest) -> None:
+    async def later(self, longest: float, request: Commanding) -> None:
         await anyio.sleep(self.dice.random() * longest)
         await self.command(request)
 
-    async def command(self, request: AnyRequest) -> None:
+    async def command(self, request: Commanding) -> None:
         """Send until there is an answer; sometimes send again, which must be answered as before."""
         await self.answer_to(request)
         while self.dice.random() < 0.25:
             await anyio.sleep(self.dice.random() * 3)
             self.counters["dedupe_hits"] += await self.answer_to(request)
 
-    async def answer_to(self, request: AnyRequest) -> bool:
+    async def answer_to(self, request: Commanding) -> bool:
         """Whether the request was accepted."""
         id = request.command
         while True:
@@ -119,7 +119,7 @@ class Client:
             )
         return True
 
-    async def ask(self, request: AnyRequest) -> Applied | None:
+    async def ask(self, request: Commanding) -> Applied | None:
         """One try; None where its outcome is not known."""
         world = self.world
         try:

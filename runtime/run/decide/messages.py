@@ -1,4 +1,4 @@
-"""Messages to the code of a run."""
+"""Messages to the code of a run. What only its code can say of them, `admitting` has asked before."""
 
 from __future__ import annotations
 
@@ -10,21 +10,44 @@ from ....eventlog.errors import Refused
 from .. import commands as cmd
 from .. import events as ev
 from ..state import RunState
-from .asking import NONE, must_live
+from .asking import NONE, must_exist, must_live
 
-SIGNALS_MAX = 10_000
+UPDATES_MAX = 1_000
+"""Updates that are accepted and not answered."""
 
 
 def _signal(state: RunState, command: cmd.Signal, now: int) -> Sequence[Event]:
     if command.command in state.commands:
         return NONE
     must_live(state, "signal")
-    if len(state.arrivals) >= SIGNALS_MAX and sum(type(arrival).__name__ == "Signalled" for arrival in state.arrivals) >= SIGNALS_MAX:
-        raise Refused("the run has been sent too many signals", who=f"run of workflow {state.workflow!r}", where=f"signal {command.name!r}",
-                      expected=f"at most {SIGNALS_MAX}", found="one more", instead="start a new run for new work")
     return [ev.SignalReceived(command.name, command.value, command.command)]
+
+
+def _update(state: RunState, command: cmd.Update, now: int) -> Sequence[Event]:
+    known, who = state.updates.get(command.command), f"run of workflow {state.workflow!r}"
+    if known is not None and (known.done or not state.ended):
+        return NONE
+    if known is not None:
+        raise Refused("the run ended before it had answered the update", who=who, where=f"update {command.name!r}",
+                      expected="an answer before the end", found=f"it is {state.phase}", instead="look at the run's own result")
+    if command.command in state.commands:
+        raise Refused("the answer to this command is no longer kept", who=who, where=f"update {command.name!r}",
+                      expected="a repeat soon after the first", found=f"command {command.command!r}, applied at version "
+                      f"{state.commands[command.command]}", instead="ask the run with a query, or look at its events")
+    must_live(state, "update")
+    if state.open_updates >= UPDATES_MAX:
+        raise Refused("too many updates wait for their answer", who=who, where=f"update {command.name!r}",
+                      expected=f"at most {UPDATES_MAX}", found=str(state.open_updates), instead="try again once some are answered")
+    return [ev.UpdateAccepted(command.name, command.args, command.command)]
+
+
+def _query(state: RunState, command: cmd.Query, now: int) -> Sequence[Event]:
+    must_exist(state)
+    return NONE
 
 
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     cmd.Signal: _signal,
+    cmd.Update: _update,
+    cmd.Query: _query,
 }

@@ -7,9 +7,15 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from ..state import RunState
-from . import approvals, life, steps, waits
+from . import approvals, life, messages, steps, waits
 
-EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {**life.EVOLVE, **steps.EVOLVE, **waits.EVOLVE, **approvals.EVOLVE}
+EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
+    **life.EVOLVE,
+    **steps.EVOLVE,
+    **waits.EVOLVE,
+    **messages.EVOLVE,
+    **approvals.EVOLVE,
+}
 
 
 def evolve(state: RunState, event: Event, at: int) -> RunState:

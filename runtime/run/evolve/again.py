@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from .. import events as ev
-from ..state import Arrival, CancelAsked, Decided, Held, Line, OpenStep, Outcome, RunState, Signalled
+from ..state import Arrival, CancelAsked, Decided, Held, Line, OpenStep, Outcome, RunState, Signalled, UpdateAsked
 
 
 def begin_again(state: RunState) -> None:
@@ -21,6 +21,7 @@ def begin_again(state: RunState) -> None:
 
 KEPT = frozenset({
     "phase", "workflow", "version", "seed", "length", "at", "commands", "attributes", "generation", "deadline", "keys", "recoveries",
+    "updates", "open_updates", "answers_bytes",
 })  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def unread(state: RunState, event: ev.Continued) -> list[Arrival]:
         if isinstance(arrival, Signalled) and left.get(arrival.name, 0):
             left[arrival.name] -= 1
             kept.append(arrival)
-    return [*reversed(kept), *(arrival for arrival in rest if isinstance(arrival, Signalled | CancelAsked))]
+    return [*reversed(kept), *(arrival for arrival in rest if isinstance(arrival, Signalled | UpdateAsked | CancelAsked))]
 
 
 def go_back(state: RunState, place: int, *, void: bool) -> None:
@@ -43,11 +44,11 @@ def go_back(state: RunState, place: int, *, void: bool) -> None:
     attempts |= {outcome.id: outcome.attempt for outcome in behind if isinstance(outcome, Outcome)}
     state.script = [line for line in state.script if line.after <= place]
     if void:
-        behind = [arrival for arrival in behind if isinstance(arrival, Signalled | Decided)]
+        behind = [arrival for arrival in behind if isinstance(arrival, Signalled | UpdateAsked | Decided)]
     asked = {line.id for line in state.script}
     behind = [arrival for arrival in behind if not isinstance(arrival, Decided) or arrival.id in asked]
     ended = {arrival.id for arrival in taken if isinstance(arrival, Outcome)} | {
-        arrival.id for arrival in (*taken, *behind) if not isinstance(arrival, Outcome | Signalled | CancelAsked)
+        arrival.id for arrival in (*taken, *behind) if not isinstance(arrival, Outcome | Signalled | UpdateAsked | CancelAsked)
     }
     if not void:
         ended |= {arrival.id for arrival in behind if isinstance(arrival, Outcome)}

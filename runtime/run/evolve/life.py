@@ -11,6 +11,7 @@ from .. import events as ev
 from ..state import AFTER, Held, RunState
 from .again import begin_again, go_back, unread
 from .arriving import copied, remember
+from .messages import forget_open_updates
 
 
 def change_phase(state: RunState, event: Event) -> None:
@@ -26,6 +27,7 @@ def change_phase(state: RunState, event: Event) -> None:
 def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
     if state.phase != "new":
         begin_again(state)
+        forget_open_updates(state)
         state.attributes.clear()
     change_phase(state, event)
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed

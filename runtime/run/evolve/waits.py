@@ -1,4 +1,4 @@
-"""What a run waits for besides steps: timers, signals, the wish that it ends."""
+"""What a run waits for besides steps: timers, the wish that it ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from .. import events as ev
-from ..state import CancelAsked, Fired, Line, RunState, Signalled, json_of
+from ..state import CancelAsked, Fired, Line, RunState, json_of
 from .arriving import arrive, remember
 
 
@@ -21,11 +21,6 @@ def _timer_fired(state: RunState, event: ev.TimerFired, at: int) -> None:
         arrive(state, Fired(at, event.id))
 
 
-def _signalled(state: RunState, event: ev.SignalReceived, at: int) -> None:
-    remember(state, event.command)
-    arrive(state, Signalled(at, event.name, event.value.copy()))
-
-
 def _cancel_requested(state: RunState, event: ev.CancelRequested, at: int) -> None:
     remember(state, event.command)
     state.cancelling, state.reason = state.length, event.reason
@@ -35,6 +30,5 @@ def _cancel_requested(state: RunState, event: ev.CancelRequested, at: int) -> No
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     ev.TimerSet: _timer_set,
     ev.TimerFired: _timer_fired,
-    ev.SignalReceived: _signalled,
     ev.CancelRequested: _cancel_requested,
 }

@@ -1,0 +1,68 @@
+"""Answering: requests whose answer the code of a run gives, updates and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import anyio
+
+from ..actors.dispatcher import Dispatcher
+from ..eventlog.errors import PerdureError, Unavailable
+from ..eventlog.log import Log
+from .authoring.workflows import Registry
+from .inspect.aside import answer_aside
+from .perform.performer import Performer
+from .perform.ports import Threads
+from .requests import Answered, QueryRun, UpdateRun
+from .run import commands as cmd
+from .run.live import Run
+from .run.performing import Answer
+from .run.state import ENDED
+
+
+class Answering:
+    """Carries updates to live code and waits for its answers; queries go to live code, or to code driven aside from the log."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, performer: Performer, log: Log, registry: Registry, threads: Threads, *, name: Callable[[str], str]
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._performer = performer
+        self._log = log
+        self._registry = registry
+        self._threads = threads
+        self._name = name
+        """A command id for an update whose sender gave none."""
+
+    async def update(self, stream: str, request: UpdateRun) -> Answered:
+        command = request.command or self._name(stream)
+        with self._performer.asking(stream, command) as promise, anyio.move_on_after(request.within):
+            ask = cmd.Update(request.name, request.arguments, command)
+            answer: Answer | None = await self._dispatcher.ask(stream, ask, within=request.within)
+            return _answered(request.run, answer or cast("Answer", await promise.wait()))
+        raise Unavailable("the update is accepted and not answered yet", who=f"run {request.run!r}", where=f"update {request.name!r}",
+                          expected=f"an answer within {request.within:g} s", found="its handler still runs",
+                          instead=f"ask again with the same command id, {command!r}: it counts once, whoever waits for it")
+
+    async def query(self, stream: str, request: QueryRun) -> Answered:
+        within = self._dispatcher.settings.ask_seconds if request.within is None else request.within
+        with anyio.move_on_after(within):
+            known = self._dispatcher.peek(stream)
+            if isinstance(known, Run) and known.machine is not None and known.facts.phase not in ENDED:
+                ask = cmd.Query(request.name, request.arguments)
+                answer: Answer | PerdureError | None = await self._dispatcher.ask(stream, ask, within=within)
+                if isinstance(answer, PerdureError):
+                    raise answer
+                if answer is not None:
+                    return _answered(request.run, answer)
+            records = [record async for record in self._log.read(stream)]
+            return _answered(
+                request.run, await self._threads.look(answer_aside, stream, records, self._registry, request.name, request.arguments)
+            )
+        raise Unavailable("the query was not answered in time", who=f"run {request.run!r}", where=f"query {request.name!r}",
+                          expected=f"an answer within {within:g} s", found="still at it", instead="ask for less, or give it more time")
+
+
+def _answered(run: str, answer: Answer) -> Answered:
+    return Answered(run, answer.version, answer.result, answer.failure)

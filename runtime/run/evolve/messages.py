@@ -1,0 +1,60 @@
+"""Messages: signals that arrive, updates that are accepted and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ....eventlog.codec import Event
+from .. import events as ev
+from ..state import RunState, Signalled, Update, UpdateAsked, line_of
+from .arriving import arrive, copied, remember
+
+ANSWERS_MAX = 1_000
+"""Answers to updates that are kept for a repeat."""
+
+ANSWERS_BYTES_MAX = 4 * 1024 * 1024
+
+
+def _signalled(state: RunState, event: ev.SignalReceived, at: int) -> None:
+    remember(state, event.command)
+    count, size = state.backlog if state.delivered < len(state.arrivals) else (0, 0)
+    arrive(state, Signalled(at, event.name, event.value.copy()))
+    state.backlog = (0, 0) if state.delivered == len(state.arrivals) else (count + 1, size + len(event.value))
+
+
+def _update_accepted(state: RunState, event: ev.UpdateAccepted, at: int) -> None:
+    remember(state, event.command)
+    state.updates[event.command] = Update()
+    state.open_updates += 1
+    arrive(state, UpdateAsked(at, event.name, event.args.copy(), event.command))
+
+
+def _update_completed(state: RunState, event: ev.UpdateCompleted, at: int) -> None:
+    line = line_of(event, state.delivered)
+    if line is not None:
+        state.script.append(line)
+    known = state.updates.get(event.command)
+    if known is None or known.done:
+        return  # of a run that was taken back and went there again: the first answer stands
+    error = None if event.error is None else copied(event.error)
+    del state.updates[event.command]
+    state.updates[event.command] = Update(state.length, event.result.copy(), error)
+    state.open_updates -= 1
+    state.answers_bytes += len(event.result)
+    while (done := len(state.updates) - state.open_updates) > ANSWERS_MAX or (state.answers_bytes > ANSWERS_BYTES_MAX and done > 1):
+        oldest = next(command for command, update in state.updates.items() if update.done)
+        state.answers_bytes -= len(state.updates.pop(oldest).result)
+
+
+def forget_open_updates(state: RunState) -> None:
+    """Of a run that another takes the place of, nobody will answer what is open."""
+    state.updates = {command: update for command, update in state.updates.items() if update.done}
+    state.open_updates = 0
+
+
+EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
+    ev.SignalReceived: _signalled,
+    ev.UpdateAccepted: _update_accepted,
+    ev.UpdateCompleted: _update_completed,
+}
