@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
 
+C = TypeVar("C")
+A = TypeVar("A")
+C_contra = TypeVar("C_contra", contravariant=True)
+A_co = TypeVar("A_co", covariant=True)
 
-class Ref:
+
+class Answering(Protocol[C_contra, A_co]):
+    """What of a Kind types a Ref to it: the commands that it takes, and what it answers."""
+
+    name: str
+
+    def answer(self, state: Any, command: C_contra, /) -> A_co: ...
+
+
+class Ref(Generic[C, A]):
     """An actor by its stream, whether it is in memory or not."""
 
     __slots__ = ("_dispatcher", "stream")
@@ -20,10 +33,11 @@ class Ref:
     def __repr__(self) -> str:
         return f"Ref({self.stream!r})"
 
-    async def tell(self, command: Any) -> None:
+    async def tell(self, command: C) -> None:
         """Leave a command in the mailbox, waiting for room if it is full; nothing is promised of what becomes of it."""
         await self._dispatcher.tell(self.stream, command)
 
-    async def ask(self, command: Any, *, within: float | None = None) -> Any:
+    async def ask(self, command: C, *, within: float | None = None) -> A:
         """The answer to a command, true because it is durable; Unavailable when it does not come within so many seconds."""
-        return await self._dispatcher.ask(self.stream, command, within=within)
+        answer: A = await self._dispatcher.ask(self.stream, command, within=within)
+        return answer

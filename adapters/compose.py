@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..actors.kind import Kind
 from ..actors.ports import OwnsAll
 from ..eventlog.errors import Invalid
 from ..runtime.authoring.workflows import Workflow
@@ -28,13 +29,14 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     url: str,
     *,
     workflows: Iterable[Workflow[..., Any]] = (),
+    kinds: Iterable[Kind[Any, Any, Any]] = (),
     settings: Settings | None = None,
 ) -> AsyncGenerator[Runtime]:
     """Open the log at `url` and serve its runs until the end of the block.
 
     `sqlite:///shop.db` is a file beside the program, `sqlite:////var/lib/shop.db` one by its absolute path, `memory:` a
-    log that ends with the process. Raises Unavailable if another process serves the file, Corrupt if it does not hold
-    what was written to it.
+    log that ends with the process. `kinds` are actors of your own. Raises Unavailable if another process serves the file,
+    Corrupt if it does not hold what was written to it.
     """
     settings = settings or Settings.of(os.environ)
     async with carrier_of(url) as carrier:
@@ -46,6 +48,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             threads=WorkerThreads(settings.worker_concurrency),
             ownership=OwnsAll(owner(), carrier.epoch),
             settings=settings,
+            kinds=kinds,
             bell=bell,
         )
         async with runtime.serving():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .actors.kind import Kind
+from .eventlog.codec import Codec, Event
 from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
 from .runtime.authoring.approvals import Decision, approval
 from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, HandlerError, Interrupted, RunError, StepError
@@ -15,6 +17,7 @@ from .runtime.authoring.words import attributes, continue_as, info, log, now, pa
 from .runtime.authoring.workflows import workflow
 
 if TYPE_CHECKING:
+    from .actors.ref import Ref
     from .adapters.compose import open  # noqa: A004 - the word a user expects
     from .runtime.engine import Runtime
     from .runtime.handle import RunHandle
@@ -26,19 +29,23 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "Bug",
     "Cancelled",
+    "Codec",
     "Conflict",
     "Corrupt",
     "Decision",
     "Diverged",
+    "Event",
     "Fatal",
     "First",
     "ForeignAwait",
     "HandlerError",
     "Interrupted",
     "Invalid",
+    "Kind",
     "NotFound",
     "OpenApproval",
     "PerdureError",
+    "Ref",
     "Refused",
     "Retry",
     "RunError",
@@ -75,6 +82,7 @@ __all__ = [
 ]
 
 _LATER = {
+    "Ref": ("perdure.actors.ref", "Ref"),
     "Runtime": ("perdure.runtime.engine", "Runtime"),
     "OpenApproval": ("perdure.runtime.requests", "OpenApproval"),
     "RunHandle": ("perdure.runtime.handle", "RunHandle"),

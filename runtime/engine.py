@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
@@ -13,7 +13,7 @@ import anyio
 from ..actors.dispatcher import Dispatcher
 from ..actors.kind import Kind
 from ..actors.ports import Bell, Clock, Ownership
-from ..actors.ref import Ref
+from ..actors.ref import Answering, Ref
 from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.records import verify
@@ -22,6 +22,7 @@ from .answering import Answering
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
 from .handle import RunHandle, too_slow
+from .kinds.registry import by_name, served
 from .perform.alarm import Alarm
 from .perform.performer import Performer
 from .perform.pool import Pool
@@ -55,6 +56,8 @@ from .translating import COMMANDS, applied
 P = ParamSpec("P")
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
+C = TypeVar("C")
+A = TypeVar("A")
 
 logger = logging.getLogger("perdure")
 
@@ -83,9 +86,9 @@ class Runtime:
         self.ids = ids
         self.performer = Performer(clock, bell)
         self.runs = Runs(self.registry, self.performer)
-        known: Mapping[str, Kind[Any, Any, Any]] = {kind.name: kind for kind in (self.runs, *kinds)}
+        self.kinds = by_name(self.runs, *kinds)
         self.dispatcher = dispatcher = Dispatcher(
-            carrier.log, carrier.snapshots, known, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell
+            carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell
         )
         concurrency = self.settings.worker_concurrency
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
@@ -212,9 +215,13 @@ class Runtime:
         """The handle of a run by its id, whether it exists or not."""
         return RunHandle(self, id, tenant=tenant)
 
-    def actor(self, kind: str, id: str, *, tenant: str = "default") -> Ref:
-        """The address of an actor of any kind that this runtime serves."""
-        return Ref(self.dispatcher, stream_of(kind, tenant, id))
+    @overload
+    def actor(self, kind: Answering[C, A], id: str, *, tenant: str = "default") -> Ref[C, A]: ...
+    @overload
+    def actor(self, kind: str, id: str, *, tenant: str = "default") -> Ref[Any, Any]: ...
+    def actor(self, kind: Answering[Any, Any] | str, id: str, *, tenant: str = "default") -> Ref[Any, Any]:
+        """The address of an actor of a kind that this runtime serves, given as itself (then `ask` knows its types) or by name."""
+        return Ref(self.dispatcher, stream_of(served(self.kinds, kind), tenant, id))
 
     def shape_of(self, workflow: str) -> Shape | None:
         """How results of a workflow decode; None where it is not known here."""

@@ -50,7 +50,7 @@ async def test_an_ask_answers_what_its_command_led_to() -> None:
 
 async def test_a_tell_is_applied_in_the_order_of_its_arrival() -> None:
     async with opened() as bank:
-        ann = Ref(bank.dispatcher, "account/default/ann")
+        ann: Ref[Move | Look, int] = Ref(bank.dispatcher, "account/default/ann")
         await ann.tell(Move(10))
         await ann.tell(Move(-10))
 

@@ -11,6 +11,10 @@ import pytest
 from tests.house import tree
 
 SAID = {
+    "bank_account": (
+        "after a deposit and a withdrawal: 300\nrefused: the account does not hold that much (at most 300)\nafter a restart: 300\n"
+    ),
+    "rate_limit": "of 5 calls at once 2 were refused: too many calls (3 at once, then one every 0.25 s)\na moment later one more passes\n",
     "hello": "the first time:\n  greeting world\n  shouting\n  HELLO, WORLD!\nthe second time:\n  HELLO, WORLD!\n",
     "signal_and_timeout": "'On lasting' is published, says Ada\n'On haste' was forgotten\n",
     "approval_with_escalation": (

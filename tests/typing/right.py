@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
 from typing import Any, assert_type
 
+from msgspec import Struct
+
 import perdure
 from perdure import (
     Decision,
+    Event,
     First,
+    Kind,
     OpenApproval,
+    Ref,
     Retry,
     RunHandle,
     approval,
@@ -77,6 +83,44 @@ async def fulfil(order: str, cents: int, note: str = "") -> str:
 @workflow(name="nightly", version=2)
 async def nightly() -> None:
     await sleep(timedelta(days=1))
+
+
+class Deposited(Event, frozen=True):
+    cents: int
+
+
+class Withdrawn(Event, frozen=True):
+    cents: int
+
+
+class Move(Struct, frozen=True):
+    cents: int
+
+
+class Account(Kind[int, Move, Deposited | Withdrawn]):
+    name = "account"
+
+    def initial(self, stream: str) -> int:
+        return 0
+
+    def decide(self, balance: int, move: Move, now: int) -> Sequence[Deposited | Withdrawn]:
+        return [Deposited(move.cents)] if move.cents > 0 else [Withdrawn(-move.cents)]
+
+    def evolve(self, balance: int, event: Deposited | Withdrawn, at: int) -> int:
+        return balance + event.cents if isinstance(event, Deposited) else balance - event.cents
+
+    def answer(self, balance: int, move: Move) -> int:
+        return balance
+
+
+async def bank() -> None:
+    account = Account()
+    async with perdure.open("memory:", kinds=[account]) as runtime:
+        ann = runtime.actor(account, "ann")
+        assert_type(ann, Ref[Move, int])
+        assert_type(await ann.ask(Move(5)), int)
+        await ann.tell(Move(-5))
+        assert_type(await runtime.actor("account", "ben").ask(Move(5)), Any)
 
 
 async def main() -> None:

@@ -3,10 +3,11 @@
 # ruff: noqa: F841 - a wrong type needs a name to be given to
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import perdure
-from perdure import Retry, first_of, gather, signal, sleep, step, task_group, timeout, workflow
+from perdure import Event, Kind, Retry, first_of, gather, signal, sleep, step, task_group, timeout, workflow
 
 
 @step
@@ -44,6 +45,31 @@ async def fulfil(order: str, cents: int) -> str:
     async with task_group() as group:
         group.start(charge)  # wrong
     return cents  # wrong
+
+
+class Counted(Event, frozen=True):
+    by: int
+
+
+class Counter(Kind[int, str, Counted]):
+    name = "counter"
+
+    def initial(self, stream: str) -> str:  # wrong
+        return ""
+
+    def decide(self, state: int, command: str, now: int) -> Sequence[Counted]:
+        return [Counted("1")]  # wrong
+
+    def answer(self, state: int, command: str) -> int:
+        return state
+
+
+async def count() -> None:
+    counter = Counter()
+    async with perdure.open("memory:", kinds=[counter]) as runtime:
+        await runtime.actor(counter, "one").ask(1)  # wrong
+        answer: str = await runtime.actor(counter, "one").ask("up")  # wrong
+        runtime.actor(Counter, "one")  # wrong
 
 
 async def main() -> None:
