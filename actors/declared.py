@@ -134,7 +134,5 @@ def _code_text(code: CodeType) -> str:
 
 def _constant_text(constant: Any) -> str:
     """The same in every process: a set is written in an order that changes with the hash seed."""
-    if isinstance(constant, frozenset):
-        parts: list[str] = [repr(part) for part in constant]  # pyright: ignore[reportUnknownVariableType] # constants of any type
-        return repr(sorted(parts))
-    return repr(constant)
+    parts: list[Any] = list(constant) if isinstance(constant, frozenset) else [constant]  # pyright: ignore[reportUnknownArgumentType]
+    return repr(sorted(map(repr, parts)))
