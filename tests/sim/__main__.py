@@ -26,7 +26,7 @@ CHUNK = 10
 
 MUST_HAPPEN = (
     "conflicts_with_refold", "lost_replies", "torn_tails", "dedupe_hits", "late_outcomes", "cancelled_losers", "passivated_runs_woken",
-    "retries_after_crash", "takeovers_during_a_step",
+    "retries_after_crash", "takeovers_during_a_step", "approvals_decided", "approvals_expired", "decisions_refused",
 )  # fmt: skip
 """What a thousand seeds must have met, or the simulation is blind to it."""
 

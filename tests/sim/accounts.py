@@ -28,6 +28,7 @@ def differences(world: World, client: Client) -> Iterator[str]:
     yield from client.found
     yield from _of_commands(client, events)
     yield from _of_signals(world, client, events)
+    yield from _of_approvals(world, client)
     yield from _of_steps(events)
     yield from _of_end(client, events)
 
@@ -71,6 +72,40 @@ def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[s
                 waiting[name].remove(value)
 
 
+def _of_approvals(world: World, client: Client) -> Iterator[str]:
+    """One decision for each, in its time, as its person said it; and the code heeds just that."""
+    asked: dict[str, ev.ApprovalRequested] = {}
+    decided, heeded = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]]()
+    for record in world.log.streams.get(client.stream, ()):
+        batch = CODEC.decode(record.data)
+        for event in batch.events:
+            if isinstance(event, ev.ApprovalRequested):
+                asked[event.id] = event
+            elif isinstance(event, ev.EffectsAbandoned):
+                asked = {id: found for id, found in asked.items() if id not in event.ids}
+            elif isinstance(event, ev.ApprovalDecided):
+                found = asked.pop(event.id, None)
+                if found is None:
+                    yield f"approval {event.id} was {event.outcome}, and was not open"
+                    continue
+                decided[msgspec.json.decode(found.show), event.outcome, event.by] += 1
+                yield from _of_decision(client, found, event, batch.at)
+            elif isinstance(event, ev.Logged) and event.message == "heeded":
+                line = msgspec.json.decode(event.fields)
+                heeded[line["key"], line["outcome"], line["by"]] += 1
+    if heeded - decided:
+        yield f"the code was told of decisions that nobody made: {heeded - decided}"
+
+
+def _of_decision(client: Client, asked: ev.ApprovalRequested, event: ev.ApprovalDecided, at: int) -> Iterator[str]:
+    in_time = asked.expires is None or at < asked.expires
+    if in_time is (event.outcome == "expired"):
+        yield f"approval {event.id} was {event.outcome} at {at}, its time is up at {asked.expires}"
+    said = client.said.get(event.command)
+    if event.outcome != "expired" and (said is None or (said.outcome, said.by, said.digest) != (event.outcome, event.by, asked.digest)):
+        yield f"approval {event.id} was {event.outcome} by {event.by}, and what was said is {said}"
+
+
 def _of_steps(events: list[Event]) -> Iterator[str]:
     """Each recorded value is that of the step that was asked for."""
     keys = {event.id: msgspec.json.decode(event.args)[0] for event in events if isinstance(event, ev.StepScheduled)}
@@ -109,6 +144,7 @@ def count(world: World, clients: list[Client]) -> Counter[str]:
         happened["passivated_runs_woken"] += node.woken
     for client in clients:
         happened.update(client.counters)
+        happened["decisions_refused"] += sum(command in client.said for command in client.refused)
         _count_in(told(world, client.stream), happened)
         happened["takeovers_during_a_step"] += _takeovers(world, client)
     crashed = {node.owner for node in world.past[: len(world.past)] if node.crashes}
@@ -126,6 +162,8 @@ def _count_in(events: list[Event], happened: Counter[str]) -> None:
             happened["cancelled_losers"] += len(event.ids)
         elif isinstance(event, ev.StepCompleted | ev.StepFailed) and event.id in dropped:
             happened["late_outcomes"] += 1
+        elif isinstance(event, ev.ApprovalDecided):
+            happened["approvals_expired" if event.outcome == "expired" else "approvals_decided"] += 1
 
 
 def _takeovers(world: World, client: Client) -> int:

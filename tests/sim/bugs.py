@@ -23,6 +23,7 @@ from perdure.runtime.run import signals
 from perdure.runtime.run.branches import Branch
 from perdure.runtime.run.decide import DECIDE
 from perdure.runtime.run.driver import Machine
+from perdure.runtime.run.evolve import EVOLVE
 from perdure.runtime.run.live import Run
 from perdure.runtime.run.runs import Runs
 from perdure.runtime.run.shell import outside_loop
@@ -166,6 +167,21 @@ def begun_again_at_recovery() -> Generator[None]:
         yield
 
 
+@contextmanager
+def approval_decided_twice() -> Generator[None]:
+    """A decision leaves the approval open, so that another counts as well."""
+    real = EVOLVE[ev.ApprovalDecided]
+
+    def decided(state: RunState, event: ev.ApprovalDecided, at: int) -> None:
+        asked = state.approvals.get(event.id)
+        real(state, event, at)
+        if asked is not None:
+            state.approvals[event.id] = asked
+
+    with patch.dict(EVOLVE, {ev.ApprovalDecided: decided}):
+        yield
+
+
 BUGS: dict[str, Planted] = {
     "no compare-and-append": no_compare_and_append,
     "reply before durable": reply_before_durable,
@@ -175,5 +191,6 @@ BUGS: dict[str, Planted] = {
     "retry timer lost at passivation": retry_timer_lost_at_passivation,
     "signal eaten by a loser": signal_eaten_by_a_loser,
     "signal kept by a loser": signal_kept_by_a_loser,
+    "approval decided twice": approval_decided_twice,
     "at-most-once re-run at recovery": begun_again_at_recovery,
 }

@@ -12,15 +12,31 @@ from msgspec import Raw
 
 from perdure.eventlog.errors import PerdureError, Refused, Unavailable
 from perdure.eventlog.streams import stream_of
-from perdure.runtime.requests import Applied, AwaitRun, CancelRun, Commanding, SignalRun, StartRun, TerminateRun
-from perdure.runtime.run.events import CODEC
+from perdure.runtime.requests import Applied, AwaitRun, CancelRun, Commanding, DecideApproval, SignalRun, StartRun, TerminateRun
+from perdure.runtime.run.events import CODEC, ApprovalDecided, ApprovalRequested, EffectsAbandoned
 from perdure.runtime.run.state import ENDED
+from perdure.runtime.testing.loop import stream_of_chance
 from perdure.runtime.testing.node import Node
 from perdure.runtime.testing.world import World
 from tests.sim.programs import Maker, Part, signals_needed
 
 FOR_EVER = 1e6
 """Seconds that a client waits for the end of a run."""
+
+
+def open_approvals(world: World, stream: str) -> list[ApprovalRequested]:
+    """What the log says that the run asks, and nobody has decided."""
+    asked: dict[str, ApprovalRequested] = {}
+    for record in world.log.streams.get(stream, ()):
+        for event in CODEC.decode(record.data).events:
+            if isinstance(event, ApprovalRequested):
+                asked[event.id] = event
+            elif isinstance(event, ApprovalDecided):
+                asked.pop(event.id, None)
+            elif isinstance(event, EffectsAbandoned):
+                for id in event.ids:
+                    asked.pop(id, None)
+    return list(asked.values())
 
 
 class Client:
@@ -37,6 +53,8 @@ class Client:
         self.refused: dict[str, str] = {}
         self.sent: dict[str, tuple[str, str]] = {}
         """Commands of signals, and what they carry."""
+        self.said: dict[str, DecideApproval] = {}
+        """Commands of decisions."""
         self.wishes: list[str] = []
         """"cancel" or "terminate", once sent."""
         self.end: Applied | None = None
@@ -62,6 +80,7 @@ class Client:
             if self.dice.random() < 0.2:
                 group.start_soon(self.stop_it)
             group.start_soon(self.signal_it, rested)
+            group.start_soon(self.answer_it)
             group.start_soon(self.await_it)
             group.start_soon(self.move_on)
 
@@ -76,6 +95,29 @@ class Client:
             command, value = f"signal{number}", f"{name}{number}"
             self.sent[command] = (name, value)
             await self.command(SignalRun(run=self.id, name=name, value=Raw(msgspec.json.encode(value)), command=command))
+
+    async def answer_it(self) -> None:
+        """Two people say the opposite of each other to what the run asks, unless it may expire; they look at the log, not at the run."""
+        chance, asked = stream_of_chance(self.world.seed, f"people:{self.id}"), dict[str, int]()
+        async with anyio.create_task_group() as group:
+            while self.end is None:
+                await anyio.sleep(chance.random() * 4)
+                for event in open_approvals(self.world, self.stream):
+                    times = asked[event.id] = asked.get(event.id, 0) + 1
+                    if event.expires is not None and chance.random() < 0.5:
+                        continue
+                    for outcome, by in (("approved", "Ada"), ("rejected", "Bob")):
+                        seen = event.digest if times > 1 or chance.random() < 0.8 else "something else"
+                        wish = DecideApproval(
+                            run=self.id,
+                            id=event.id,
+                            outcome="approved" if outcome == "approved" else "rejected",
+                            by=by,
+                            digest=seen,
+                            command=f"{by} {event.id} {times}",
+                        )
+                        self.said[wish.command] = wish
+                        group.start_soon(self.later, 3.0, wish)
 
     async def stop_it(self) -> None:
         wish = self.dice.choice(("cancel", "cancel", "terminate"))

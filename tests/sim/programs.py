@@ -10,12 +10,14 @@ from typing import Any, TypeAlias
 import anyio
 
 import perdure
-from perdure import Interrupted, Retry, StepError, first_of, gather, signal, sleep, step, task_group, timeout, workflow
+from perdure import Decision, Interrupted, Retry, StepError, approval, first_of, gather, signal, sleep, step, task_group, timeout, workflow
 
 Part: TypeAlias = list[Any]
 """A program: its kind, then what that kind needs; see `play_part`."""
 
 NAMES = ("red", "blue")
+QUESTIONS = ("ship", "pack")
+ANSWERS = ("approved by Ada", "rejected by Bob")
 RETRY = Retry(attempts=3, first=timedelta(milliseconds=1500), longest=timedelta(seconds=15), factor=10, jitter=0.9)
 
 
@@ -86,6 +88,8 @@ async def play_part(part: Part) -> Any:  # noqa: PLR0912 - one case for each wor
         case ["pick", millis, *names]:
             first = await first_of(*(signal(name, str) for name in names), sleep(timedelta(milliseconds=millis)))
             return took(names[first.index], str(first.value)) if first.index < len(names) else "nothing"
+        case ["ask", name, millis, key]:
+            return heeded(key, await approval(name, show=key, timeout=timedelta(milliseconds=millis) if millis else None))
         case ["seq", *parts]:
             return [await play_part(inner) for inner in parts]
         case ["all", *parts]:
@@ -128,6 +132,11 @@ def took(name: str, value: str) -> str:
     return value
 
 
+def heeded(key: str, decision: Decision) -> str:
+    perdure.log("heeded", key=key, outcome=decision.outcome, by=decision.by)
+    return f"{decision.outcome} by {decision.by}"
+
+
 # -- making ------------------------------------------------------------------------------------------------------------
 
 
@@ -143,7 +152,7 @@ class Maker:
 
     def part(self, depth: int) -> Part:
         dice = self.dice
-        kinds = ["do", "do", "do", "do", "nap", "take", "pick", "pick", "roll"]
+        kinds = ["do", "do", "do", "do", "nap", "take", "pick", "pick", "roll", "ask"]
         if depth:
             kinds += ["seq", "seq", "all", "all", "any", "any", "limit", "limit", "group", "tidy"]
         match kind := dice.choice(kinds):
@@ -155,6 +164,9 @@ class Maker:
                 return ["take", dice.choice(NAMES)]
             case "pick":
                 return ["pick", self.pace(20_000), *dice.sample(NAMES, dice.randrange(1, 3))]
+            case "ask":
+                self.keys += 1
+                return ["ask", dice.choice(QUESTIONS), self.pace(20_000) if dice.random() < 0.7 else 0, f"q{self.keys}"]
             case "roll":
                 return ["roll"]
             case "limit":
@@ -199,7 +211,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
 
 
-def admits(part: Part, value: Any) -> bool:
+def admits(part: Part, value: Any) -> bool:  # noqa: PLR0912 - one case for each word of the little language
     """Whether the part may answer so. Everything but races and limits of time has one answer only."""
     match part:
         case ["do", "hurry", key, _, fails]:
@@ -214,6 +226,8 @@ def admits(part: Part, value: Any) -> bool:
             return isinstance(value, str) and value.startswith(name)
         case ["pick", _, *names]:
             return bool(value == "nothing") or (isinstance(value, str) and value.startswith(tuple(names)))
+        case ["ask", _, millis, _]:
+            return value in ANSWERS or (bool(millis) and value == "expired by ")
         case ["seq" | "all" | "group", *parts]:
             values = _listed(value)
             return len(values) == len(parts) and all(admits(one, answer) for one, answer in zip(parts, values, strict=True))
