@@ -12,6 +12,7 @@ from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, HandlerErr
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
 from .runtime.authoring.messages import handling, on_query, on_signal, on_update, wait_until
 from .runtime.authoring.retry import Retry
+from .runtime.authoring.sending import cancel_run, signal_run
 from .runtime.authoring.steps import current, step
 from .runtime.authoring.words import attributes, continue_as, info, log, now, patched, random, signal, sleep, sleep_until, uuid
 from .runtime.authoring.workflows import workflow
@@ -56,6 +57,7 @@ __all__ = [
     "Unavailable",
     "approval",
     "attributes",
+    "cancel_run",
     "continue_as",
     "current",
     "first_of",
@@ -71,6 +73,7 @@ __all__ = [
     "patched",
     "random",
     "signal",
+    "signal_run",
     "sleep",
     "sleep_until",
     "step",

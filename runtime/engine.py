@@ -19,11 +19,13 @@ from ..eventlog.log import Carrier, Summary
 from ..eventlog.records import verify
 from ..eventlog.streams import stream_of
 from .answering import Answering
+from .authoring.sending import OUTBOX
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
 from .handle import RunHandle, too_slow
 from .kinds.registry import by_name, served
 from .perform.alarm import Alarm
+from .perform.outbox import RequestOutbox
 from .perform.performer import Performer
 from .perform.pool import Pool
 from .perform.ports import Ids, Threads
@@ -124,7 +126,7 @@ class Runtime:
         body_error: BaseException | None = None
         async with anyio.create_task_group() as group:
             for service in (self.dispatcher.run, self.pool.serve, self.alarm.serve, self.alarm.sweep_for_ever, self._passivate_for_ever):
-                group.start_soon(service)
+                group.start_soon(self._serve, service)
             try:
                 yield
             except BaseException as error:
@@ -135,6 +137,10 @@ class Runtime:
             group.cancel_scope.cancel()
         if body_error is not None:
             raise body_error
+
+    async def _serve(self, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        OUTBOX.set(RequestOutbox(self.do))  # in the context of the services alone: what the pool performs is begun from there
+        await service()
 
     async def _drain(self) -> None:
         with anyio.move_on_after(self.settings.drain_seconds):

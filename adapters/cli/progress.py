@@ -51,7 +51,7 @@ class Progress:
         match event:
             case ev.RunStarted(workflow=workflow):
                 self.workflow = workflow
-            case ev.StepScheduled(id=id, name=name) | ev.ApprovalRequested(id=id, name=name):
+            case ev.StepScheduled(id=id, name=name) | ev.SignalSent(id=id, name=name) | ev.ApprovalRequested(id=id, name=name):
                 self.open[id] = name
             case ev.StepCompleted(id=id, worker=worker) | ev.StepFailed(id=id, worker=worker, retry_at=None):
                 self.done[id] = self.open.pop(id, "")

@@ -177,6 +177,11 @@ def _decided(fold: _Fold, event: ev.ApprovalDecided) -> None:
     fold.add(event.outcome, short(f"{asked.name if asked else 'an approval'} {event.id}{by}{why}"))
 
 
+def _sent(fold: _Fold, event: ev.SignalSent | ev.CancelSent) -> None:
+    name = f"signal {event.name} to" if isinstance(event, ev.SignalSent) else "cancellation of"
+    fold.open[event.id] = Waiting("step", event.id, f"{name} {event.run}", fold.since(fold.at))
+
+
 def _update_accepted(fold: _Fold, event: ev.UpdateAccepted) -> None:
     fold.add("update", f"{event.name} {short(event.args)}")
 
@@ -239,6 +244,8 @@ _TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
     ev.SignalReceived: _signalled,
     ev.ApprovalRequested: _asked,
     ev.ApprovalDecided: _decided,
+    ev.SignalSent: _sent,
+    ev.CancelSent: _sent,
     ev.UpdateAccepted: _update_accepted,
     ev.UpdateCompleted: _update_completed,
     ev.AttributesSet: _attributes,

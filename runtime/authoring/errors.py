@@ -154,6 +154,8 @@ def raised(step: str, failure: Failure, raises: Sequence[type[Exception]]) -> Ex
     if kind is None:
         return StepError(step, failure)
     fields: dict[str, Any] = msgspec.json.decode(failure.details) if not isinstance(failure.details, UnsetType) else {}
+    if issubclass(kind, PerdureError):
+        return kind(failure.message, **fields)
     error = kind.__new__(kind)
     error.args = tuple(fields.pop("args", (failure.message,)))
     vars(error).update(fields)

@@ -24,6 +24,7 @@ from ..authoring.effects import CLOSING_REFUSALS, ContinueAs, Effect, SignalWait
 from ..authoring.errors import Cancelled, StepError, failure_of
 from ..authoring.handlers import Handler, UpdateHandler
 from ..authoring.messages import WaitUntil
+from ..authoring.sending import Sending
 from ..authoring.values import Shape
 from ..authoring.workflows import Workflow
 from . import approvals, conditions, groups, handlers, lives, signals, steps, timers
@@ -31,6 +32,7 @@ from . import events as ev
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
 from .handlers import Heard
+from .sending import ask_sending
 from .state import Arrival, CancelAsked, Decided, Fired, Outcome, RunState, Signalled, UpdateAsked
 from .steps import ask_step
 
@@ -333,6 +335,7 @@ ASK: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
     StepCall: ask_step,
     SignalWait: signals.ask_signal,
     WaitUntil: conditions.ask_condition,
+    Sending: ask_sending,
     ContinueAs: lives.ask_continue,
     **timers.ASKS,
     **groups.ASKS,

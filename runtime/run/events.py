@@ -136,6 +136,23 @@ class ApprovalDecided(Event, frozen=True):
     command: str = ""
 
 
+class SignalSent(Event, frozen=True):
+    """The code wants another run to be sent a signal; performed until its outcome is recorded, which is that of a step."""
+
+    id: str
+    run: str
+    name: str
+    value: Raw
+
+
+class CancelSent(Event, frozen=True):
+    """The code wants another run to be asked to end; performed as `SignalSent` is."""
+
+    id: str
+    run: str
+    reason: str = ""
+
+
 class UpdateAccepted(Event, frozen=True):
     """A message that wants an answer passed its validation; `command` names it."""
 
@@ -278,6 +295,8 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     SignalReceived,
     ApprovalRequested,
     ApprovalDecided,
+    SignalSent,
+    CancelSent,
     UpdateAccepted,
     UpdateCompleted,
     AttributesSet,

@@ -280,6 +280,10 @@ def line_of(event: Event, after: int) -> Line | None:
             return Line(after, "approval", id, name, approval_key(show, expires))
         case ev.EffectsAbandoned(ids=ids):
             return Line(after, "abandon", "", "", json_of(ids))
+        case ev.SignalSent(id=id, run=run, name=name, value=value):
+            return Line(after, "step", id, "perdure.signal_run", key_of(json_of([run, name, value])))
+        case ev.CancelSent(id=id, run=run, reason=reason):
+            return Line(after, "step", id, "perdure.cancel_run", key_of(json_of([run, reason])))
         case ev.UpdateCompleted(command=command, result=result, error=error):
             return Line(after, "update", command, "", key_of(result) if error is None else json_of(error.type))
         case _:

@@ -64,7 +64,7 @@ def of_outcomes(told: Told) -> Iterator[str]:
         if ended:
             yield f"{type(event).__name__} after {ended}"
         match event:
-            case ev.StepScheduled(id=id) | ev.TimerSet(id=id) | ev.ApprovalRequested(id=id):
+            case ev.StepScheduled(id=id) | ev.SignalSent(id=id) | ev.CancelSent(id=id) | ev.TimerSet(id=id) | ev.ApprovalRequested(id=id):
                 if id in wanted:
                     yield f"effect {id} is wanted twice"
                 wanted[id] = None
@@ -86,7 +86,7 @@ def of_commands(told: Told) -> Iterator[str]:
     """A command from outside is applied once."""
     seen: dict[str, None] = {}
     for _, event in told:
-        command: str = getattr(event, "command", "")
+        command: str = "" if isinstance(event, ev.UpdateCompleted) else getattr(event, "command", "")
         if command and command in seen:
             yield f"command {command} was applied twice"
         seen[command] = None

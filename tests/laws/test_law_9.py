@@ -35,6 +35,8 @@ NAMES = {
     "SignalReceived": "name value command?",
     "ApprovalRequested": "id name show digest expires?",
     "ApprovalDecided": "id outcome by? why? command?",
+    "SignalSent": "id run name value",
+    "CancelSent": "id run reason?",
     "UpdateAccepted": "name args command",
     "UpdateCompleted": "command result? error?",
     "AttributesSet": "values",

@@ -1,4 +1,4 @@
-"""Messages: signals that arrive, updates that are accepted and answered."""
+"""Messages: signals that arrive and that are sent, updates that are accepted and answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from .. import events as ev
-from ..state import RunState, Signalled, Update, UpdateAsked, line_of
+from ..state import OpenStep, RunState, Signalled, Update, UpdateAsked, line_of
 from .arriving import arrive, copied, remember
 
 ANSWERS_MAX = 1_000
@@ -47,6 +47,14 @@ def _update_completed(state: RunState, event: ev.UpdateCompleted, at: int) -> No
         state.answers_bytes -= len(state.updates.pop(oldest).result)
 
 
+def _sent(state: RunState, event: ev.SignalSent | ev.CancelSent, at: int) -> None:
+    """Open like a step, and so retried, abandoned and recovered like one."""
+    line = line_of(event, state.delivered)
+    if line is not None:
+        state.steps[event.id] = OpenStep(line.name)
+        state.script.append(line)
+
+
 def forget_open_updates(state: RunState) -> None:
     """Of a run that another takes the place of, nobody will answer what is open."""
     state.updates = {command: update for command, update in state.updates.items() if update.done}
@@ -55,6 +63,8 @@ def forget_open_updates(state: RunState) -> None:
 
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     ev.SignalReceived: _signalled,
+    ev.SignalSent: _sent,
+    ev.CancelSent: _sent,
     ev.UpdateAccepted: _update_accepted,
     ev.UpdateCompleted: _update_completed,
 }
