@@ -13,7 +13,7 @@ C_contra = TypeVar("C_contra", contravariant=True)
 A_co = TypeVar("A_co", covariant=True)
 
 
-class Answering(Protocol[C_contra, A_co]):
+class Typed(Protocol[C_contra, A_co]):
     """What of a Kind types a Ref to it: the commands that it takes, and what it answers."""
 
     name: str

@@ -13,7 +13,7 @@ import anyio
 from ..actors.dispatcher import Dispatcher
 from ..actors.kind import Kind
 from ..actors.ports import Bell, Clock, Ownership
-from ..actors.ref import Answering, Ref
+from ..actors.ref import Ref, Typed
 from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.records import verify
@@ -222,10 +222,10 @@ class Runtime:
         return RunHandle(self, id, tenant=tenant)
 
     @overload
-    def actor(self, kind: Answering[C, A], id: str, *, tenant: str = "default") -> Ref[C, A]: ...
+    def actor(self, kind: Typed[C, A], id: str, *, tenant: str = "default") -> Ref[C, A]: ...
     @overload
     def actor(self, kind: str, id: str, *, tenant: str = "default") -> Ref[Any, Any]: ...
-    def actor(self, kind: Answering[Any, Any] | str, id: str, *, tenant: str = "default") -> Ref[Any, Any]:
+    def actor(self, kind: Typed[Any, Any] | str, id: str, *, tenant: str = "default") -> Ref[Any, Any]:
         """The address of an actor of a kind that this runtime serves, given as itself (then `ask` knows its types) or by name."""
         return Ref(self.dispatcher, stream_of(served(self.kinds, kind), tenant, id))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...actors.kind import Kind
-from ...actors.ref import Answering
+from ...actors.ref import Typed
 from ...eventlog.errors import Invalid
 
 AnyKind = Kind[Any, Any, Any]
@@ -43,7 +43,7 @@ def _check(kind: object) -> None:
                       instead='name its events there, or write codec = Codec("account", Opened, Closed)')
 
 
-def served(known: Mapping[str, AnyKind], kind: Answering[Any, Any] | str) -> str:
+def served(known: Mapping[str, AnyKind], kind: Typed[Any, Any] | str) -> str:
     """The name of a kind that is served; else Invalid."""
     name = kind if isinstance(kind, str) else str(getattr(kind, "name", ""))
     found = known.get(name)
