@@ -18,10 +18,10 @@ from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.records import verify
 from ..eventlog.streams import stream_of
-from .answering import Answering
 from .authoring.sending import OUTBOX
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
+from .conversations import Conversations
 from .handle import RunHandle, too_slow
 from .kinds.registry import by_name, served
 from .perform.alarm import Alarm
@@ -96,7 +96,7 @@ class Runtime:
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
         self.alarm = Alarm(carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves)
         self.performer.connect(self.pool, self.alarm, self.dispatcher.mail_of)
-        self.answering = Answering(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
+        self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
         self._commands = 0
 
     def _serves(self, summary: Summary) -> bool:
@@ -255,9 +255,9 @@ class Runtime:
             return await self._start(request)
         stream = stream_of("run", request.tenant, request.run)
         if isinstance(request, UpdateRun):
-            return await self.answering.update(stream, request)
+            return await self.conversations.update(stream, request)
         if isinstance(request, QueryRun):
-            return await self.answering.query(stream, request)
+            return await self.conversations.query(stream, request)
         if isinstance(request, AwaitRun):
             return applied(request.run, await self._end_of(stream, request))
         if isinstance(request, RetryRun):

@@ -1,4 +1,4 @@
-"""Answering: requests whose answer the code of a run gives, updates and queries."""
+"""Conversations: requests whose answer the code of a run gives, updates and queries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .run.performing import Answer
 from .run.state import ENDED
 
 
-class Answering:
+class Conversations:
     """Carries updates to live code and waits for its answers; queries go to live code, or to code driven aside from the log."""
 
     def __init__(
