@@ -12,6 +12,7 @@ from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, HandlerErr
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
 from .runtime.authoring.messages import handling, on_query, on_signal, on_update, wait_until
 from .runtime.authoring.retry import Retry
+from .runtime.authoring.saga import saga
 from .runtime.authoring.sending import cancel_run, signal_run
 from .runtime.authoring.steps import current, step
 from .runtime.authoring.words import attributes, continue_as, info, log, now, patched, random, signal, sleep, sleep_until, uuid
@@ -72,6 +73,7 @@ __all__ = [
     "open",
     "patched",
     "random",
+    "saga",
     "signal",
     "signal_run",
     "sleep",

@@ -16,13 +16,13 @@ from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref, Typed
 from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
-from ..eventlog.records import verify
 from ..eventlog.streams import stream_of
 from .authoring.sending import OUTBOX
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
 from .conversations import Conversations
 from .handle import RunHandle, too_slow
+from .inspect.replay import fold
 from .kinds.registry import by_name, served
 from .perform.alarm import Alarm
 from .perform.outbox import RequestOutbox
@@ -45,13 +45,11 @@ from .requests import (
 )
 from .run import commands as cmd
 from .run.commands import OnConflict, Reuse
-from .run.events import CODEC
-from .run.evolve import evolve
 from .run.live import Run
 from .run.performing import Standing
 from .run.runs import Runs
 from .run.shell import outside_loop
-from .run.state import ENDED, RunState
+from .run.state import ENDED
 from .settings import Settings
 from .translating import COMMANDS, applied
 
@@ -296,12 +294,8 @@ class Runtime:
         """The command, `from_version` turned into how many arrivals the code had taken by then."""
         if request.from_version is None:
             return cmd.Retry(None, request.fresh_keys, request.command)
-        facts = RunState()
-        async for record in self.carrier.log.read(stream):
-            if record.last <= request.from_version:
-                batch = CODEC.decode(verify(record).data)
-                for event in batch.events:
-                    evolve(facts, event, batch.at)
+        records = [record async for record in self.carrier.log.read(stream)]
+        facts = fold(stream, records, until=request.from_version)
         return cmd.Retry(facts.delivered, request.fresh_keys, request.command, facts.generation)
 
     async def _quiet(self, stream: str, standing: Standing, request: PauseRun) -> Standing:

@@ -150,7 +150,10 @@ class RunHandle(Generic[R_co]):
         await self._runtime.do(asked)
 
     async def resume(self, *, command: str = "") -> None:
-        """End a pause: what arrived meanwhile is taken in the order of the log, and timers that came due fire."""
+        """Let the run go on: what arrived meanwhile is taken in the order of the log, and timers that came due fire.
+
+        A delayed run begins at once, and a suspended one is tried again, whether or not its code has changed.
+        """
         await self._runtime.do(ResumeRun(tenant=self.tenant, run=self.id, command=command))
 
     async def retry(self, *, from_version: int | None = None, fresh_keys: bool = False, command: str = "") -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...runtime.inspect.replay import Verdict
+from ...runtime.run.state import ENDED
 from ..sqlite.verify import Report
 from .console import say_columns
 from .looking import RunLine
@@ -189,5 +190,5 @@ def draw_told(out: Console, told: Told) -> None:
         ),
         soft_wrap=True,
     )
-    if told.status in ("running", "suspended"):
+    if told.status not in ENDED:
         out.print(Text(f"  it goes on with: perdure run MODULE:WORKFLOW [ARGS] --id {told.run}", style="dim"), soft_wrap=True)

@@ -20,7 +20,7 @@ from ..sqlite.views import Views, open_views
 from .loading import listed, suggestion
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-STATUSES = ("running", "suspended", "completed", "failed", "cancelled", "terminated")
+STATUSES = ("delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out")
 NEAR = 1000
 """Runs among which a mistyped id is looked for."""
 

@@ -3,23 +3,21 @@
 What a command needs is imported when it is called, so that help stays quick.
 """
 
-# ruff: noqa: FBT002, PLR0917 - the parameters of a command are its options
+# ruff: noqa: FBT002 - the parameters of a command are its options
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from ...eventlog.errors import Bug, PerdureError
+from . import steering
 from .exits import DONE, INTERRUPTED, RUN_FAILED, USAGE
+from .options import Json, Log, RunId, code_of, wait
 from .places import DEFAULT
-
-if TYPE_CHECKING:
-    from ...runtime.authoring.workflows import Workflow
-    from ...runtime.run.commands import Command
 
 app = typer.Typer(
     help="Durable workflows: a run outlives the process it started in.",
@@ -29,15 +27,6 @@ app = typer.Typer(
 )
 log_commands = typer.Typer(help="Check a log as a whole, or rebuild its index.", no_args_is_help=True)
 app.add_typer(log_commands, name="log")
-
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, on stdout; errors too, on stderr.")]
-Log = Annotated[str, typer.Option("--log", envvar="PERDURE_LOG", metavar="PATH_OR_URL", help="The log.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
-Module = Annotated[
-    str, typer.Option("--module", metavar="MODULE", help="The code of the run (pkg.mod or file.py), so that it is driven on at once.")
-]
-Reason = Annotated[str, typer.Option(help="Why; kept in the log.")]
-
 
 def show_version(wanted: bool) -> None:  # noqa: FBT001 - the shape of a callback
     if wanted:
@@ -114,7 +103,7 @@ def runs(
 
     if status is not None and status not in STATUSES:
         raise typer.BadParameter(f"{status!r} is no status: one of {', '.join(STATUSES)}", param_hint="--status")
-    answer(_wait(list_runs, path_of(log), status, limit), draw_runs, as_json=json)
+    answer(wait(list_runs, path_of(log), status, limit), draw_runs, as_json=json)
     return DONE
 
 
@@ -132,7 +121,7 @@ def show(
     from .places import path_of
     from .timeline import timeline
 
-    answer(timeline(run, _wait(records_of, path_of(log), run)), lambda out, line: draw_timeline(out, line, limit), as_json=json)
+    answer(timeline(run, wait(records_of, path_of(log), run)), lambda out, line: draw_timeline(out, line, limit), as_json=json)
     return DONE
 
 
@@ -143,7 +132,7 @@ def events(run: RunId, log: Log = DEFAULT, json: Json = False) -> int:
     from .looking import events_of, records_of
     from .places import path_of
 
-    for event in events_of(_wait(records_of, path_of(log), run)):
+    for event in events_of(wait(records_of, path_of(log), run)):
         say_json(event.flat())
     return DONE
 
@@ -162,7 +151,7 @@ def replay(
     from .looking import replay_run
     from .places import path_of
 
-    verdict = _wait(replay_run, path_of(log), run, _code(module) if module else None)
+    verdict = wait(replay_run, path_of(log), run, code_of(module) if module else None)
     answer(verdict, draw_verdict, as_json=json)
     return Diverged.exit_code if verdict.agrees is False else DONE
 
@@ -189,61 +178,12 @@ def rebuild(log: Log = DEFAULT, json: Json = False) -> int:
     from .places import path_of
     from .rebuilding import rebuild as fold_anew
 
-    answer(_wait(fold_anew, path_of(log)), draw_rebuilt, as_json=json)
+    answer(wait(fold_anew, path_of(log)), draw_rebuilt, as_json=json)
     return DONE
 
 
-@app.command()
-def signal(
-    run: RunId,
-    name: Annotated[str, typer.Argument(help="The name of the signal.")],
-    value: Annotated[str, typer.Argument(metavar="[JSON]", help="Its value; a text that is no JSON stands for itself.")] = "null",
-    module: Module = "",
-    log: Log = DEFAULT,
-    json: Json = False,
-) -> int:
-    """Send a signal to a run of a log that no other process holds."""
-    from ...runtime.run.commands import Signal
-    from .loading import signal_value
-
-    return _tell(log, run, Signal(name, signal_value(value)), module, as_json=json)
-
-
-@app.command()
-def cancel(run: RunId, reason: Reason = "", module: Module = "", log: Log = DEFAULT, json: Json = False) -> int:
-    """Ask a run to end; its cleanup runs when it is continued."""
-    from ...runtime.run.commands import Cancel
-
-    return _tell(log, run, Cancel(reason), module, as_json=json)
-
-
-@app.command()
-def terminate(run: RunId, reason: Reason = "", module: Module = "", log: Log = DEFAULT, json: Json = False) -> int:
-    """End a run at once, without cleanup."""
-    from ...runtime.run.commands import Terminate
-
-    return _tell(log, run, Terminate(reason), module, as_json=json)
-
-
-def _tell(log: str, run: str, command: Command, module: str, *, as_json: bool) -> int:
-    from .console import answer
-    from .drawing import draw_told
-    from .messages import tell
-
-    answer(_wait(tell, log, run, command, _code(module) if module else ()), draw_told, as_json=as_json)
-    return DONE
-
-
-def _code(module: str) -> Sequence[Workflow[..., Any]]:
-    from .loading import load_workflows
-
-    return load_workflows(module)
-
-
-def _wait(function: Any, *args: Any) -> Any:
-    import anyio
-
-    return anyio.run(function, *args)
+for steer in steering.COMMANDS:
+    app.command()(steer)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

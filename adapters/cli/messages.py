@@ -1,4 +1,4 @@
-"""`perdure signal`, `cancel` and `terminate`: one message to one run of a log that nobody else holds.
+"""`perdure signal`, `pause`, `cancel` and their like: one message to one run of a log that nobody else holds.
 
 The message is applied and the code, where its module is given, is driven on; steps that it then wants are left for the next
 `perdure run`. Without the code the engine suspends the run, as it does wherever a workflow is unknown: the message is
@@ -20,7 +20,8 @@ from ...eventlog.log import Carrier
 from ...eventlog.streams import stream_of
 from ...runtime.authoring.effects import StepCall
 from ...runtime.authoring.workflows import Registry, Workflow
-from ...runtime.run.commands import Command
+from ...runtime.inspect.replay import fold
+from ...runtime.run.commands import Command, Retry
 from ...runtime.run.performing import Standing
 from ...runtime.run.runs import Runs
 from ...runtime.run.state import Update
@@ -68,6 +69,14 @@ async def tell(log: str, run: str, command: Command, known: Sequence[Workflow[..
     async with carrier_of(url_of(log)) as carrier:
         standing = await _ask(carrier, stream_of("run", "default", run), command, known)
     return Told(run, type(command).__name__.lower(), standing.version, standing.status, standing.reason)
+
+
+async def retry_command(log: str, run: str, from_version: int | None, fresh_keys: bool) -> Retry:  # noqa: FBT001 - an option of the command
+    """The command to retry, a version of the log as what the code had taken by then."""
+    if from_version is None:
+        return Retry(None, fresh_keys)
+    facts = fold(stream_of("run", "default", run), await records_of(path_of(log), run), until=from_version)
+    return Retry(facts.delivered, fresh_keys, generation=facts.generation)
 
 
 async def _ask(carrier: Carrier, stream: str, command: Command, known: Sequence[Workflow[..., Any]]) -> Standing:

@@ -13,7 +13,7 @@ from ...eventlog.records import Record
 from ...runtime.authoring.errors import Failure
 from ...runtime.run import events as ev
 from ...runtime.run.events import CODEC
-from ...runtime.run.state import AFTER
+from ...runtime.run.state import AFTER, ENDED
 from .looking import moment
 
 TEXT_MAX = 100
@@ -82,14 +82,15 @@ class _Fold:
         self.start, self.at = self.start or at, at
         line.events += 1
         line.status = AFTER.get((line.status, type(event)), line.status)
-        told = _TELLING.get(type(event))
-        if told is not None:
+        if (said := _SAID.get(type(event))) is not None:
+            self.add(said[0], said[1](event))
+        elif (told := _TELLING.get(type(event))) is not None:
             told(self, event)
 
     def finished(self) -> Timeline:
         line = self.line
         line.seconds = self.since(self.at)
-        if line.status not in ("running", "suspended"):
+        if line.status in ENDED:
             self.open.clear()
         line.waiting = list(self.open.values())
         return line
@@ -113,6 +114,11 @@ def told_of(failure: Failure) -> str:
 def _started(fold: _Fold, event: ev.RunStarted) -> None:
     fold.line.workflow, fold.line.version, fold.line.started_at = event.workflow, event.version, moment(fold.start)
     fold.add("started", short(event.input))
+
+
+def _delayed(fold: _Fold, event: ev.RunDelayed) -> None:
+    _started(fold, event)
+    fold.add("delayed", f"until +{fold.since(event.start_at):.3f} s")
 
 
 def _scheduled(fold: _Fold, event: ev.StepScheduled) -> None:
@@ -161,10 +167,6 @@ def _abandoned(fold: _Fold, event: ev.EffectsAbandoned) -> None:
     fold.add("abandoned", short(", ".join(names)))
 
 
-def _signalled(fold: _Fold, event: ev.SignalReceived) -> None:
-    fold.add("signal", f"{event.name} {short(event.value)}")
-
-
 def _asked(fold: _Fold, event: ev.ApprovalRequested) -> None:
     until = None if event.expires is None else fold.since(event.expires)
     fold.open[event.id] = Waiting("approval", event.id, event.name, fold.since(fold.at), until=until)
@@ -182,25 +184,9 @@ def _sent(fold: _Fold, event: ev.SignalSent | ev.CancelSent) -> None:
     fold.open[event.id] = Waiting("step", event.id, f"{name} {event.run}", fold.since(fold.at))
 
 
-def _update_accepted(fold: _Fold, event: ev.UpdateAccepted) -> None:
-    fold.add("update", f"{event.name} {short(event.args)}")
-
-
-def _update_completed(fold: _Fold, event: ev.UpdateCompleted) -> None:
-    fold.add("answered", told_of(event.error) if event.error is not None else short(event.result))
-
-
-def _attributes(fold: _Fold, event: ev.AttributesSet) -> None:
-    fold.add("attributes", ", ".join(f"{name} = {short(value)}" for name, value in event.values.items()))
-
-
 def _logged(fold: _Fold, event: ev.Logged) -> None:
     fields = "" if bytes(event.fields) in (b"{}", b"null") else f" {short(event.fields)}"
     fold.add("log", f"{event.level}: {event.message}{fields}")
-
-
-def _cancel(fold: _Fold, event: ev.CancelRequested) -> None:
-    fold.add("cancel asked", event.reason)
 
 
 def _recovered(fold: _Fold, event: ev.Recovered) -> None:
@@ -213,50 +199,51 @@ def _suspended(fold: _Fold, event: ev.Suspended) -> None:
     fold.add("suspended", f"{event.reason}: {event.message}", columns={name: text for name, text in parts.items() if text})
 
 
-def _resumed(fold: _Fold, event: ev.Resumed) -> None:
-    fold.add("resumed", f"with build {event.build}" if event.build else "")
+def _continued(fold: _Fold, event: ev.Continued) -> None:
+    fold.open.clear()
+    fold.add("continued", short(event.input))
 
 
-def _run_completed(fold: _Fold, event: ev.RunCompleted) -> None:
-    fold.add("completed", short(event.result))
+def _retried(fold: _Fold, event: ev.RetryRequested) -> None:
+    fold.open.clear()
+    fold.add("retry asked", f"from where the code had taken {event.place} arrivals" if event.void else "the last turn is driven again")
 
 
-def _run_failed(fold: _Fold, event: ev.RunFailed) -> None:
-    fold.add("failed", told_of(event.error))
-
-
-def _cancelled(fold: _Fold, event: ev.RunCancelled) -> None:
-    fold.add("cancelled", event.reason)
-
-
-def _terminated(fold: _Fold, event: ev.RunTerminated) -> None:
-    fold.add("terminated", event.reason)
-
+_SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
+    ev.SignalReceived: ("signal", lambda event: f"{event.name} {short(event.value)}"),
+    ev.UpdateAccepted: ("update", lambda event: f"{event.name} {short(event.args)}"),
+    ev.UpdateCompleted: ("answered", lambda event: told_of(event.error) if event.error is not None else short(event.result)),
+    ev.AttributesSet: ("attributes", lambda event: ", ".join(f"{name} = {short(value)}" for name, value in event.values.items())),
+    ev.CancelRequested: ("cancel asked", lambda event: event.reason),
+    ev.Paused: ("paused", lambda event: event.reason),
+    ev.Resumed: ("resumed", lambda event: f"with build {event.build}" if event.build else ""),
+    ev.Patched: ("patched", lambda event: event.name),
+    ev.Upgraded: ("upgraded", lambda event: f"to version {event.version}"),
+    ev.RunCompleted: ("completed", lambda event: short(event.result)),
+    ev.RunFailed: ("failed", lambda event: told_of(event.error)),
+    ev.RunCancelled: ("cancelled", lambda event: event.reason),
+    ev.RunTerminated: ("terminated", lambda event: event.reason),
+    ev.RunTimedOut: ("timed out", lambda event: "its deadline was over"),
+}
+"""Events that are one line each: what happened, and the text."""
 
 _TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
     ev.RunStarted: _started,
+    ev.RunDelayed: _delayed,
+    ev.Continued: _continued,
     ev.StepScheduled: _scheduled,
     ev.StepCompleted: _completed,
     ev.StepFailed: _failed,
     ev.TimerSet: _timer_set,
     ev.TimerFired: _timer_fired,
     ev.EffectsAbandoned: _abandoned,
-    ev.SignalReceived: _signalled,
     ev.ApprovalRequested: _asked,
     ev.ApprovalDecided: _decided,
     ev.SignalSent: _sent,
     ev.CancelSent: _sent,
-    ev.UpdateAccepted: _update_accepted,
-    ev.UpdateCompleted: _update_completed,
-    ev.AttributesSet: _attributes,
     ev.Logged: _logged,
-    ev.CancelRequested: _cancel,
     ev.Recovered: _recovered,
     ev.Suspended: _suspended,
-    ev.Resumed: _resumed,
-    ev.RunCompleted: _run_completed,
-    ev.RunFailed: _run_failed,
-    ev.RunCancelled: _cancelled,
-    ev.RunTerminated: _terminated,
+    ev.RetryRequested: _retried,
 }
-"""Every event of a run has a line, or opens what a later line closes."""
+"""Events that open or close something, or need more than a line. Every event of a run stands in one of the two tables."""

@@ -58,11 +58,13 @@ def judge(stream: str, records: Iterable[Record], registry: Registry | None = No
     return Verdict(run, facts.workflow, facts.version, facts.phase, facts.length, *digests, agrees, difference)
 
 
-def fold(stream: str, records: Iterable[Record]) -> RunState:
-    """The facts of a run, from the beginning of its stream."""
+def fold(stream: str, records: Iterable[Record], *, until: int | None = None) -> RunState:
+    """The facts of a run, from the beginning of its stream to its end, or to a version of it."""
     facts = RunState()
     with collector_off():
         for record in verified(stream, EMPTY, records):
+            if until is not None and record.last > until:
+                break
             batch = CODEC.decode(record.data)
             for event in batch.events:
                 evolve(facts, event, batch.at)

@@ -123,7 +123,7 @@ class Pause(Struct, frozen=True, gc=False):
 
 
 class Resume(Struct, frozen=True, gc=False):
-    """End a pause."""
+    """Let a run that stands still go on: end its pause, begin before its time, or try once more what was suspended."""
 
     command: str = ""
 

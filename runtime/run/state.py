@@ -35,6 +35,7 @@ AFTER: dict[tuple[str, type[Event]], Phase] = {
     ("running", ev.Paused): "paused",
     ("running", ev.Suspended): "suspended",
     ("paused", ev.Resumed): "running",
+    ("suspended", ev.Paused): "paused",
     ("paused", ev.Suspended): "suspended",
     ("suspended", ev.Suspended): "suspended",
     ("suspended", ev.Resumed): "running",

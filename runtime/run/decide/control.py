@@ -18,21 +18,18 @@ def _pause(state: RunState, command: cmd.Pause, now: int) -> Sequence[Event]:
     if command.command in state.commands or state.phase == "paused":
         return NONE
     must_live(state, "pause")
-    if state.phase != "running":
-        raise Refused("only a run that is running can be paused", who=f"run of workflow {state.workflow!r}", where="pause",
-                      expected="a run that is running", found=f"it is {state.phase}: {state.stuck or 'its code has not begun'}",
-                      instead="nothing of it moves now; cancel or terminate it if it must not go on")
+    if state.phase == "delayed":
+        raise Refused("a run that has not begun cannot be paused", who=f"run of workflow {state.workflow!r}", where="pause",
+                      expected="a run whose code has begun", found="one that is delayed",
+                      instead="cancel it, and start it again with a longer delay")
     return [ev.Paused(command.reason, command.command, command.freeze)]
 
 
 def _resume(state: RunState, command: cmd.Resume, now: int) -> Sequence[Event]:
+    """A paused run goes on, a delayed one begins now, a suspended one is tried again though its build was tried before."""
     if command.command in state.commands or state.phase == "running":
         return NONE
     must_live(state, "resume")
-    if state.phase != "paused":
-        raise Refused("only a paused run can be resumed", who=f"run of workflow {state.workflow!r}", where="resume",
-                      expected="a run that somebody paused", found=f"it is {state.phase}: {state.stuck or 'its time has not come'}",
-                      instead="a suspended run goes on under the first build that agrees with its log, a delayed one when it is due")
     return [ev.Resumed("", command.command), *fired(state, now)]
 
 

@@ -32,10 +32,10 @@ def test_a_list_for_people_holds_what_a_run_says_of_itself(here: Here) -> None:
     assert '{"number":7}' in said[1]
 
 
-@pytest.mark.parametrize("command", [["show"], ["events"], ["replay"], ["signal"], ["cancel"], ["terminate"]])
-def test_a_run_that_does_not_exist_is_met_with_what_is_near(here: Here, command: list[str]) -> None:
+@pytest.mark.parametrize("command", ["show", "events", "replay", "signal", "pause", "resume", "retry", "cancel", "terminate"])
+def test_a_run_that_does_not_exist_is_met_with_what_is_near(here: Here, command: str) -> None:
     here("run", "flows.py:greet", "Ada", "--id", "order-1")
-    said = here(*command, "oder-1", *(["go"] if command == ["signal"] else []), "--json")
+    said = here(command, "oder-1", *(["go"] if command == "signal" else []), "--json")
 
     assert said.code == 4
     assert said.error["who"] == "run 'oder-1'"

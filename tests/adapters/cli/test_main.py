@@ -16,7 +16,8 @@ from perdure.eventlog.errors import PerdureError
 from tests.adapters.cli.calling import SCRIPT, Folder, Here
 from tests.house import tree
 
-COMMANDS = ["demo", "run", "runs", "show", "events", "replay", "log", "signal", "cancel", "terminate"]
+STEERING = ["signal", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
+COMMANDS = ["demo", "run", "runs", "show", "events", "replay", "log", *STEERING]
 
 
 def leaves(command: Any = None, name: str = "") -> dict[str, Any]:
@@ -100,7 +101,8 @@ def test_a_wrong_command_line_is_told_in_json_too(here: Here) -> None:
     [
         ["runs"], ["show", "rich-1"], ["events", "fails-1"], ["replay", "rich-1"], ["replay", "rich-1", "flows.py"],
         ["log", "verify"], ["log", "rebuild"], ["run", "flows.py:rich", "7", "--id", "rich-1"],
-        ["signal", "waits-1", "approved", "Ada"], ["cancel", "waits-1"], ["terminate", "waits-1"],
+        ["signal", "waits-1", "approved", "Ada"], ["cancel", "waits-1"], ["terminate", "waits-1"], ["pause", "waits-1"],
+        ["retry", "fails-1"], ["upgrade", "waits-1", "--to", "1", "--module", "flows.py"],
     ],
 )  # fmt: skip
 def test_every_answer_in_json_parses(here: Here, arguments: list[str]) -> None:

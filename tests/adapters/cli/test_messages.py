@@ -61,3 +61,34 @@ def test_a_run_that_has_ended_refuses_messages(here: Here) -> None:
 
     assert said.code == 3
     assert said.error["found"] == "it is completed"
+
+
+def test_a_paused_run_stands_still_until_it_is_resumed(here: Here) -> None:
+    with here.folder.waiting_run("w"):
+        pass
+
+    assert here("pause", "w", "--reason", "lunch", "--json").json["status"] == "paused"
+
+    here("signal", "w", "approved", "Ada")
+
+    assert here("runs", "--status", "paused", "--json").json[0]["run"] == "w"
+
+    here("resume", "w", "--module", "flows.py")
+
+    assert here("run", "flows.py:waits", "--id", "w", "--json").json["result"] == "approved by Ada"
+    assert "paused lunch" in " ".join(here("show", "w").out.split())
+
+
+def test_a_failed_run_is_retried_and_goes_on_when_it_is_continued(here: Here) -> None:
+    here("run", "flows.py:fails", "--id", "f")
+
+    assert here("retry", "f", "--json").json["told"] == "retry"
+    assert "retry asked" in here("show", "f").out
+    assert here("run", "flows.py:fails", "--id", "f").code == 1
+
+
+def test_an_upgrade_needs_a_version_that_is_there(here: Here) -> None:
+    with here.folder.waiting_run("w"):
+        pass
+
+    assert here("upgrade", "w", "--to", "7", "--module", "flows.py", "--json").error["error"] == "refused"

@@ -1,0 +1,31 @@
+"""What the commands have in common: their options, and how they wait and load code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ...runtime.authoring.workflows import Workflow
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON, on stdout; errors too, on stderr.")]
+Log = Annotated[str, typer.Option("--log", envvar="PERDURE_LOG", metavar="PATH_OR_URL", help="The log.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
+Module = Annotated[
+    str, typer.Option("--module", metavar="MODULE", help="The code of the run (pkg.mod or file.py), so that it is driven on at once.")
+]
+Reason = Annotated[str, typer.Option(help="Why; kept in the log.")]
+
+
+def code_of(module: str) -> Sequence[Workflow[..., Any]]:
+    from .loading import load_workflows
+
+    return load_workflows(module)
+
+
+def wait(function: Any, *args: Any) -> Any:
+    import anyio
+
+    return anyio.run(function, *args)
