@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 import anyio
+import msgspec
+from msgspec import Raw
 
 from ..actors.dispatcher import Dispatcher
 from ..actors.kind import Kind
@@ -40,6 +42,7 @@ from .requests import (
     PauseRun,
     QueryRun,
     RetryRun,
+    SignalOrStartRun,
     StartRun,
     UpdateRun,
 )
@@ -195,6 +198,36 @@ class Runtime:
 
         Beside these options the workflow's own arguments go by position: type checkers know them only so.
         """
+        known = self._known(workflow)
+        raw, _ = known.arguments.pair(args, kwargs)
+        asked = StartRun(
+            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant,
+            delay=delay.total_seconds(), deadline=None if deadline is None else deadline.total_seconds(),
+            on_conflict=on_conflict, reuse=reuse,
+        )  # fmt: skip
+        reply = await self.do(asked)
+        return RunHandle(self, reply.run, tenant=tenant, returns=known.returns)
+
+    async def signal_or_start(
+        self, workflow: Callable[[*Ts], Coroutine[Any, Any, R]], /, *args: *Ts, id: str, signal: str, value: Any = None,
+        command: str = "", tenant: str = "default", reuse: Reuse = "never",
+    ) -> RunHandle[R]:  # fmt: skip
+        """Send a signal to the run of this id; where there is none, begin it with these arguments and send the signal, both or neither.
+
+        A run that has not ended gets only the signal, whatever arguments it was started with. Where it has ended, `reuse`
+        says whether another may begin under its id, as for `start`; if not, Refused.
+        """
+        known = self._known(workflow)
+        raw, _ = known.arguments.pair(args, {})
+        asked = SignalOrStartRun(
+            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant, reuse=reuse,
+            signal=signal, value=Raw(msgspec.json.encode(value)),
+        )  # fmt: skip
+        reply = await self.do(asked)
+        return RunHandle(self, reply.run, tenant=tenant, returns=known.returns)
+
+    def _known(self, workflow: Any) -> Workflow[..., Any]:
+        """The workflow, if it is one that this runtime serves."""
         if not isinstance(workflow, Workflow):
             raise Invalid(
                 "only a workflow can be started",
@@ -206,14 +239,7 @@ class Runtime:
         known = cast("Workflow[..., Any]", workflow)
         if self.registry.find(known.name, known.version) is not known:
             self.registry.newest(known.name)
-        raw, _ = known.arguments.pair(args, kwargs)
-        asked = StartRun(
-            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant,
-            delay=delay.total_seconds(), deadline=None if deadline is None else deadline.total_seconds(),
-            on_conflict=on_conflict, reuse=reuse,
-        )  # fmt: skip
-        reply = await self.do(asked)
-        return RunHandle(self, reply.run, tenant=tenant, returns=known.returns)
+        return known
 
     def run(self, id: str, *, tenant: str = "default") -> RunHandle[Any]:
         """The handle of a run by its id, whether it exists or not."""
@@ -285,7 +311,10 @@ class Runtime:
             on_conflict=request.on_conflict,
             reuse=request.reuse,
         )
-        return applied(id, await self.dispatcher.ask(stream_of("run", request.tenant, id), start, within=request.within))
+        command: cmd.Command = start
+        if isinstance(request, SignalOrStartRun):
+            command = cmd.SignalOrStart(start, request.signal, request.value, request.command)
+        return applied(id, await self.dispatcher.ask(stream_of("run", request.tenant, id), command, within=request.within))
 
     def _in(self, seconds: float) -> int:
         return self.clock.now() + round(seconds * 1e6)

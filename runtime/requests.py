@@ -40,6 +40,13 @@ class StartRun(Request, frozen=True, tag="start", kw_only=True):
     reuse: Reuse = "never"
 
 
+class SignalOrStartRun(StartRun, frozen=True, tag="signal_or_start", kw_only=True):
+    """Send a signal to the run of this id; where there is none, begin it and send the signal, in one."""
+
+    signal: str
+    value: Raw = Raw(b"null")
+
+
 class SignalRun(Request, frozen=True, tag="signal", kw_only=True):
     """Send a signal to a run."""
 
@@ -137,6 +144,7 @@ class AwaitRun(Request, frozen=True, tag="await", kw_only=True):
 
 Commanding = (
     StartRun
+    | SignalOrStartRun
     | SignalRun
     | DecideApproval
     | CancelRun

@@ -24,7 +24,7 @@ SIGNALS_MAX = 10_000
 SIGNALS_BYTES_MAX = 8 * 1024 * 1024
 
 
-def _signal(run: Run, command: cmd.Signal) -> cmd.Signal:
+def _signal(run: Run, command: cmd.Signal | cmd.SignalOrStart) -> cmd.Signal | cmd.SignalOrStart:
     """Refused where too much lies unread."""
     facts, machine = run.facts, run.machine
     if facts.phase == "new" or facts.ended or command.command in facts.commands:
@@ -61,7 +61,7 @@ def _update(run: Run, command: cmd.Update) -> cmd.Update:
     return msgspec.structs.replace(command, args=judged(machine, command.name, command.args))
 
 
-ADMIT: Mapping[type, Callable[[Run, Any], cmd.Command]] = {cmd.Signal: _signal, cmd.Update: _update}
+ADMIT: Mapping[type, Callable[[Run, Any], cmd.Command]] = {cmd.Signal: _signal, cmd.SignalOrStart: _signal, cmd.Update: _update}
 
 
 def answer_to(update: Update) -> Answer | None:

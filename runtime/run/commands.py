@@ -36,6 +36,15 @@ class Start(Struct, frozen=True, gc=False):
     reuse: Reuse = "never"
 
 
+class SignalOrStart(Struct, frozen=True, gc=False):
+    """Hand the code a message; where there is no run, begin it first."""
+
+    start: Start
+    name: str
+    value: Raw
+    command: str = ""
+
+
 class StepBroke(Struct, frozen=True, gc=False):
     """An attempt raised; `retry` is what its step's policy says, None where it must not be tried again.
 
@@ -150,6 +159,6 @@ class Look(Struct, frozen=True, gc=False):
 
 
 Command = (  # fmt: skip
-    Start | StepCompleted | StepBroke | Begin | Wake | Signal | Update | Query | Decide
+    Start | SignalOrStart | StepCompleted | StepBroke | Begin | Wake | Signal | Update | Query | Decide
     | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
 )

@@ -195,7 +195,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
     # -- what the dispatcher asks besides ------------------------------------------------------------------------------
 
     def opens(self, command: cmd.Command) -> bool:
-        return type(command) is cmd.Start
+        return type(command) in (cmd.Start, cmd.SignalOrStart)
 
     def awaken(self, state: Run) -> None:
         state.fresh, state.replaced = False, None

@@ -13,7 +13,7 @@ from ..state import RunState
 from .asking import NONE, must_exist, must_live, shown
 
 
-def _start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
+def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
     if state.phase == "new":
         return [_began(command)]
     if command.command and command.command in state.commands:
@@ -67,7 +67,7 @@ def _look(state: RunState, command: cmd.Look, now: int) -> Sequence[Event]:
 
 
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
-    cmd.Start: _start,
+    cmd.Start: start,
     cmd.Cancel: _cancel,
     cmd.Terminate: _terminate,
     cmd.Look: _look,

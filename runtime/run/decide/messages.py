@@ -11,6 +11,7 @@ from .. import commands as cmd
 from .. import events as ev
 from ..state import RunState
 from .asking import NONE, must_exist, must_live
+from .life import start
 
 UPDATES_MAX = 1_000
 """Updates that are accepted and not answered."""
@@ -20,6 +21,19 @@ def _signal(state: RunState, command: cmd.Signal, now: int) -> Sequence[Event]:
     if command.command in state.commands:
         return NONE
     must_live(state, "signal")
+    return [ev.SignalReceived(command.name, command.value, command.command)]
+
+
+def _signal_or_start(state: RunState, command: cmd.SignalOrStart, now: int) -> Sequence[Event]:
+    if command.command in state.commands:
+        return NONE
+    if state.phase == "new" or state.ended:
+        if begun := start(state, command.start, now):
+            return [*begun, ev.SignalReceived(command.name, command.value)]  # the command is named by the start: it counts once
+        must_live(state, "signal")  # the id is that of a run that has ended, and is not to be used again
+    if state.workflow != command.start.workflow:
+        raise Refused("the id belongs to a run of another workflow", who=f"run of workflow {state.workflow!r}", where="signal_or_start",
+                      expected=f"workflow {command.start.workflow!r}", found=state.workflow, instead="choose another id")
     return [ev.SignalReceived(command.name, command.value, command.command)]
 
 
@@ -48,6 +62,7 @@ def _query(state: RunState, command: cmd.Query, now: int) -> Sequence[Event]:
 
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     cmd.Signal: _signal,
+    cmd.SignalOrStart: _signal_or_start,
     cmd.Update: _update,
     cmd.Query: _query,
 }
