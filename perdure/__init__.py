@@ -8,7 +8,8 @@ from .actors.kind import Kind
 from .eventlog.codec import Codec, Event
 from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
 from .runtime.authoring.approvals import Decision, approval
-from .runtime.authoring.errors import Cancelled, Fatal, ForeignAwait, HandlerError, Interrupted, RunError, StepError
+from .runtime.authoring.children import ChildHandle, attach, child, start_child
+from .runtime.authoring.errors import Cancelled, ChildError, Fatal, ForeignAwait, HandlerError, Interrupted, RunError, StepError
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
 from .runtime.authoring.messages import handling, on_query, on_signal, on_update, wait_until
 from .runtime.authoring.retry import Retry
@@ -31,6 +32,8 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "Bug",
     "Cancelled",
+    "ChildError",
+    "ChildHandle",
     "Codec",
     "Conflict",
     "Corrupt",
@@ -57,8 +60,10 @@ __all__ = [
     "StepError",
     "Unavailable",
     "approval",
+    "attach",
     "attributes",
     "cancel_run",
+    "child",
     "continue_as",
     "current",
     "first_of",
@@ -78,6 +83,7 @@ __all__ = [
     "signal_run",
     "sleep",
     "sleep_until",
+    "start_child",
     "step",
     "task_group",
     "timeout",

@@ -27,6 +27,7 @@ from .handle import RunHandle, too_slow
 from .inspect.replay import fold
 from .kinds.registry import by_name, served
 from .perform.alarm import Alarm
+from .perform.courier import Courier
 from .perform.outbox import RequestOutbox
 from .perform.performer import Performer
 from .perform.pool import Pool
@@ -96,9 +97,17 @@ class Runtime:
         concurrency = self.settings.worker_concurrency
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
         self.alarm = Alarm(carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves)
-        self.performer.connect(self.pool, self.alarm, self.dispatcher.mail_of)
+        self.courier = Courier(self._ask_run, dispatcher.post)
+        self.performer.connect(self.pool, self.alarm, self.courier, self.dispatcher.mail_of)
         self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
         self._commands = 0
+
+    async def _ask_run(self, stream: str, command: cmd.Command) -> Standing:
+        """What one run has to say to another."""
+        if isinstance(command, cmd.Start):
+            self.registry.known_or_raise(command.workflow, command.version)
+        answer: Standing = await self.dispatcher.ask(stream, command)
+        return answer
 
     def _serves(self, summary: Summary) -> bool:
         """Whether a stream is one to wake here: runs of workflows that only another program knows are left to it."""
@@ -126,7 +135,8 @@ class Runtime:
     async def _services(self) -> AsyncGenerator[None]:
         body_error: BaseException | None = None
         async with anyio.create_task_group() as group:
-            for service in (self.dispatcher.run, self.pool.serve, self.alarm.serve, self.alarm.sweep_for_ever, self._passivate_for_ever):
+            services = self.dispatcher.run, self.pool.serve, self.courier.serve, self.alarm.serve, self.alarm.sweep_for_ever
+            for service in (*services, self._passivate_for_ever):
                 group.start_soon(self._serve, service)
             try:
                 yield

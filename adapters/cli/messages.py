@@ -7,7 +7,7 @@ recorded all the same, and the run goes on as soon as its code is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -22,6 +22,7 @@ from ...runtime.authoring.effects import StepCall
 from ...runtime.authoring.workflows import Registry, Workflow
 from ...runtime.inspect.replay import fold
 from ...runtime.run.commands import Command, Retry
+from ...runtime.run.errands import Errand
 from ...runtime.run.performing import Standing
 from ...runtime.run.runs import Runs
 from ...runtime.run.state import Update
@@ -50,6 +51,8 @@ class Performs:
     def start_again(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None: ...
 
     def cancel(self, stream: str, id: str) -> None: ...
+
+    def carry(self, stream: str, errands: Iterable[Errand]) -> None: ...
 
     def lost(self, stream: str) -> None: ...
 

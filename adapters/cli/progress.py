@@ -24,7 +24,7 @@ class Progress:
         self.version = 0
         self.workflow = ""
         self.open: dict[str, str] = {}
-        """Ids of steps without a final outcome and of undecided approvals, to their names."""
+        """Ids of steps without a final outcome, of undecided approvals and of other runs that are waited for, to their names."""
         self.done: dict[str, str] = {}
         self.failed = 0
         self.timers: set[str] = set()
@@ -62,11 +62,11 @@ class Progress:
                 self.timers.add(id)
             case ev.TimerFired(id=id):
                 self.timers.discard(id)
+            case ev.ChildScheduled() | ev.AttachScheduled():
+                self.open[event.id] = f"child {event.workflow}" if isinstance(event, ev.ChildScheduled) else f"run {event.run}"
             case ev.EffectsAbandoned(ids=ids):
-                for id in ids:
-                    self.open.pop(id, None)
-                    self.timers.discard(id)
-            case ev.ApprovalDecided(id=id):
+                self._abandon(ids)
+            case ev.ApprovalDecided(id=id) | ev.ChildEnded(id=id):
                 self.open.pop(id, None)
             case ev.AttributesSet(values=values):
                 self.attributes.update({name: value.copy() for name, value in values.items()})
@@ -74,6 +74,11 @@ class Progress:
                 self.suspended = event
             case _:
                 return
+
+    def _abandon(self, ids: Iterable[str]) -> None:
+        for id in ids:
+            self.open.pop(id, None)
+            self.timers.discard(id)
 
     def doing(self, most: int = 3) -> str:
         """What the run is at, in a few words."""

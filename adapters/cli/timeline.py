@@ -32,7 +32,7 @@ class Moment(Struct, frozen=True, omit_defaults=True):
 
 
 class Waiting(Struct, frozen=True):
-    """A step, a timer or an approval that is open at the end of the log."""
+    """A step, a timer, an approval, a child or an attached run that is open at the end of the log."""
 
     what: str
     id: str
@@ -184,6 +184,26 @@ def _sent(fold: _Fold, event: ev.SignalSent | ev.CancelSent) -> None:
     fold.open[event.id] = Waiting("step", event.id, f"{name} {event.run}", fold.since(fold.at))
 
 
+def _child_wanted(fold: _Fold, event: ev.ChildScheduled) -> None:
+    fold.open[event.id] = Waiting("child", event.id, f"{event.workflow}, run {event.run}", fold.since(fold.at))
+
+
+def _attaching(fold: _Fold, event: ev.AttachScheduled) -> None:
+    fold.open[event.id] = Waiting("attached", event.id, f"run {event.run}", fold.since(fold.at))
+
+
+def _child_started(fold: _Fold, event: ev.ChildStarted | ev.Attached) -> None:
+    child = fold.open.get(event.id)
+    fold.add("child" if isinstance(event, ev.ChildStarted) else "attached", f"{child.name if child else 'one no longer wanted'} {event.id}")
+
+
+def _child_ended(fold: _Fold, event: ev.ChildEnded) -> None:
+    child = fold.open.pop(event.id, None)
+    outcome = f"= {short(event.value)}" if event.error is None else f"{event.status}: {told_of(event.error)}"
+    seconds = None if child is None else round(fold.since(fold.at) - child.since, 6)
+    fold.add("child ended", f"{child.name if child else 'one no longer wanted'} {event.id} {outcome}", seconds=seconds)
+
+
 def _logged(fold: _Fold, event: ev.Logged) -> None:
     fields = "" if bytes(event.fields) in (b"{}", b"null") else f" {short(event.fields)}"
     fold.add("log", f"{event.level}: {event.message}{fields}")
@@ -217,6 +237,9 @@ _SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ev.CancelRequested: ("cancel asked", lambda event: event.reason),
     ev.Paused: ("paused", lambda event: event.reason),
     ev.Resumed: ("resumed", lambda event: f"with build {event.build}" if event.build else ""),
+    ev.ChildReleased: ("child left", lambda event: event.id),
+    ev.Watched: ("watched", lambda event: f"by {event.by}"),
+    ev.Unwatched: ("unwatched", lambda event: f"by {event.by}"),
     ev.Patched: ("patched", lambda event: event.name),
     ev.Upgraded: ("upgraded", lambda event: f"to version {event.version}"),
     ev.RunCompleted: ("completed", lambda event: short(event.result)),
@@ -245,5 +268,10 @@ _TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
     ev.Recovered: _recovered,
     ev.Suspended: _suspended,
     ev.RetryRequested: _retried,
+    ev.ChildScheduled: _child_wanted,
+    ev.AttachScheduled: _attaching,
+    ev.ChildStarted: _child_started,
+    ev.Attached: _child_started,
+    ev.ChildEnded: _child_ended,
 }
 """Events that open or close something, or need more than a line. Every event of a run stands in one of the two tables."""

@@ -13,6 +13,7 @@ from .driving import DRIVER, Driver
 if TYPE_CHECKING:
     from .steps import Step
     from .values import Shape
+    from .workflows import Workflow
 
 T = TypeVar("T")
 
@@ -118,6 +119,49 @@ class ContinueAs(Effect[NoReturn]):
 
     def __repr__(self) -> str:
         return "continue_as"
+
+
+class ChildCall(Effect[T]):
+    """A run of another workflow: its end is awaited, or, with `detached`, its start."""
+
+    __slots__ = ("detached", "id", "on_parent_end", "raw", "workflow")
+
+    def __init__(self, workflow: Workflow[..., Any], raw: Raw, id: str, on_parent_end: str, *, detached: bool) -> None:
+        self.workflow = workflow
+        self.raw = raw
+        self.id = id
+        """Empty: made from the parent's id and the effect's."""
+        self.on_parent_end = on_parent_end
+        self.detached = detached
+
+    def __repr__(self) -> str:
+        return f"child {self.workflow.name!r}"
+
+
+class ChildResult(Effect[T]):
+    """Wait for the end of a child that was started before."""
+
+    __slots__ = ("effect",)
+
+    def __init__(self, effect: str) -> None:
+        self.effect = effect
+        """The id of the effect that started it."""
+
+    def __repr__(self) -> str:
+        return "the result of a child"
+
+
+class Attach(Effect[T]):
+    """Wait for the end of any run."""
+
+    __slots__ = ("run", "shape")
+
+    def __init__(self, run: str, shape: Shape) -> None:
+        self.run = run
+        self.shape = shape
+
+    def __repr__(self) -> str:
+        return f"the end of run {self.run!r}"
 
 
 class Together(Effect[T]):

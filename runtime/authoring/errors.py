@@ -31,13 +31,10 @@ class Fatal(Exception):
     """Raised by a step: trying again would not help."""
 
 
-class StepError(Exception):
-    """A step failed for good. `type` and `message` are those of what it raised, `details` its fields, `cause` what was behind it."""
+class Told(Exception):
+    """What failed elsewhere, as the log tells it: `type` and `message` of the error, `details` its fields, `cause` what was behind it."""
 
-    def __init__(self, step: str, failure: Failure) -> None:
-        super().__init__(f"step {step!r} failed: {failure.type}: {failure.message}")
-        self.step = step
-        self.failure = failure
+    failure: Failure
 
     @property
     def type(self) -> str:
@@ -56,6 +53,15 @@ class StepError(Exception):
         return self.failure.cause
 
 
+class StepError(Told):
+    """A step failed for good."""
+
+    def __init__(self, step: str, failure: Failure) -> None:
+        super().__init__(f"step {step!r} failed: {failure.type}: {failure.message}")
+        self.step = step
+        self.failure = failure
+
+
 INTERRUPTED = "perdure.Interrupted"
 """The type under which the log keeps an interrupted attempt: with a dot, so that no class of a user's is meant."""
 
@@ -65,6 +71,19 @@ class Interrupted(StepError):
 
     It is not attempted again by itself; find out what became of it, and decide.
     """
+
+
+class ChildError(Told):
+    """A child, or a run that was attached to, gave no result.
+
+    `status` says why: failed, cancelled, terminated, or refused where it could not be started or found. `run` is its id.
+    """
+
+    def __init__(self, run: str, status: str, failure: Failure) -> None:
+        super().__init__(f"run {run!r} {status}: {failure.type}: {failure.message}")
+        self.run = run
+        self.status = status
+        self.failure = failure
 
 
 class RunError(Exception):
@@ -117,8 +136,8 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _failure(error: BaseException, room: int) -> Failure:
-    if isinstance(error, StepError) and not error.__cause__:
-        return Failure("StepError", str(error), cause=error.failure)
+    if isinstance(error, Told) and not error.__cause__:
+        return Failure(type(error).__name__, str(error), cause=error.failure)
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     inner = _failure(cause, room - 1) if cause is not None and room else None
     return Failure(type(error).__name__, _text(error), _details(error), inner)

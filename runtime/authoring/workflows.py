@@ -100,6 +100,20 @@ class Registry:
     def find(self, name: str, version: int) -> Workflow[..., Any] | None:
         return self.by_key.get((name, version))
 
+    def known_or_raise(self, name: str, version: int) -> Workflow[..., Any]:
+        """The workflow of just this version; NotFound where it is not known here."""
+        found = self.find(name, version)
+        if found is None:
+            raise NotFound(
+                "no such workflow",
+                who=f"workflow {name!r} version {version}",
+                where="the workflows of this runtime",
+                expected=self.names() or "at least one workflow",
+                found=f"{name} {version}",
+                instead="pass it to perdure.open(workflows=[…]) as well",
+            )
+        return found
+
     def newest(self, name: str) -> Workflow[..., Any]:
         """The highest version of a workflow, for a new run."""
         versions = [version for known, version in self.by_key if known == name]

@@ -18,7 +18,7 @@ from ..run.events import CODEC
 from ..run.evolve import evolve
 from ..run.replay import revive
 from ..run.shell import outside_loop
-from ..run.state import Decided, Outcome, RunState, shown_and_expires, state_digest
+from ..run.state import Decided, Ended, Fired, Outcome, RunState, shown_and_expires, state_digest
 
 
 class Verdict(Struct, frozen=True, omit_defaults=True):
@@ -87,20 +87,20 @@ def drive(run: str, facts: RunState, registry: Registry | None) -> tuple[bool | 
 
 def workflow_hash(facts: RunState) -> str:
     """The content digest of a run: the effects whose outcome the code was given, and how the run ended."""
-    asked = {line.id: line for line in facts.script if line.what in ("step", "timer", "approval")}
+    asked = {line.id: line for line in facts.script if line.what in ("step", "timer", "approval", "child", "attach")}
     items: list[Item] = []
     for arrival in facts.arrivals[: max(facts.delivered, 0)]:
         line = asked.get(getattr(arrival, "id", ""))
         if line is None:
             continue
-        if isinstance(arrival, Outcome):
+        if isinstance(arrival, Outcome | Ended):
             outcome = bytes(arrival.value) if arrival.error is None else b"!" + msgspec.json.encode(arrival.error, order="deterministic")
             items.append(Item(line.id, line.name, bytes(line.key), outcome))
         elif isinstance(arrival, Decided):
             shown, _ = shown_and_expires(line.key)
             outcome = msgspec.json.encode([arrival.outcome, arrival.by, arrival.why])
             items.append(Item(line.id, f"approval {line.name}", bytes(shown), outcome))
-        else:
+        elif isinstance(arrival, Fired):
             items.append(Item(line.id, "timer", b"", b"fired"))
     return content_digest(items, _ending(facts))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,13 +14,17 @@ from ...eventlog.errors import Bug, Refused, Unavailable
 from ..authoring.effects import StepCall
 from ..run.admitting import answer_to
 from ..run.commands import StepBroke
-from ..run.events import StepCompleted
+from ..run.errands import Errand
+from ..run.events import Attached, ChildEnded, ChildReleased, ChildStarted, StepCompleted, Unwatched
 from ..run.performing import Standing
 from ..run.state import Update
 from .alarm import Alarm
+from .courier import Courier
 from .pool import Pool
 
 OUTCOMES = (StepCompleted, StepBroke)
+ANSWERS: dict[type, str] = {ChildStarted: "id", Attached: "id", ChildEnded: "id", ChildReleased: "id", Unwatched: "by"}
+"""What answers an errand, and where it says which."""
 
 
 class Performer:
@@ -31,13 +35,14 @@ class Performer:
         self._clock = clock
         self._pool: Pool | None = None
         self._alarm: Alarm | None = None
+        self._courier: Courier | None = None
         self._mail: Callable[[str], Sequence[Any]] = lambda stream: ()
         self._waiting: dict[str, list[Promise]] = {}
         self._asking: dict[str, list[tuple[str, Promise]]] = {}
         """Who waits for the answer to an update, with its command."""
 
-    def connect(self, pool: Pool, alarm: Alarm, mail: Callable[[str], Sequence[Any]]) -> None:
-        self._pool, self._alarm, self._mail = pool, alarm, mail
+    def connect(self, pool: Pool, alarm: Alarm, courier: Courier, mail: Callable[[str], Sequence[Any]]) -> None:
+        self._pool, self._alarm, self._courier, self._mail = pool, alarm, courier, mail
         self.start = pool.start  # type: ignore[method-assign]  # straight there: it is called for every step
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
@@ -50,8 +55,22 @@ class Performer:
     def cancel(self, stream: str, id: str) -> None:
         self._connected().cancel(stream, id)
 
+    def carry(self, stream: str, errands: Iterable[Errand]) -> None:
+        courier = self._courier
+        if courier is None:
+            raise Bug("the performer is not connected to a courier", who="Performer")
+        waiting = [errand for errand in errands if not courier.carries(errand)]
+        if not waiting:
+            return
+        answered = {getattr(told, ANSWERS[type(told)]) for told in self._mail(stream) if type(told) in ANSWERS}
+        for errand in waiting:
+            if errand.key not in answered:
+                courier.send(errand)
+
     def lost(self, stream: str) -> None:
         self._connected().lose(stream)
+        if self._courier is not None:
+            self._courier.lose(stream)
         away = Unavailable("another node owns the run now", who=stream, instead="ask again: the request goes to its owner")
         for promise in (*self._waiting.pop(stream, ()), *(promise for _, promise in self._asking.pop(stream, ()))):
             promise.breaks(away)

@@ -1,6 +1,7 @@
 """What may be wished of a run. `command` is the id under which a repeat from outside gets its first answer.
 
-An attempt that returned is reported as the fact it becomes if it is still wanted: `StepCompleted` itself is the command.
+An attempt that returned is reported as the fact it becomes if it is still wanted: `StepCompleted` itself is the command. So is
+what other runs answered: `ChildStarted`, `Attached`, `ChildEnded`, `ChildReleased`, `Unwatched`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from msgspec import Raw, Struct
 
 from ..authoring.errors import Failure
 from ..authoring.retry import Retry as Policy
-from .events import StepCompleted
+from .events import Attached, ChildEnded, ChildReleased, ChildStarted, StepCompleted, Unwatched
 
 OnConflict = Literal["existing", "refuse", "terminate_and_start"]
 """What a start does that meets a live run: gives that run if the input is the same, is refused, or takes its place."""
@@ -34,6 +35,10 @@ class Start(Struct, frozen=True, gc=False):
     """When the run is ended if it has not ended by itself; 0 for never."""
     on_conflict: OnConflict = "existing"
     reuse: Reuse = "never"
+    parent: str = ""
+    """Of a child: who is told of its end, as in `RunStarted.parent`."""
+    again: bool = False
+    """The parent is being retried, and its child with it: one that failed is retried, one that was stopped begins anew."""
 
 
 class SignalOrStart(Struct, frozen=True, gc=False):
@@ -154,6 +159,21 @@ class Upgrade(Struct, frozen=True, gc=False):
     command: str = ""
 
 
+class Watch(Struct, frozen=True, gc=False):
+    """Tell `by` once the run has ended; where it has, the answer says how."""
+
+    by: str
+
+
+class Leave(Struct, frozen=True, gc=False):
+    """`by` no longer waits for the end. `how`: the run is cancelled or terminated, if `by` is its parent; or just "unwatch"."""
+
+    by: str
+    how: str
+    start: Start | None = None
+    """Of a child that may not have begun: what would begin it, so that no such start can come late."""
+
+
 class Look(Struct, frozen=True, gc=False):
     """Change nothing; the answer is the state of the run."""
 
@@ -161,4 +181,5 @@ class Look(Struct, frozen=True, gc=False):
 Command = (  # fmt: skip
     Start | SignalOrStart | StepCompleted | StepBroke | Begin | Wake | Signal | Update | Query | Decide
     | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
+    | Watch | Leave | ChildStarted | Attached | ChildEnded | ChildReleased | Unwatched
 )

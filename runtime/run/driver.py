@@ -20,20 +20,20 @@ from msgspec import Raw
 from ...eventlog.codec import Event
 from ...eventlog.errors import Bug, Diverged, Invalid
 from ..authoring.driving import DRIVER
-from ..authoring.effects import CLOSING_REFUSALS, ContinueAs, Effect, SignalWait, StepCall
-from ..authoring.errors import Cancelled, StepError, failure_of
+from ..authoring.effects import CLOSING_REFUSALS, ChildResult, ContinueAs, Effect, SignalWait, StepCall
+from ..authoring.errors import Cancelled, ChildError, StepError, failure_of
 from ..authoring.handlers import Handler, UpdateHandler
 from ..authoring.messages import WaitUntil
 from ..authoring.sending import Sending
 from ..authoring.values import Shape
 from ..authoring.workflows import Workflow
-from . import approvals, conditions, groups, handlers, lives, signals, steps, timers
+from . import approvals, children, conditions, groups, handlers, lives, signals, steps, timers
 from . import events as ev
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
 from .handlers import Heard
 from .sending import ask_sending
-from .state import Arrival, CancelAsked, Decided, Fired, Outcome, RunState, Signalled, UpdateAsked
+from .state import Arrival, Begun, CancelAsked, Decided, Ended, Fired, Outcome, RunState, Signalled, UpdateAsked
 from .steps import ask_step
 
 NOBODY: tuple[None, None] = (None, None)
@@ -83,6 +83,8 @@ class Machine:
         """What a handler raised that nobody catches: the run ends with it."""
         self.given: dict[Branch, tuple[SignalWait[Any], Raw]] = {}
         """Signals handed to branches that have not gone on since: if one is cancelled before it does, another gets its signal."""
+        self.handles: dict[str, children.Held] = {}
+        """Children that the code has a handle of, by the effect that started them."""
         self.listeners: dict[str, dict[Branch, SignalWait[Any]]] = {}
         self.conditions: dict[Branch, WaitUntil] = {}
         """Branches that wait until a predicate holds, in the order of their waiting."""
@@ -129,8 +131,9 @@ class Machine:
             _close(branch)
             branch.waiting = branch.group = None
             branch.joiners.clear()
-        for kept in (self.alive, self.waits, self.listeners, self.given, self.conditions, self.ready, self.fresh, self.handling_for):
-            kept.clear()
+        kept = self.alive, self.waits, self.listeners, self.handles, self.given, self.conditions, self.ready, self.fresh, self.handling_for
+        for of_code in kept:
+            of_code.clear()
         self.heard = Heard()
         self.root = self.current = None
 
@@ -272,7 +275,7 @@ class Machine:
             return ev.RunCancelled()
         error = self.failed or error
         if error is not None:
-            return ev.RunFailed("step" if isinstance(error, StepError) else "code", failure_of(error))
+            return ev.RunFailed(_kind_of(error), failure_of(error))
         try:
             return ev.RunCompleted(self.workflow.returns.encode(value))
         except Invalid as unfit:
@@ -288,8 +291,9 @@ class Machine:
     def abandon(self, branch: Branch) -> bool:
         """Take back what a branch waits for outside; False where it waits for none of that."""
         effect = branch.waiting
-        if type(effect) is SignalWait:
-            signals.abandon(self, branch, effect)  # pyright: ignore[reportUnknownArgumentType] # a SignalWait of anything
+        stop = ABANDON.get(type(effect))  # pyright: ignore[reportUnknownArgumentType] # an Effect of anything
+        if stop is not None:
+            stop(self, branch, effect)
             return True
         if type(effect) is WaitUntil:
             conditions.abandon(self, branch)
@@ -309,6 +313,10 @@ class Machine:
 
 def _notes_value(name: str, value: Any) -> Raw:
     return Raw(msgspec.json.encode(msgspec.json.decode(_notes.encode({name: value}))[name], order="deterministic"))
+
+
+def _kind_of(error: BaseException) -> str:
+    return "step" if isinstance(error, StepError) else "child" if isinstance(error, ChildError) else "code"
 
 
 def _close(branch: Branch) -> None:
@@ -338,10 +346,17 @@ ASK: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
     Sending: ask_sending,
     ContinueAs: lives.ask_continue,
     **timers.ASKS,
+    **children.ASKS,
     **groups.ASKS,
     **approvals.ASKS,
 }
 """What the code may await, and how it begins."""
+
+ABANDON: Mapping[type, Callable[[Machine, Branch, Any], None]] = {
+    SignalWait: signals.abandon,
+    ChildResult: children.abandon_result,
+}
+"""Waits that leave no trace in the log when they end early."""
 
 TAKE: Mapping[type, Callable[[Machine, Any], None]] = {
     Outcome: steps.arrived,
@@ -349,6 +364,8 @@ TAKE: Mapping[type, Callable[[Machine, Any], None]] = {
     Signalled: signals.arrived,
     Decided: approvals.arrived,
     UpdateAsked: handlers.update,
+    Begun: children.begun,
+    Ended: children.ended,
     CancelAsked: cancelled,
 }
 """What may arrive, and who takes it."""

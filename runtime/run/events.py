@@ -22,6 +22,8 @@ class RunStarted(Event, frozen=True):
     seed: int
     command: str = ""
     deadline: int = 0
+    parent: str = ""
+    """Of a child: the stream of its parent and the effect there, as in "run/default/night#0.7/0"; it is told how this run ends."""
 
 
 class RunDelayed(RunStarted, frozen=True):
@@ -169,6 +171,69 @@ class UpdateCompleted(Event, frozen=True):
     error: Failure | None = None
 
 
+class ChildScheduled(Event, frozen=True):
+    """The code wants a child: a run of its own, to be started under the id `run`.
+
+    `on_parent_end`: what becomes of it (cancel, abandon, terminate) if it is no longer wanted. `named`: the code chose the id.
+    `detached`: the code goes on once it has started.
+    """
+
+    id: str
+    run: str
+    workflow: str
+    version: int
+    input: Raw
+    on_parent_end: str = "cancel"
+    named: bool = False
+    detached: bool = False
+
+
+class AttachScheduled(Event, frozen=True):
+    """The code waits for the end of a run that need not be its child."""
+
+    id: str
+    run: str
+
+
+class ChildStarted(Event, frozen=True):
+    """The start of a child is durable; from here on it is the child that must tell of its end."""
+
+    id: str
+
+
+class Attached(Event, frozen=True):
+    """The run that is waited for knows that it must tell of its end."""
+
+    id: str
+
+
+class ChildEnded(Event, frozen=True):
+    """A child, or a run that was attached to, has ended; "refused" where it could not be started or found."""
+
+    id: str
+    status: str
+    value: Raw = NOTHING
+    error: Failure | None = None
+
+
+class ChildReleased(Event, frozen=True):
+    """A child that is no longer wanted has been told so, and has recorded it."""
+
+    id: str
+
+
+class Watched(Event, frozen=True):
+    """Somebody waits for the end of this run: `by` as in `RunStarted.parent`."""
+
+    by: str
+
+
+class Unwatched(Event, frozen=True):
+    """It knows of the end, or no longer wants to."""
+
+    by: str
+
+
 class AttributesSet(Event, frozen=True):
     """New values of searchable attributes; null takes one away."""
 
@@ -258,7 +323,7 @@ class RunCompleted(Event, frozen=True):
 
 
 class RunFailed(Event, frozen=True):
-    """`kind`: "step" where a step's failure ended the run, else "code"."""
+    """`kind`: "step" or "child" where the failure of one ended the run, else "code"."""
 
     kind: str
     error: Failure
@@ -314,6 +379,14 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     RunCancelled,
     RunTerminated,
     RunTimedOut,
+    ChildScheduled,
+    AttachScheduled,
+    ChildStarted,
+    Attached,
+    ChildEnded,
+    ChildReleased,
+    Watched,
+    Unwatched,
 )
 
 CODEC: Codec[Event] = Codec("run", *RUN_EVENTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 
 from ..authoring.effects import StepCall
 from ..authoring.errors import Failure
+from .errands import Errand
 from .state import Asked, Update
 
 
@@ -47,6 +48,10 @@ class Performing(Protocol):
         ...
 
     def cancel(self, stream: str, id: str) -> None: ...
+
+    def carry(self, stream: str, errands: Iterable[Errand]) -> None:
+        """Say these to other runs until they are answered, unless they are under way, or answered in the mailbox."""
+        ...
 
     def lost(self, stream: str) -> None:
         """Another node owns the run: stop what is in flight, and tell who waits for its end."""

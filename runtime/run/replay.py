@@ -149,9 +149,9 @@ class _Script:
         )
 
     def check_end(self, machine: Machine) -> None:
-        """A run that ended by its code must end so again; one that was terminated need not."""
+        """A run that ended by its code must end so again; one that was ended from outside, or before its code began, need not."""
         ending, facts = machine.ending, self.facts
-        if not facts.ended or facts.phase == "terminated":
+        if not facts.ended or facts.phase in ("terminated", "timed_out") or facts.delivered < 0:
             return
         result = facts.result if facts.phase == "completed" else None
         expected = _shown_end(f"Run{facts.phase.capitalize()}", result)
@@ -177,6 +177,10 @@ def _shown(line: Line) -> str:
             shown, expires = shown_and_expires(line.key)
             until = "" if expires is None else f", until {expires}"
             return f"approval {line.name!r} as {line.id}, showing {bytes(shown).decode()}{until}"
+        case "child":
+            return f"child {line.name!r} as {line.id}, arguments {bytes(line.key).decode()}"
+        case "attach":
+            return f"attaching to run {line.name!r} as {line.id}"
         case _:
             return f"abandoning {bytes(line.key).decode()}"
 

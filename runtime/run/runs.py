@@ -19,6 +19,7 @@ from . import events as ev
 from .admitting import ADMIT, answer_now, answer_to
 from .decide import DECIDE
 from .driver import Machine
+from .errands import errands_of, has_errands
 from .evolve import EVOLVE
 from .live import Run
 from .performing import Answer, Performing, Standing
@@ -207,7 +208,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def head(self, state: Run, old: Head | None) -> Head | None:
         facts = state.facts
-        wake_at = 0 if facts.phase == "running" and len(facts.steps) > len(facts.retries) else state.next_due()
+        is_live = has_errands(facts) or (facts.phase == "running" and len(facts.steps) > len(facts.retries))
+        wake_at = 0 if is_live else state.next_due()
         attributes = _encode(facts.attributes) if facts.attributes else b"{}"
         if old is not None and old.status == facts.phase and old.wake_at == wake_at and old.attributes == attributes:
             return old
@@ -217,6 +219,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         facts, machine, performing = state.facts, state.machine, self.performing
         if facts.updates:
             performing.updated(stream, facts.updates)
+        if has_errands(facts):
+            performing.carry(stream, errands_of(stream, facts))
         if facts.phase != "running":
             self._stand(stream, state)
             return
@@ -276,10 +280,12 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def idle(self, state: Run) -> bool:
         facts = state.facts
+        if has_errands(facts):
+            return False
         return facts.ended or facts.phase == "suspended" or not state.has_steps_under_way()
 
     def done(self, state: Run) -> bool:
-        return state.facts.phase in ENDED
+        return state.facts.phase in ENDED and not has_errands(state.facts)
 
     def lose(self, stream: str) -> None:
         self.performing.lost(stream)

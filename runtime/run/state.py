@@ -105,17 +105,34 @@ class UpdateAsked(Struct, frozen=True, tag=True, gc=False):
     command: str
 
 
+class Begun(Struct, frozen=True, tag=True, gc=False):
+    """A child that the code holds a handle of has started."""
+
+    at: int
+    id: str
+
+
+class Ended(Struct, frozen=True, tag=True, omit_defaults=True):
+    """A child, or a run that was attached to, has ended; with an error unless it completed."""
+
+    at: int
+    id: str
+    status: str
+    value: Raw = NOTHING
+    error: Failure | None = None
+
+
 class CancelAsked(Struct, frozen=True, tag=True, gc=False):
     """Somebody wants the run to end, its cleanup done."""
 
     at: int
 
 
-Arrival = Outcome | Fired | Signalled | UpdateAsked | Decided | CancelAsked
+Arrival = Outcome | Fired | Signalled | UpdateAsked | Decided | CancelAsked | Begun | Ended
 
 
 class Line(Struct, frozen=True, gc=False, array_like=True):
-    """One line of the script: what the code asked for (`step`, `timer`, `approval`, `abandon`; `update` for an answer that it gave),
+    """One line of the script: what the code asked for (`step`, `timer`, `child`, …; `update` for an answer that it gave),
 
     and after how many arrivals.
     """
@@ -125,7 +142,7 @@ class Line(Struct, frozen=True, gc=False, array_like=True):
     id: str
     name: str
     key: Raw
-    """The arguments of a step (`key_of`), when a timer is due, what an approval shows and when it expires, what is abandoned."""
+    """The arguments of a step or a child (`key_of`), when a timer is due, what an approval shows and when it expires, what is abandoned."""
 
 
 class OpenStep(Struct, gc=False):
@@ -153,6 +170,20 @@ class Update(Struct, frozen=True, omit_defaults=True):
     done: int = 0
     result: Raw = NOTHING
     error: Failure | None = None
+
+
+class Child(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A run whose end the code asked for. `how`: what it is told once that is no longer so (cancel, terminate, unwatch, abandon: nothing).
+
+    A run that was attached to has no `workflow`.
+    """
+
+    run: str
+    how: str
+    workflow: str = ""
+    version: int = 0
+    input: Raw = NOTHING
+    detached: bool = False
 
 
 class Held(Struct, frozen=True, gc=False, array_like=True):
@@ -200,6 +231,20 @@ class RunState(Struct):
     """What the code asks people, and nobody has decided."""
     withdrawn: dict[str, Asked] = field(default_factory=dict)
     """What the code no longer asks: a run that is taken back asks it again."""
+    parent: str = ""
+    """Of a child: the stream of its parent and the effect there, joined by "#"."""
+    watchers: dict[str, None] = field(default_factory=dict)
+    """Who must be told how this run ends, each as `parent` is written."""
+    made: dict[str, Child] = field(default_factory=dict)
+    """Every child of this generation, and every run attached to, by the id of the effect."""
+    starting: dict[str, None] = field(default_factory=dict)
+    """Those that are wanted and have not confirmed it yet."""
+    children: dict[str, None] = field(default_factory=dict)
+    """Those that have, and whose end is awaited."""
+    leaving: dict[str, Child] = field(default_factory=dict)
+    """Those that are no longer wanted and have not been told so yet."""
+    retried: int = 0
+    """The version at which it was last retried; 0 where it was not."""
     commands: dict[str, int] = field(default_factory=dict)
     """Accepted commands from outside, and the version at which each was applied."""
     updates: dict[str, Update] = field(default_factory=dict)
@@ -270,6 +315,11 @@ def shown_and_expires(key: Raw) -> tuple[Raw, int | None]:
     return msgspec.json.decode(key, type=tuple[Raw, int | None])
 
 
+def name_of_child(event: ev.ChildScheduled) -> str:
+    """What the script calls a child, with its id where the code chose that; its version was the newest of its time, and may have passed."""
+    return f"{event.workflow} as {event.run}" if event.named else event.workflow
+
+
 def line_of(event: Event, after: int) -> Line | None:
     """The line of the script that an event of the driver is; None where it is no part of it."""
     match event:
@@ -279,6 +329,10 @@ def line_of(event: Event, after: int) -> Line | None:
             return Line(after, "timer", id, "", json_of(due))
         case ev.ApprovalRequested(id=id, name=name, show=show, expires=expires):
             return Line(after, "approval", id, name, approval_key(show, expires))
+        case ev.ChildScheduled(id=id, input=args):
+            return Line(after, "child", id, name_of_child(event), key_of(args))
+        case ev.AttachScheduled(id=id, run=run):
+            return Line(after, "attach", id, run, NOTHING)
         case ev.EffectsAbandoned(ids=ids):
             return Line(after, "abandon", "", "", json_of(ids))
         case ev.SignalSent(id=id, run=run, name=name, value=value):

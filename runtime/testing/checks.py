@@ -20,6 +20,10 @@ Told = Sequence[tuple[Batch[Event], Event]]
 """The events of a run in their order, each with the batch it came in."""
 
 
+AFTER_THE_END = (ev.ChildReleased, ev.Unwatched)
+"""What is still recorded of a run that has ended: that others know."""
+
+
 def violations(world: World) -> list[str]:
     """Everything that does not hold, in words; a sound history gives none."""
     found = [*world.journal.wrong_keys(), *attempts_without_reason(world)]
@@ -61,14 +65,28 @@ def of_outcomes(told: Told) -> Iterator[str]:
     done: dict[str, None] = {}
     ended = ""
     for batch, event in told:
-        if ended:
+        if ended and not isinstance(event, AFTER_THE_END):
             yield f"{type(event).__name__} after {ended}"
         match event:
-            case ev.StepScheduled(id=id) | ev.SignalSent(id=id) | ev.CancelSent(id=id) | ev.TimerSet(id=id) | ev.ApprovalRequested(id=id):
+            case (
+                ev.StepScheduled(id=id)
+                | ev.SignalSent(id=id)
+                | ev.CancelSent(id=id)
+                | ev.TimerSet(id=id)
+                | ev.ApprovalRequested(id=id)
+                | ev.ChildScheduled(id=id)
+                | ev.AttachScheduled(id=id)
+            ):
                 if id in wanted:
                     yield f"effect {id} is wanted twice"
                 wanted[id] = None
-            case ev.StepCompleted(id=id) | ev.StepFailed(id=id, retry_at=None) | ev.TimerFired(id=id) | ev.ApprovalDecided(id=id):
+            case (
+                ev.StepCompleted(id=id)
+                | ev.StepFailed(id=id, retry_at=None)
+                | ev.TimerFired(id=id)
+                | ev.ApprovalDecided(id=id)
+                | ev.ChildEnded(id=id)
+            ):
                 if id in done or id not in wanted:
                     yield f"{type(event).__name__} of effect {id}, which {'has its outcome' if id in done else 'nobody wanted'}"
                 done[id] = None
@@ -110,6 +128,8 @@ def of_replay(world: World, stream: str, records: Sequence[Record]) -> Iterator[
 
 def expected_wake_up(facts: RunState) -> int | None:
     """What the head of a run must say, by its facts alone."""
+    if facts.leaving or (facts.ended and facts.watchers) or (facts.phase == "running" and facts.starting):
+        return 0
     if facts.phase != "running":
         return None
     if len(facts.steps) > len(facts.retries):

@@ -19,6 +19,8 @@ from ...eventlog.snapshots import Snapshot
 from ..authoring.workflows import Workflow
 from ..engine import Runtime
 from ..requests import Answered, AnyRequest, Applied, Commanding, QueryRun, UpdateRun
+from ..run.commands import Command
+from ..run.performing import Standing
 from ..settings import Settings
 from .fences import Fences
 from .journal import WatchedPool
@@ -137,7 +139,8 @@ class Node:
             InlineThreads(),
             settings.worker_concurrency,
         )
-        self.runtime.performer.connect(self.runtime.pool, self.runtime.alarm, dispatcher.mail_of)
+        self.runtime.courier.ask = self._ask_run
+        self.runtime.performer.connect(self.runtime.pool, self.runtime.alarm, self.runtime.courier, dispatcher.mail_of)
         self._scope = anyio.CancelScope()
         self._calls: dict[anyio.CancelScope, None] = {}
         self._services: anyio.abc.TaskGroup | None = None
@@ -215,6 +218,28 @@ class Node:
         finally:
             del self._calls[scope]
         raise Unavailable("the node died", who=self.owner, instead="ask again with the same command id")
+
+    async def _ask_run(self, stream: str, command: Command) -> Standing:
+        """What a run here has to say to another, wherever that is served."""
+        await self.door.passing()
+        answer = await self.world.route(stream).hear(stream, command)
+        await self.door.passing()
+        if self.world.loses_answer():
+            raise Unavailable("the answer was lost", who=stream, instead="ask again")
+        return answer
+
+    async def hear(self, stream: str, command: Command) -> Standing:
+        """Answer another node; Unavailable where this one dies before it has."""
+        scope = anyio.CancelScope()
+        self._calls[scope] = None
+        try:
+            with scope:
+                await self.door.passing()
+                answer: Standing = await self.runtime.dispatcher.ask(stream, command)
+                return answer
+        finally:
+            del self._calls[scope]
+        raise Unavailable("the node died", who=self.owner, instead="ask again")
 
     def _won(self, partition: int) -> None:
         self.world.note(f"{self.owner} owns partition {partition}, epoch {self.fences.held[partition]}")

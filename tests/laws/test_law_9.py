@@ -22,8 +22,8 @@ from perdure.runtime.run.state import RunState, canonical
 from tests.laws.node import PATIENCE, node, stream
 
 NAMES = {
-    "RunStarted": "workflow version input seed command? deadline?",
-    "RunDelayed": "workflow version input seed command? deadline? start_at?",
+    "RunStarted": "workflow version input seed command? deadline? parent?",
+    "RunDelayed": "workflow version input seed command? deadline? parent? start_at?",
     "Continued": "input version delivered unread?",
     "StepScheduled": "id name args due?",
     "StepStarted": "id attempt started worker",
@@ -54,6 +54,14 @@ NAMES = {
     "RunCancelled": "reason?",
     "RunTerminated": "reason? command?",
     "RunTimedOut": "",
+    "ChildScheduled": "id run workflow version input on_parent_end? named? detached?",
+    "AttachScheduled": "id run",
+    "ChildStarted": "id",
+    "Attached": "id",
+    "ChildEnded": "id status value? error?",
+    "ChildReleased": "id",
+    "Watched": "by",
+    "Unwatched": "by",
 }
 """Every event that was ever written, with its fields; `?` where a record may lack it. Lines may be added and never changed."""
 

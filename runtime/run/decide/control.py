@@ -9,7 +9,7 @@ from ....eventlog.codec import Event
 from ....eventlog.errors import Refused
 from .. import commands as cmd
 from .. import events as ev
-from ..state import Outcome, RunState
+from ..state import Ended, Outcome, RunState
 from .asking import NONE, must_exist, must_live
 from .steps import overdue
 
@@ -55,7 +55,7 @@ def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:
     return NONE if state.phase == "paused" else fired(state, now)
 
 
-def _retry(state: RunState, command: cmd.Retry, now: int) -> Sequence[Event]:
+def retry(state: RunState, command: cmd.Retry, now: int) -> Sequence[Event]:
     if command.command in state.commands:
         return NONE
     must_exist(state)
@@ -68,7 +68,7 @@ def _retry(state: RunState, command: cmd.Retry, now: int) -> Sequence[Event]:
         raise Refused("the run cannot go back so far", who=f"run of workflow {state.workflow!r}", where="retry",
                       expected=f"a version of generation {state.generation}", found=f"one of generation {command.generation}",
                       instead="choose a later version: 'perdure events' shows them, or start a new run")
-    if place is None and state.fault == "step":
+    if place is None and state.fault in ("step", "child"):
         place = _final_failure(state)
     void = place is not None
     return [ev.RetryRequested(state.delivered - 1 if place is None else place, void, command.fresh_keys, command.command)]
@@ -76,10 +76,10 @@ def _retry(state: RunState, command: cmd.Retry, now: int) -> Sequence[Event]:
 
 def _final_failure(state: RunState) -> int | None:
     """The place of the failure that ended the run; Refused where a step, such as a compensation, was completed behind it."""
-    places = [place for place, arrival in enumerate(state.arrivals) if isinstance(arrival, Outcome) and arrival.error is not None]
+    places = [place for place, arrival in enumerate(state.arrivals) if isinstance(arrival, Outcome | Ended) and arrival.error is not None]
     if not places:
         return None
-    done = [arrival.id for arrival in state.arrivals[places[-1] :] if isinstance(arrival, Outcome) and arrival.error is None]
+    done = [arrival.id for arrival in state.arrivals[places[-1] :] if isinstance(arrival, Outcome | Ended) and arrival.error is None]
     if done:
         raise Refused("steps were completed after the failure, so going on from it would contradict them",
                       who=f"run of workflow {state.workflow!r}", where="retry", expected="no completed step behind the failure",
@@ -100,6 +100,6 @@ DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     cmd.Pause: _pause,
     cmd.Resume: _resume,
     cmd.Wake: _wake,
-    cmd.Retry: _retry,
+    cmd.Retry: retry,
     cmd.Upgrade: _upgrade,
 }

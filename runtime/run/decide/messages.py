@@ -11,7 +11,7 @@ from .. import commands as cmd
 from .. import events as ev
 from ..state import RunState
 from .asking import NONE, must_exist, must_live
-from .life import start
+from .beginning import start
 
 UPDATES_MAX = 1_000
 """Updates that are accepted and not answered."""

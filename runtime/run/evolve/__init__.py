@@ -7,7 +7,7 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from ..state import RunState
-from . import approvals, life, messages, steps, waits
+from . import approvals, children, life, messages, steps, waits
 
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     **life.EVOLVE,
@@ -15,6 +15,7 @@ EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     **waits.EVOLVE,
     **messages.EVOLVE,
     **approvals.EVOLVE,
+    **children.EVOLVE,
 }
 
 

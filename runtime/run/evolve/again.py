@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import msgspec
 
 from .. import events as ev
-from ..state import Arrival, CancelAsked, Decided, Held, Line, OpenStep, Outcome, RunState, Signalled, UpdateAsked
+from ..state import Arrival, Begun, CancelAsked, Decided, Held, Line, OpenStep, Outcome, RunState, Signalled, UpdateAsked
+from .children import leave_all, want_again
 
 
 def begin_again(state: RunState) -> None:
-    """Forget what this generation did; what the stream has accepted stays known."""
+    """Forget what this generation did; what the stream has accepted, and who waits for its end, stays known."""
+    leave_all(state)
     fresh = RunState()
     for name in RunState.__struct_fields__:
         if name not in KEPT:
@@ -22,6 +24,7 @@ def begin_again(state: RunState) -> None:
 KEPT = frozenset({
     "phase", "workflow", "version", "seed", "length", "at", "commands", "attributes", "generation", "deadline", "keys", "recoveries",
     "updates", "open_updates", "answers_bytes",
+    "parent", "watchers", "leaving",
 })  # fmt: skip
 
 
@@ -48,7 +51,7 @@ def go_back(state: RunState, place: int, *, void: bool) -> None:
     asked = {line.id for line in state.script}
     behind = [arrival for arrival in behind if not isinstance(arrival, Decided) or arrival.id in asked]
     ended = {arrival.id for arrival in taken if isinstance(arrival, Outcome)} | {
-        arrival.id for arrival in (*taken, *behind) if not isinstance(arrival, Outcome | Signalled | UpdateAsked | CancelAsked)
+        arrival.id for arrival in (*taken, *behind) if not isinstance(arrival, Outcome | Signalled | UpdateAsked | CancelAsked | Begun)
     }
     if not void:
         ended |= {arrival.id for arrival in behind if isinstance(arrival, Outcome)}
@@ -63,6 +66,7 @@ def go_back(state: RunState, place: int, *, void: bool) -> None:
     state.retries, state.abandoned, state.withdrawn = {}, {}, {}
     state.step_deadlines = {}  # a person wants them done, however long it takes
     state.arrivals, state.delivered = [*taken, *behind], place
+    want_again(state, open_lines)
     state.held = [Held(held.start, min(held.end, place), held.at) for held in state.held if held.start < place]
 
 

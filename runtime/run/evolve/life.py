@@ -11,6 +11,7 @@ from .. import events as ev
 from ..state import AFTER, Held, RunState
 from .again import begin_again, go_back, unread
 from .arriving import copied, remember
+from .children import leave_all
 from .messages import forget_open_updates
 
 
@@ -32,6 +33,9 @@ def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
     change_phase(state, event)
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed
     state.started_at, state.deadline = at, event.deadline
+    state.parent = event.parent
+    if event.parent:
+        state.watchers[event.parent] = None
     remember(state, event.command)
 
 
@@ -109,6 +113,7 @@ def _failed(state: RunState, event: ev.RunFailed, at: int) -> None:
     """What was open stays known: a retry goes on with it."""
     change_phase(state, event)
     state.failure, state.fault = copied(event.error), event.kind
+    leave_all(state)
 
 
 def _retried(state: RunState, event: ev.RetryRequested, at: int) -> None:
@@ -116,6 +121,7 @@ def _retried(state: RunState, event: ev.RetryRequested, at: int) -> None:
     remember(state, event.command)
     state.failure, state.fault, state.build, state.cancelling = None, "", "", 0
     state.keys += event.fresh_keys
+    state.retried = state.length
     go_back(state, event.place, void=event.void)
 
 
@@ -134,6 +140,7 @@ def _end(state: RunState, event: Event) -> None:
     change_phase(state, event)
     for kept in (state.steps, state.retries, state.step_deadlines, state.abandoned, state.timers, state.approvals, state.withdrawn):
         kept.clear()
+    leave_all(state)
 
 
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {

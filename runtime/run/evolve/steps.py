@@ -9,6 +9,7 @@ from ....eventlog.codec import Event
 from .. import events as ev
 from ..state import NOBODY, Line, OpenStep, Outcome, RunState, json_of, key_of
 from .arriving import arrive, copied
+from .children import leave
 
 
 def _scheduled(state: RunState, event: ev.StepScheduled, at: int) -> None:
@@ -59,6 +60,8 @@ def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:
             state.timers.pop(id, None)
             if (asked := state.approvals.pop(id, None)) is not None:
                 state.withdrawn[id] = asked
+            else:
+                leave(state, id)
         elif flies:
             state.abandoned[id] = step
     state.script.append(Line(state.delivered, "abandon", "", "", json_of(event.ids)))

@@ -1,0 +1,131 @@
+"""The courier: carries what one run has to say to another until it is answered, a bounded number at once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import anyio.abc
+
+from ...eventlog.codec import Event
+from ...eventlog.errors import Invalid, NotFound, PerdureError, Refused
+from ...eventlog.streams import STREAM_BYTES_MAX
+from ..authoring.errors import failure_of
+from ..run import commands as cmd
+from ..run import events as ev
+from ..run.errands import Errand, ended_as
+from ..run.performing import Standing
+from ..run.state import ENDED
+
+AT_ONCE = 100
+"""Errands that wait for their answers at the same time."""
+
+LONGEST_PAUSE = 30.0
+
+Ask = Callable[[str, Any], Awaitable[Standing]]
+
+
+class Courier:
+    """`send` an errand, and what was answered comes to the mailbox of its sender. Who does not answer is asked again, ever more slowly."""
+
+    def __init__(self, ask: Ask, post: Callable[[str, Any], None]) -> None:
+        self.ask = ask
+        self._post = post
+        self._queue: deque[Errand] = deque()
+        self._flying: dict[str, dict[str, Errand]] = {}
+        self._workers = 0
+        self._group: anyio.abc.TaskGroup | None = None
+
+    async def serve(self) -> None:
+        """Carry until cancelled."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            self._call_worker()
+            await anyio.sleep_forever()
+
+    def carries(self, errand: Errand) -> bool:
+        """Whether one of that name is under way."""
+        return errand.key in self._flying.get(errand.stream, ())
+
+    def send(self, errand: Errand) -> None:
+        self._flying.setdefault(errand.stream, {})[errand.key] = errand
+        self._queue.append(errand)
+        self._call_worker()
+
+    def lose(self, stream: str) -> None:
+        """Another node speaks for the run from now on."""
+        for errand in self._flying.pop(stream, {}).values():
+            errand.lost = True
+
+    def _call_worker(self) -> None:
+        if self._queue and self._group is not None and self._workers < AT_ONCE:
+            self._workers += 1
+            self._group.start_soon(self._work)
+
+    async def _work(self) -> None:
+        """Carry what waits, then leave: the next errand calls another."""
+        try:
+            while self._queue:
+                errand = self._queue.popleft()
+                if not errand.lost:
+                    await self._carry(errand)
+        finally:
+            self._workers -= 1
+
+    async def _carry(self, errand: Errand) -> None:
+        try:
+            if len(errand.to) > STREAM_BYTES_MAX:
+                raise Invalid("an id does not fit a stream name", who=errand.to, expected=f"at most {STREAM_BYTES_MAX} bytes",
+                              found=f"{len(errand.to)} bytes", instead="choose a shorter id")
+            answer: Event | None = answered(errand, await self.ask(errand.to, errand.command))
+        except PerdureError as error:
+            answer = refused(errand, error)
+        if answer is None:
+            self._again(errand)
+            return
+        if not errand.lost:
+            flying = self._flying[errand.stream]
+            del flying[errand.key]
+            if not flying:
+                del self._flying[errand.stream]
+        self._post(errand.stream, answer)
+
+    def _again(self, errand: Errand) -> None:
+        errand.tries += 1
+        if self._group is not None:
+            self._group.start_soon(self._later, errand)
+
+    async def _later(self, errand: Errand) -> None:
+        await anyio.sleep(min(LONGEST_PAUSE, 0.05 * 2 ** min(errand.tries, 20)))
+        self._queue.append(errand)
+        self._call_worker()
+
+
+def answered(errand: Errand, standing: Standing) -> Event:
+    """What an answer means to the run that asked."""
+    match errand.command:
+        case ev.ChildEnded():
+            return ev.Unwatched(errand.key)
+        case cmd.Leave():
+            return ev.ChildReleased(errand.key)
+        case _ if standing.status in ENDED:
+            return ended_as(errand.key, standing.status, standing.result, standing.failure, standing.reason)
+        case cmd.Start():
+            return ev.ChildStarted(errand.key)
+        case cmd.Watch():
+            return ev.Attached(errand.key)
+
+
+def refused(errand: Errand, error: PerdureError) -> Event | None:
+    """What a refusal means to the run that asked; None where asking again may help."""
+    if not isinstance(error, Refused | NotFound | Invalid):
+        return None
+    match errand.command:
+        case ev.ChildEnded():
+            return ev.Unwatched(errand.key)
+        case cmd.Leave():
+            return ev.ChildReleased(errand.key)
+        case _:
+            return ev.ChildEnded(errand.key, "refused", error=failure_of(error))

@@ -1,0 +1,74 @@
+"""Children: what a parent is told of them, and what a run is told by those who wait for its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from ....eventlog.codec import Event
+from .. import commands as cmd
+from .. import events as ev
+from ..state import RunState
+from .asking import NONE, must_exist
+from .beginning import began, watch
+from .life import cancel, terminate
+
+UNWANTED = "its parent no longer wants it"
+
+
+# -- of a parent -------------------------------------------------------------------------------------------------------
+
+
+def _confirmed(state: RunState, command: ev.ChildStarted | ev.Attached, now: int) -> Sequence[Event]:
+    return (command,) if command.id in state.starting else NONE
+
+
+def _ended(state: RunState, command: ev.ChildEnded, now: int) -> Sequence[Event]:
+    if command.id not in state.starting:
+        return (command,) if command.id in state.children else NONE
+    begun = state.made[command.id].detached and command.status != "refused"
+    return (ev.ChildStarted(command.id), command) if begun else (command,)
+
+
+def _released(state: RunState, command: ev.ChildReleased, now: int) -> Sequence[Event]:
+    return (command,) if command.id in state.leaving else NONE
+
+
+# -- of a run that is waited for ---------------------------------------------------------------------------------------
+
+
+def _watch(state: RunState, command: cmd.Watch, now: int) -> Sequence[Event]:
+    must_exist(state)
+    return watch(state, command.by)
+
+
+def _leave(state: RunState, command: cmd.Leave, now: int) -> Sequence[Event]:
+    by, start = command.by, command.start
+    if state.phase == "new":
+        if start is None:
+            return NONE
+        never = msgspec.structs.replace(start, start_at=now)
+        return [began(never), ev.CancelRequested(UNWANTED), ev.RunCancelled(UNWANTED), ev.Unwatched(by)]
+    gone: Sequence[Event] = (ev.Unwatched(by),) if by in state.watchers else NONE
+    if state.ended or state.parent != by or command.how == "unwatch":
+        return gone
+    if command.how == "terminate":
+        return [*terminate(state, cmd.Terminate(UNWANTED), now), *gone]
+    return [*cancel(state, cmd.Cancel(UNWANTED), now), *gone]
+
+
+def _told(state: RunState, command: ev.Unwatched, now: int) -> Sequence[Event]:
+    return (command,) if command.by in state.watchers else NONE
+
+
+DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
+    ev.ChildStarted: _confirmed,
+    ev.Attached: _confirmed,
+    ev.ChildEnded: _ended,
+    ev.ChildReleased: _released,
+    cmd.Watch: _watch,
+    cmd.Leave: _leave,
+    ev.Unwatched: _told,
+}

@@ -1,0 +1,81 @@
+"""Errands: what a run has to say to other runs, by its facts alone. Each is repeated until it is answered, and harmless when repeated.
+
+The parent says "begin", "tell me of your end" and "I no longer want you"; a run that has ended says so to each who waits.
+The answers come back as events of this run, so what is left to be said is what the facts want (law 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import islice
+
+from msgspec import Raw, Struct
+
+from ...eventlog.streams import escape
+from ..authoring.errors import Failure
+from ..authoring.values import NOTHING
+from . import commands as cmd
+from . import events as ev
+from .state import Child, RunState
+
+AT_ONCE = 200
+"""Errands of one kind that a run has under way; the next follow as these are answered."""
+
+
+class Errand(Struct, eq=False, gc=False):
+    """A command that one run has for another. `key`, one of a run's own, names it among the errands of that run."""
+
+    stream: str
+    key: str
+    to: str
+    command: cmd.Start | cmd.Watch | cmd.Leave | ev.ChildEnded
+    tries: int = 0
+    lost: bool = False
+    """Another node has the run now."""
+
+
+def has_errands(facts: RunState) -> bool:
+    """Whether the run must stay awake because another has not answered yet."""
+    return bool(facts.leaving or (facts.watchers and facts.ended) or (facts.starting and facts.phase == "running"))
+
+
+def errands_of(stream: str, facts: RunState) -> Iterator[Errand]:
+    """The errands to be under way now, oldest first."""
+    for id, child in islice(facts.leaving.items(), AT_ONCE):
+        by = f"{stream}#{id}"
+        yield Errand(stream, id, _stream_of(stream, child.run), cmd.Leave(by, child.how, _start(facts, id, child, by)))
+    if facts.phase == "running":
+        for id in islice(facts.starting, AT_ONCE):
+            child, by = facts.made[id], f"{stream}#{id}"
+            if id not in facts.leaving:
+                yield Errand(stream, id, _stream_of(stream, child.run), _start(facts, id, child, by) or cmd.Watch(by))
+    if facts.ended:
+        for by in islice(facts.watchers, AT_ONCE):
+            to, _, id = by.partition("#")
+            yield Errand(stream, by, to, ended_as(id, facts.phase, facts.result, facts.failure, facts.reason))
+
+
+def _start(facts: RunState, id: str, child: Child, by: str) -> cmd.Start | None:
+    if not child.workflow:
+        return None
+    again = f"{by}@{facts.retried}" if facts.retried else ""
+    return cmd.Start(child.workflow, child.version, child.input, _seed(facts.seed, id), again, parent=by, again=bool(again))
+
+
+def _seed(parent: int, id: str) -> int:
+    """63 bits for a child's chance: the same however often it is started."""
+    return int.from_bytes(sha256(f"{parent}/child/{id}".encode()).digest()[:8]) >> 1
+
+
+def _stream_of(stream: str, run: str) -> str:
+    """The stream of another run of the same tenant; who carries the errand looks at its length."""
+    return f"{stream.rpartition('/')[0]}/{escape(run)}"
+
+
+def ended_as(id: str, status: str, result: Raw | None, failure: Failure | None, reason: str) -> ev.ChildEnded:
+    """What is told of the end of a run."""
+    if status == "completed":
+        return ev.ChildEnded(id, status, NOTHING if result is None else result)
+    said = reason or f"the run was {status.replace('_', ' ')}"
+    return ev.ChildEnded(id, status, error=failure or Failure(status.title().replace("_", ""), said))

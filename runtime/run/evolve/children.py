@@ -1,0 +1,97 @@
+"""Children: wanted, started, ended, left; and who waits for the end of this run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from ....eventlog.codec import Event
+from ...authoring.values import NOTHING
+from .. import events as ev
+from ..state import Begun, Child, Ended, Line, RunState, key_of, name_of_child
+from .arriving import arrive, copied
+
+
+def _scheduled(state: RunState, event: ev.ChildScheduled, at: int) -> None:
+    args = event.input.copy()
+    _want(state, event.id, Child(event.run, event.on_parent_end, event.workflow, event.version, args, event.detached))
+    state.script.append(Line(state.delivered, "child", event.id, name_of_child(event), key_of(args)))
+
+
+def _attaching(state: RunState, event: ev.AttachScheduled, at: int) -> None:
+    _want(state, event.id, Child(event.run, "unwatch"))
+    state.script.append(Line(state.delivered, "attach", event.id, event.run, NOTHING))
+
+
+def _want(state: RunState, id: str, child: Child) -> None:
+    state.made[id] = child
+    state.starting[id] = None
+
+
+def _confirmed(state: RunState, event: ev.ChildStarted | ev.Attached, at: int) -> None:
+    del state.starting[event.id]
+    state.children[event.id] = None
+    if state.made[event.id].detached:
+        arrive(state, Begun(at, event.id))
+
+
+def _ended(state: RunState, event: ev.ChildEnded, at: int) -> None:
+    state.children.pop(event.id, None)
+    state.starting.pop(event.id, None)
+    error = None if event.error is None else copied(event.error)
+    arrive(state, Ended(at, event.id, event.status, event.value.copy(), error))
+
+
+def _released(state: RunState, event: ev.ChildReleased, at: int) -> None:
+    del state.leaving[event.id]
+
+
+def _watched(state: RunState, event: ev.Watched, at: int) -> None:
+    state.watchers[event.by] = None
+
+
+def _unwatched(state: RunState, event: ev.Unwatched, at: int) -> None:
+    del state.watchers[event.by]
+
+
+def leave(state: RunState, id: str) -> bool:
+    """The child is no longer wanted: it has to be told, unless it may go on alone. False where there is no such child."""
+    if id not in state.made:
+        return False
+    open_ = id in state.starting or id in state.children
+    state.starting.pop(id, None)
+    state.children.pop(id, None)
+    if open_ and state.made[id].how != "abandon":
+        state.leaving[id] = state.made[id]
+    return True
+
+
+def leave_all(state: RunState) -> None:
+    """The run, or a generation of it, has ended."""
+    for id in [*state.starting, *state.children]:
+        leave(state, id)
+
+
+def want_again(state: RunState, lines: Iterable[Line]) -> None:
+    """The run is retried: the children of these lines of the script, ended or not, are wanted as they were then."""
+    begun = {arrival.id for arrival in state.arrivals if isinstance(arrival, Begun)}
+    state.children.clear()
+    for line in lines:
+        if line.what in ("child", "attach"):
+            if line.id in begun:
+                state.made[line.id] = msgspec.structs.replace(state.made[line.id], detached=False)
+            state.starting[line.id] = None
+
+
+EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
+    ev.ChildScheduled: _scheduled,
+    ev.AttachScheduled: _attaching,
+    ev.ChildStarted: _confirmed,
+    ev.Attached: _confirmed,
+    ev.ChildEnded: _ended,
+    ev.ChildReleased: _released,
+    ev.Watched: _watched,
+    ev.Unwatched: _unwatched,
+}
