@@ -86,6 +86,10 @@ class Runtime:
         self.registry = Registry(workflows)
         self._left_alone: set[str] = set()
         self.settings = settings or Settings()
+        if self.settings.watch_workflows:
+            from .inspect.checking.auditing import warn_of_io
+
+            warn_of_io()
         self.clock = clock
         self.ids = ids
         self.performer = Performer(clock, bell)

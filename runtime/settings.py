@@ -16,12 +16,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     worker_concurrency: int = 100
     drain_seconds: float = 30.0
     """How long running steps may go on when the runtime closes; what still runs then is performed again after the next start."""
+    watch_workflows: bool = False
+    """Log a warning where workflow code opens a file, a socket or a process (`WATCH_WORKFLOWS=1`), once for each place."""
     actors: ActorSettings = ActorSettings()
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
         """The settings that the environment names; what does not fit is Invalid."""
-        return cls(worker_concurrency=_count(environment, "WORKER_CONCURRENCY", 100))
+        return cls(
+            worker_concurrency=_count(environment, "WORKER_CONCURRENCY", 100), watch_workflows=_is_on(environment, "WATCH_WORKFLOWS")
+        )
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -38,3 +42,12 @@ def _count(environment: Mapping[str, str], name: str, default: int) -> int:
             instead=f"write a number, or unset it for {default}",
         )
     return int(text)
+
+
+def _is_on(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name, "") or "0"
+    if text not in ("0", "1"):
+        raise Invalid(
+            "a setting does not fit", who=name, where="environment", expected="1 or 0", found=repr(text), instead="write 1, or unset it"
+        )
+    return text == "1"

@@ -6,12 +6,13 @@ import inspect
 
 from ...eventlog.errors import PerdureError
 
-DONE, RUN_FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, RUN_FAILED, USAGE, FINDINGS, INTERRUPTED = 0, 1, 2, 10, 130
 
 OWN: dict[int, tuple[str, str]] = {
     DONE: ("done", "It is done, and all is well."),
     RUN_FAILED: ("run_failed", "The run ended without a result: it failed, was cancelled or was terminated."),
     USAGE: ("usage", "The command line itself is wrong."),
+    FINDINGS: ("findings", "`perdure check` found workflow code that depends on more than its log."),
     INTERRUPTED: ("interrupted", "Ctrl-C: a run that was going on is left to be continued."),
 }
 

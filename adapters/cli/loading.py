@@ -103,29 +103,13 @@ def _by_name(name: str) -> ModuleType:
         missing = error.name or ""
         if not (name == missing or name.startswith(f"{missing}.")):
             raise
-        near = _modules_beside(name)
-        raise NotFound(
-            "there is no such module",
-            who=f"module {name!r}",
-            where=f"the Python path, {here} first",
-            expected="the dotted name of a module, or the path of a .py file",
-            found=f"no module named {missing!r}",
-            instead=suggestion(name, near) or "run it from the folder that holds the module, or give the path of the file",
-        ) from None
+        raise no_such_module(name, missing) from None
 
 
 def _from_file(path: Path) -> ModuleType:
     place = path.resolve()
     if not place.is_file():
-        near = [found.name for found in place.parent.glob("*.py")] if place.parent.is_dir() else []
-        raise NotFound(
-            "there is no such file",
-            who=f"module {str(path)!r}",
-            where=str(place),
-            expected="a Python file",
-            found="nothing",
-            instead=suggestion(path.name, near) or "correct the path",
-        )
+        raise no_such_file(path)
     if str(place.parent) not in sys.path:
         sys.path.insert(0, str(place.parent))
     spec = importlib.util.spec_from_file_location(place.stem, place)
@@ -135,6 +119,31 @@ def _from_file(path: Path) -> ModuleType:
     sys.modules[place.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def no_such_module(name: str, missing: str) -> NotFound:
+    near = _modules_beside(name)
+    return NotFound(
+        "there is no such module",
+        who=f"module {name!r}",
+        where=f"the Python path, {Path.cwd()} first",
+        expected="the dotted name of a module, or the path of a .py file",
+        found=f"no module named {missing!r}",
+        instead=suggestion(name, near) or "run it from the folder that holds the module, or give the path of the file",
+    )
+
+
+def no_such_file(path: Path) -> NotFound:
+    place = path.resolve()
+    near = [found.name for found in place.parent.glob("*.py")] if place.parent.is_dir() else []
+    return NotFound(
+        "there is no such file",
+        who=f"module {str(path)!r}",
+        where=str(place),
+        expected="a Python file",
+        found="nothing",
+        instead=suggestion(path.name, near) or "correct the path",
+    )
 
 
 def _modules_beside(name: str) -> list[str]:

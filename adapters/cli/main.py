@@ -15,7 +15,7 @@ import typer
 
 from ...eventlog.errors import Bug, PerdureError
 from . import steering
-from .exits import DONE, INTERRUPTED, RUN_FAILED, USAGE
+from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
 from .options import Json, Log, RunId, code_of, wait
 from .places import DEFAULT
 
@@ -154,6 +154,27 @@ def replay(
     verdict = wait(replay_run, path_of(log), run, code_of(module) if module else None)
     answer(verdict, draw_verdict, as_json=json)
     return Diverged.exit_code if verdict.agrees is False else DONE
+
+
+@app.command()
+def check(
+    module: Annotated[str, typer.Argument(metavar="MODULE", help="The workflows to check: pkg.mod or file.py.")],
+    trace: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'WORKFLOW ARGS'", help="Watch a run too, in virtual time; its steps really run. May be repeated."),
+    ] = None,
+    signal: Annotated[list[str] | None, typer.Option(metavar="NAME=JSON", help="A signal for the runs of --trace.")] = None,
+    log: Annotated[str, typer.Option(metavar="PATH", help="Watch the recorded runs of this log too, driven again; no step runs.")] = "",
+    json: Json = False,
+) -> int:
+    """Find what workflow code may not do: read clocks, draw chance, open files, start threads. Says the line and what to write instead."""
+    from .checking import check_module
+    from .console import answer
+    from .drawing_checks import draw_checked
+
+    checked = check_module(module, trace or (), signal or (), log)
+    answer(checked, draw_checked, as_json=json)
+    return FINDINGS if checked.findings else DONE
 
 
 @log_commands.command()

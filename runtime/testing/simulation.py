@@ -18,6 +18,7 @@ from ...eventlog.records import Append
 from ...eventlog.streams import stream_of
 from ..authoring.errors import Failure
 from ..authoring.workflows import Workflow
+from ..inspect.checking.watching import Watch, watching
 from ..inspect.replay import fold, workflow_hash
 from ..requests import Applied, AwaitRun, Commanding, SignalRun, StartRun
 from ..run.events import CODEC, Recovered
@@ -100,12 +101,14 @@ class Simulation:
 
     Steps really run: give them in-memory doubles of what they talk to. A step waits by anyio, in virtual time: a sleep of a
     day takes no time. Everything is checked after the run (nothing lost, each effect recorded once, replay agrees,
-    the run ends); what does not hold raises Violation.
+    the run ends); what does not hold raises Violation. With `watch=True` so does each line of the workflow that calls what
+    it may not: a clock, chance, a file, a socket, a thread.
     """
 
-    def __init__(self, seed: int, *, nodes: int = 1) -> None:
+    def __init__(self, seed: int, *, nodes: int = 1, watch: bool = False) -> None:
         self.seed = seed
         self.nodes = nodes
+        self.watch = watch
 
     def run(
         self,
@@ -147,14 +150,30 @@ class Simulation:
         if crash_at_random:
             weather = weather or Weather(nodes={"crash": 0.5}, log={"crash_before": 0.1, "crash_after": 0.1}, seconds=60)
         plan = _after_every_append if crash_after_every_append else None
-        outcome: Outcome[R] = play.once(weather or Weather(), plan)
-        if same_as_without and (weather or plan):
-            calm: Outcome[R] = play.once(Weather(), None)
-            if calm.content_digest != outcome.content_digest:
-                raise Violation(
-                    f"seed {self.seed}: the run did something else than without faults\n  without: {calm!r}\n  with:    {outcome!r}"
-                )
+        watch = Watch() if self.watch else None
+        try:
+            with watching(watch):
+                outcome: Outcome[R] = play.once(weather or Weather(), plan)
+                if same_as_without and (weather or plan):
+                    self._compare(play.once(Weather(), None), outcome)
+        except Violation as broken:
+            raise Violation(f"{broken}{_told(watch)}") from None
+        if watch is not None and watch.findings:
+            raise Violation(f"seed {self.seed}: the run did what was promised{_told(watch)}")
         return outcome
+
+    def _compare(self, calm: Outcome[Any], outcome: Outcome[Any]) -> None:
+        if calm.content_digest != outcome.content_digest:
+            raise Violation(
+                f"seed {self.seed}: the run did something else than without faults\n  without: {calm!r}\n  with:    {outcome!r}"
+            )
+
+
+def _told(watch: Watch | None) -> str:
+    """What a watch saw, as lines of a Violation."""
+    if watch is None or not watch.findings:
+        return ""
+    return "\n  the workflow's code depends on more than its log:" + "".join(f"\n  - {finding}" for finding in watch.findings)
 
 
 def _after_every_append(owner: str) -> AfterEveryAppend:

@@ -20,6 +20,8 @@ ALLOWED: dict[str, dict[str, str]] = {
         "sys": "sees whether trio is loaded",
     },
     "runtime/engine.py": {"anyio.sleep": "naps between passivations, by the loop's clock"},
+    "runtime/inspect/checking/auditing.py": {"sys": "puts an audit hook in, where a setting asks for it"},
+    "runtime/inspect/checking/watching.py": {"sys": "is told of calls by Python", "random": "knows the chance that all share by sight"},
     "runtime/perform/": {
         "anyio.sleep": "naps between sweeps, by the loop's clock",
         "anyio.current_time": "the deadline of a step's scope is written in the loop's time",

@@ -1,0 +1,69 @@
+"""Whose code is running: the workflow's own, perdure's, or a library's, told from the frames that lead to a call."""
+
+from __future__ import annotations
+
+import linecache
+from itertools import islice
+from types import FrameType
+
+from msgspec import Struct
+
+from .findings import ALLOW
+
+PERDURE = __name__.partition(".")[0] + "."
+
+TOLERATED = frozenset(
+    "importlib _frozen_importlib _frozen_importlib_external zipimport pkgutil logging warnings traceback linecache tokenize inspect "
+    "zoneinfo encodings gettext locale codecs".split()
+)
+"""Libraries whose own looks at the clock and the disk change nothing for a workflow: imports, log lines, tracebacks, time zones."""
+
+TRANSPARENT = frozenset({"collections", "functools", "contextlib"})
+"""Libraries that only pass a call on."""
+
+FRAMES_MAX = 200
+"""How far out the code of the workflow is looked for."""
+
+
+class Place(Struct, frozen=True):
+    """The line of the workflow's own code that a call goes back to."""
+
+    file: str
+    line: int
+    column: int
+    function: str
+    through: str = ""
+    """The library function that made the call for it; empty where the line itself did."""
+
+
+def place_of(frame: FrameType | None, home: str) -> Place | None:
+    """The innermost line of the workflow's package behind a call made in `frame`; None where perdure or a tolerated library made it."""
+    package, through = home.partition(".")[0], ""
+    for _ in range(FRAMES_MAX):
+        if frame is None:
+            return None
+        module = str(frame.f_globals.get("__name__", ""))
+        top = module.partition(".")[0]
+        if module != home and (module.startswith(PERDURE) or top in TOLERATED):
+            return None
+        if (module == home or (top == package and package + "." != PERDURE)) and not frame.f_code.co_filename.startswith("<"):
+            return Place(frame.f_code.co_filename, frame.f_lineno, _column(frame), _qualname(frame), through)
+        if top not in TRANSPARENT:
+            through = through or f"{module}.{_qualname(frame)}"
+        frame = frame.f_back
+    return None
+
+
+def is_allowed(place: Place) -> bool:
+    """Whether the line says `# perdure: allow`."""
+    return ALLOW.search(linecache.getline(place.file, place.line)) is not None
+
+
+def _column(frame: FrameType) -> int:
+    """Where in its line the call stands, counted from 1; 0 where Python was told not to keep that."""
+    _, _, column, _ = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None), (None, None, None, None))
+    return 0 if column is None else column + 1
+
+
+def _qualname(frame: FrameType) -> str:
+    return frame.f_code.co_qualname.replace(".<locals>", "")
