@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import anyio
 import msgspec
+from msgspec import Struct
 
 from ...eventlog.errors import Invalid
 from ...eventlog.records import Record
@@ -29,17 +31,27 @@ SEED = 1
 UNSEEN = "what its code would do behind that was not seen"
 
 
-def check_module(target: str, traces: Sequence[str], signals: Sequence[str], log: str) -> Checked:
+class Traced(Struct, frozen=True):
+    """The runs that are to be made and watched."""
+
+    runs: Sequence[str] = ()
+    """Each a workflow and its arguments, as a command line has them."""
+    signals: Sequence[str] = ()
+    """NAME=JSON, sent to each run."""
+    days: float = 2.0
+    """Virtual time that a run may take."""
+
+
+def check_module(target: str, traced: Traced, log: str) -> Checked:
     """What reading the source finds, and what is seen while runs are driven."""
     name, find = sources_of(target)
     read = check(name, find)
-    if not traces and not log:
+    if not traced.runs and not log:
         return read
-    sent = [_signal(text) for text in signals]
     watch, runs, notes = Watch(), list[str](), list[str]()
-    for text in traces:
+    for text in traced.runs:
         runs.append(text)
-        notes += _trace(target, text, sent, watch)
+        notes += _trace(target, text, traced, watch)
     if log:
         driven, unseen = anyio.run(_drive_again, path_of(log), load_workflows(target), watch)
         runs += driven
@@ -123,7 +135,7 @@ def _signal(text: str) -> tuple[float, str, Any]:
     return 1.0, name, msgspec.json.decode(signal_value(value))
 
 
-def _trace(target: str, text: str, signals: Sequence[tuple[float, str, Any]], watch: Watch) -> list[str]:
+def _trace(target: str, text: str, traced: Traced, watch: Watch) -> list[str]:
     """Run a workflow under the watch, in a simulation; what kept it from its end."""
     words = shlex.split(text)
     if not words:
@@ -140,15 +152,24 @@ def _trace(target: str, text: str, signals: Sequence[tuple[float, str, Any]], wa
         ) from error
     workflow, known = load_workflow(f"{target}:{words[0]}")
     args, kwargs = workflow.arguments.split(workflow.arguments.decode(arguments_of(workflow, words[1:])))
+    signals = [_signal(signal) for signal in traced.signals]
     others = [other for other in known if other is not workflow]
     try:
         with watch:
-            outcome = Simulation(SEED).run(workflow, *args, signals=signals, also=others, **kwargs)
+            outcome = Simulation(SEED).run(workflow, *args, signals=signals, also=others, within=timedelta(days=traced.days), **kwargs)
     except Violation as broken:
-        return [f"{text}: {' '.join(str(broken).split('its events:')[0].split())}; {UNSEEN}"]
+        return [f"{text}: {_reason(str(broken))}"]
     if outcome.failure is not None:
         return [f"{text}: the run failed with {outcome.failure.type}: {outcome.failure.message}; {UNSEEN}"]
     return []
+
+
+def _reason(violation: str) -> str:
+    """Why a simulated run is no good, in one line."""
+    if "the code disagrees with the log" in violation:
+        return "driven again from its own log, the code did something else"
+    _, _, first = violation.partition("  - ")
+    return f"{' '.join((first or violation).split('; its events:')[0].split())}; {UNSEEN}"
 
 
 async def _drive_again(path: Path, known: Sequence[Workflow[..., Any]], watch: Watch) -> tuple[list[str], list[str]]:

@@ -164,15 +164,16 @@ def check(
         typer.Option(metavar="'WORKFLOW ARGS'", help="Watch a run too, in virtual time; its steps really run. May be repeated."),
     ] = None,
     signal: Annotated[list[str] | None, typer.Option(metavar="NAME=JSON", help="A signal for the runs of --trace.")] = None,
+    days: Annotated[float, typer.Option(min=0.0, metavar="N", help="How many virtual days a run of --trace may take.")] = 2.0,
     log: Annotated[str, typer.Option(metavar="PATH", help="Watch the recorded runs of this log too, driven again; no step runs.")] = "",
     json: Json = False,
 ) -> int:
     """Find what workflow code may not do: read clocks, draw chance, open files, start threads. Says the line and what to write instead."""
-    from .checking import check_module
+    from .checking import Traced, check_module
     from .console import answer
     from .drawing_checks import draw_checked
 
-    checked = check_module(module, trace or (), signal or (), log)
+    checked = check_module(module, Traced(trace or (), signal or (), days), log)
     answer(checked, draw_checked, as_json=json)
     return FINDINGS if checked.findings else DONE
 

@@ -21,6 +21,9 @@ TOLERATED = frozenset(
 TRANSPARENT = frozenset({"collections", "functools", "contextlib"})
 """Libraries that only pass a call on."""
 
+LOOPS = frozenset({"asyncio", "anyio", "trio", "outcome", "sniffio"})
+"""Libraries of which every call by a workflow is told."""
+
 FRAMES_MAX = 200
 """How far out the code of the workflow is looked for."""
 
@@ -44,7 +47,7 @@ def place_of(frame: FrameType | None, home: str) -> Place | None:
             return None
         module = str(frame.f_globals.get("__name__", ""))
         top = module.partition(".")[0]
-        if module != home and (module.startswith(PERDURE) or top in TOLERATED):
+        if is_trusted(frame, home):
             return None
         if (module == home or (top == package and package + "." != PERDURE)) and not frame.f_code.co_filename.startswith("<"):
             return Place(frame.f_code.co_filename, frame.f_lineno, _column(frame), _qualname(frame), through)
@@ -52,6 +55,17 @@ def place_of(frame: FrameType | None, home: str) -> Place | None:
             through = through or f"{module}.{_qualname(frame)}"
         frame = frame.f_back
     return None
+
+
+def is_trusted(frame: FrameType, home: str) -> bool:
+    """Whether perdure or a tolerated library runs here, and not the workflow whose module is `home`."""
+    module = str(frame.f_globals.get("__name__", ""))
+    return module != home and (module.startswith(PERDURE) or module.partition(".")[0] in TOLERATED)
+
+
+def is_quiet(frame: FrameType) -> bool:
+    """Whether no call made here is ever told of: what runs here is trusted, or was told of when it was called."""
+    return is_trusted(frame, "") or str(frame.f_globals.get("__name__", "")).partition(".")[0] in LOOPS
 
 
 def is_allowed(place: Place) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Self
 from ....eventlog.errors import Refused
 from ...authoring.driving import DRIVER, Driver
 from .findings import Finding
-from .frames import is_allowed, place_of
+from .frames import is_allowed, is_quiet, place_of
 from .rules import HARMLESS_FROM, Rule, rule_of
 
 FINDINGS_MAX = 1000
@@ -72,12 +72,16 @@ class Watch:
         driver = DRIVER.get()
         if driver is None:
             return
+        known = self.rule_of_code(frame)
+        if known is not None and not _is_own_chance(frame):
+            self._seen(*known, frame.f_back, driver)
+
+    def rule_of_code(self, frame: FrameType) -> tuple[str, Rule] | None:
+        """What a function written in Python is called by its users, and the rule that forbids it."""
         code = frame.f_code
         if code not in self._rules:
             self._rules[code] = _rule_of_code(frame)
-        known = self._rules[code]
-        if known is not None and not _is_own_chance(frame):
-            self._seen(*known, frame.f_back, driver)
+        return self._rules[code]
 
     def called_c(self, function: Any, argument: object, frame: FrameType | None) -> None:
         """A function written in C is about to be called; `argument` is its first, where that is known."""
@@ -130,15 +134,24 @@ if sys.version_info >= (3, 12):
         monitoring.use_tool_id(tool, "perdure")
         events = monitoring.events
 
-        def tell_call(code: CodeType, offset: int, function: Any, argument: object) -> None:
+        def tell_call(code: CodeType, offset: int, function: Any, argument: object) -> Any:
+            frame = sys._getframe(1)  # noqa: SLF001 - the only way to the caller
+            if is_quiet(frame):
+                return monitoring.DISABLE
             if not isinstance(function, FunctionType):
-                watch.called_c(function, argument, sys._getframe(1))  # noqa: SLF001 - the only way to the caller
+                watch.called_c(function, argument, frame)
+            return None
 
-        def tell_start(code: CodeType, offset: int) -> None:
-            watch.called(sys._getframe(1))  # noqa: SLF001 - the only way to the caller
+        def tell_start(code: CodeType, offset: int) -> Any:
+            frame = sys._getframe(1)  # noqa: SLF001 - the only way to the caller
+            if watch.rule_of_code(frame) is None:
+                return monitoring.DISABLE
+            watch.called(frame)
+            return None
 
         monitoring.register_callback(tool, events.CALL, tell_call)
         monitoring.register_callback(tool, events.PY_START, tell_start)
+        monitoring.restart_events()
         monitoring.set_events(tool, events.CALL | events.PY_START)
 
         def leave() -> None:
@@ -164,7 +177,6 @@ def _no_place() -> Refused:
 
 
 def _rule_of_code(frame: FrameType) -> tuple[str, Rule] | None:
-    """What a function written in Python is called by its users, and the rule that forbids it."""
     module = str(frame.f_globals.get("__name__", ""))
     code = frame.f_code
     name = code.co_qualname.replace(".<locals>", "").removesuffix(".__init__").removesuffix(".__new__")

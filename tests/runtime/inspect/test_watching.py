@@ -8,6 +8,7 @@ import collections
 import datetime as dt
 import functools
 import importlib
+import inspect
 import json
 import logging
 import os
@@ -118,7 +119,7 @@ def test_an_ambient_call_is_seen_at_its_line(watch: Watch, function: Callable[[]
     assert [one.found for one in watch.findings] == [what]
     for one in watch.findings:
         assert Path(one.file) == Path(__file__)
-        assert one.line == function.__code__.co_firstlineno
+        assert one.line == inspect.getsourcelines(function)[1]
         assert one.column > 1
         assert one.workflow == "flow"
 
@@ -153,7 +154,7 @@ def test_a_library_that_looks_at_the_clock_for_the_workflow_is_told_with_the_lin
 def test_an_allowed_line_is_counted(watch: Watch) -> None:
     seen_in(HARMLESS[-1])
 
-    assert [line for _, line in watch.allowed] == [HARMLESS[-1].__code__.co_firstlineno]
+    assert [line for _, line in watch.allowed] == [inspect.getsourcelines(HARMLESS[-1])[1]]
 
 
 def test_a_watch_leaves_everything_as_it_was() -> None:
@@ -194,7 +195,7 @@ async def stamps(n: int) -> int:
 
 
 def test_a_watched_simulation_fails_with_the_line() -> None:
-    line = stamps.function.__code__.co_firstlineno + 3
+    line = inspect.getsourcelines(stamps.function)[1] + 3
     with pytest.raises(Violation) as caught:
         Simulation(1, watch=True).run(stamps, 1, crash_after_every_append=True)
 
