@@ -12,7 +12,7 @@ OWN: dict[int, tuple[str, str]] = {
     DONE: ("done", "It is done, and all is well."),
     RUN_FAILED: ("run_failed", "The run ended without a result: it failed, was cancelled or was terminated."),
     USAGE: ("usage", "The command line itself is wrong."),
-    FINDINGS: ("findings", "`perdure check` found workflow code that depends on more than its log."),
+    FINDINGS: ("findings", "A check found workflow code that depends on more than its log."),
     INTERRUPTED: ("interrupted", "Ctrl-C: a run that was going on is left to be continued."),
 }
 
