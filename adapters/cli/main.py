@@ -157,7 +157,7 @@ def replay(
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0917 - the parameters of a command are its options
     module: Annotated[str, typer.Argument(metavar="MODULE", help="The workflows to check: pkg.mod or file.py.")],
     trace: Annotated[
         list[str] | None,
