@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 
 from .errors import Invalid
@@ -29,7 +30,7 @@ def unescape(part: str) -> str:
 
 def stream_of(kind: str, tenant: str, id: str) -> str:
     """The stream of an actor; a name over 200 bytes is Invalid."""
-    stream = f"{escape(kind)}/{escape(tenant)}/{escape(id)}"
+    stream = prefix_of(kind, tenant) + escape(id)
     if not id or len(stream) > STREAM_BYTES_MAX:
         raise Invalid(
             "an id does not fit a stream name",
@@ -40,6 +41,12 @@ def stream_of(kind: str, tenant: str, id: str) -> str:
             instead="choose a shorter id, for example a digest of the long one",
         )
     return stream
+
+
+@lru_cache(maxsize=1024)
+def prefix_of(kind: str, tenant: str) -> str:
+    """How the streams of a tenant's actors of one kind begin."""
+    return f"{escape(kind)}/{escape(tenant)}/"
 
 
 def parts_of(stream: str) -> tuple[str, str, str]:

@@ -219,8 +219,8 @@ class Runtime:
             delay=delay.total_seconds(), deadline=None if deadline is None else deadline.total_seconds(),
             on_conflict=on_conflict, reuse=reuse,
         )  # fmt: skip
-        reply = await self.do(asked)
-        return RunHandle(self, reply.run, tenant=tenant, returns=known.returns)
+        begun, _ = await self._begin(known, raw, asked)
+        return RunHandle(self, begun, tenant=tenant, returns=known.returns)
 
     async def signal_or_start(
         self, workflow: Callable[[*Ts], Coroutine[Any, Any, R]], /, *args: *Ts, id: str, signal: str, value: Any = None,
@@ -237,8 +237,8 @@ class Runtime:
             workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant, reuse=reuse,
             signal=signal, value=Raw(msgspec.json.encode(value)),
         )  # fmt: skip
-        reply = await self.do(asked)
-        return RunHandle(self, reply.run, tenant=tenant, returns=known.returns)
+        begun, _ = await self._begin(known, raw, asked)
+        return RunHandle(self, begun, tenant=tenant, returns=known.returns)
 
     def _known(self, workflow: Any) -> Workflow[..., Any]:
         """The workflow, if it is one that this runtime serves."""
@@ -312,7 +312,10 @@ class Runtime:
             workflow = self.registry.newest(request.workflow)
         else:
             workflow = self.registry.find(request.workflow, request.version) or self.registry.newest(request.workflow)
-        raw = workflow.arguments.accept(bytes(request.arguments))
+        return applied(*await self._begin(workflow, workflow.arguments.accept(bytes(request.arguments)), request))
+
+    async def _begin(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> tuple[str, Standing]:
+        """Start a run with arguments in their stored form; its id, made up where the request names none, and how it stands."""
         id = request.run or self.ids.run_id(self.clock.now())
         start = cmd.Start(
             workflow.name,
@@ -328,7 +331,7 @@ class Runtime:
         command: cmd.Command = start
         if isinstance(request, SignalOrStartRun):
             command = cmd.SignalOrStart(start, request.signal, request.value, request.command)
-        return applied(id, await self.dispatcher.ask(stream_of("run", request.tenant, id), command, within=request.within))
+        return id, await self.dispatcher.ask(stream_of("run", request.tenant, id), command, within=request.within)
 
     def _in(self, seconds: float) -> int:
         return self.clock.now() + round(seconds * 1e6)
@@ -355,7 +358,8 @@ class Runtime:
         return f"{self.dispatcher.ownership.owner}:{self.dispatcher.ownership.epoch(stream)}/{self._commands}"
 
     async def _end_of(self, stream: str, request: AwaitRun) -> Standing:
-        with self.performer.awaiting(stream) as end:
+        end = self.performer.await_end(stream)
+        try:
             known = self.dispatcher.peek(stream)
             if not isinstance(known, Run) or known.facts.phase != "running":
                 standing: Standing = await self.dispatcher.ask(stream, cmd.Look())
@@ -366,4 +370,7 @@ class Runtime:
             with anyio.move_on_after(request.within):
                 ended: Standing = await end.wait()
                 return ended
+        finally:
+            if not end.done:
+                self.performer.await_no_more(stream, end)
         raise too_slow(request.run, request.within or 0)

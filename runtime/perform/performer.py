@@ -104,19 +104,18 @@ class Performer:
         self._waiting.clear()
         self._asking.clear()
 
-    @contextmanager
-    def awaiting(self, stream: str) -> Generator[Promise]:
-        """A promise of how the run ends, kept from now on."""
+    def await_end(self, stream: str) -> Promise:
+        """A promise of how the run ends, kept from now on; whoever gives up before it does says so with `await_no_more`."""
         promise = Promise(self._bell)
         self._waiting.setdefault(stream, []).append(promise)
-        try:
-            yield promise
-        finally:
-            waiting = self._waiting.get(stream, [])
-            if promise in waiting:
-                waiting.remove(promise)
-            if not waiting:
-                self._waiting.pop(stream, None)
+        return promise
+
+    def await_no_more(self, stream: str, promise: Promise) -> None:
+        waiting = self._waiting.get(stream, [])
+        if promise in waiting:
+            waiting.remove(promise)
+        if not waiting:
+            self._waiting.pop(stream, None)
 
     @contextmanager
     def asking(self, stream: str, command: str) -> Generator[Promise]:

@@ -21,6 +21,7 @@ from .decide import DECIDE
 from .driver import Machine
 from .errands import errands_of, has_errands
 from .evolve import EVOLVE
+from .evolve.steps import completed, scheduled
 from .live import Run
 from .performing import Answer, Performing, Standing
 from .replay import revive, too_deep, wishes_of
@@ -86,6 +87,35 @@ class Runs(Kind[Run, cmd.Command, Event]):
         if facts.phase == "suspended" and state.machine is None and facts.build != self._build(facts):
             return self._try_again(state)
         return ()
+
+    def advance(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
+        """A step that is wanted has completed, and the code stands ready to take it: the most frequent thing that happens to a run."""
+        facts, machine = state.facts, state.machine
+        if type(command) is not ev.StepCompleted or machine is None or facts.phase != "running":
+            return ()
+        step = facts.steps.get(command.id)
+        if step is None or step.attempt != command.attempt or machine.fed != len(facts.arrivals) or state.coming:
+            return ()
+        facts.length += 1
+        facts.at = now
+        completed(facts, command, now)
+        wishes: Sequence[Event]
+        try:
+            machine.feed(facts.arrivals[-1], now)
+            wishes, machine.wishes = machine.wishes, []
+        except (Diverged, RecursionError) as error:
+            wishes = [self._suspended(state, error)]
+        events: list[Event] = [command]
+        while wishes:
+            for wish in wishes:
+                if type(wish) is ev.StepScheduled and not wish.due:
+                    facts.length += 1
+                    scheduled(facts, wish, now)
+                else:
+                    self.evolve(state, wish, now)
+            events += wishes
+            wishes = () if state.machine is machine and machine.ending is None else self.react(state, now)
+        return events
 
     def answer(self, state: Run, command: cmd.Command) -> Standing | Answer | PerdureError | bool | None:
         facts = state.facts

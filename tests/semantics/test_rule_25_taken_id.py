@@ -79,10 +79,10 @@ async def test_terminate_and_start_takes_its_place_and_who_waited_is_told() -> N
     log = MemoryLog()
     async with node(log.carrier(), waits) as runtime:
         old = await runtime.start(waits, "a", id="r")
-        with runtime.performer.awaiting(stream("r")) as end:
-            new = await runtime.start(waits, "b", id="r", on_conflict="terminate_and_start")
+        end = runtime.performer.await_end(stream("r"))
+        new = await runtime.start(waits, "b", id="r", on_conflict="terminate_and_start")
 
-            assert (await end.wait()).status == "terminated"
+        assert (await end.wait()).status == "terminated"
 
         await new.signal("go", "!")
 

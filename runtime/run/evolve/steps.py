@@ -12,7 +12,7 @@ from .arriving import arrive, copied
 from .children import leave
 
 
-def _scheduled(state: RunState, event: ev.StepScheduled, at: int) -> None:
+def scheduled(state: RunState, event: ev.StepScheduled, at: int) -> None:
     state.steps[event.id] = OpenStep(event.name)
     if event.due:
         state.step_deadlines[event.id] = event.due
@@ -31,7 +31,7 @@ def _close(state: RunState, id: str) -> OpenStep | None:
     return state.steps.pop(id, None)
 
 
-def _completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
+def completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
     if state.steps.pop(event.id, None) is not None:
         state.retries.pop(event.id, None)
         if state.step_deadlines:
@@ -68,9 +68,9 @@ def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:
 
 
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
-    ev.StepScheduled: _scheduled,
+    ev.StepScheduled: scheduled,
     ev.StepStarted: _begun,
-    ev.StepCompleted: _completed,
+    ev.StepCompleted: completed,
     ev.StepFailed: _failed,
     ev.EffectsAbandoned: _abandoned,
 }
