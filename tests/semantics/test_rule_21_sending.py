@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -89,10 +90,8 @@ class Once(Plan):
     def __init__(self) -> None:
         self.struck = False
 
-    def fault(self, number: int, appends: object) -> Fault | None:
-        del number
-        batch: list[Append] = list(appends)  # type: ignore[call-overload]
-        told = any(isinstance(event, SignalReceived) for append in batch for event in CODEC.decode(append.data).events)
+    def fault(self, number: int, appends: Sequence[Append]) -> Fault | None:
+        told = any(isinstance(event, SignalReceived) for append in appends for event in CODEC.decode(append.data).events)
         if told and not self.struck:
             self.struck = True
             return Fault("crash_after")
