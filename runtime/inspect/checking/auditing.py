@@ -8,9 +8,10 @@ from __future__ import annotations
 import functools
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...authoring.driving import DRIVER
+from ...authoring.driving import DRIVER, Driver
 from .frames import is_allowed, place_of
 
 PLACES_MAX = 1000
@@ -34,6 +35,8 @@ EVENTS = {
 }
 """What Python audits, and what a workflow that does it does."""
 
+Driving = Callable[[], Driver | None]
+
 logger = logging.getLogger("perdure")
 
 _warned: set[tuple[str, int, str]] = set()
@@ -45,11 +48,12 @@ def warn_of_io() -> None:
     sys.addaudithook(_audit)
 
 
-def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    what = EVENTS.get(event)
+def _audit(event: str, arguments: tuple[Any, ...], watched: Mapping[str, str] = EVENTS, driving: Driving = DRIVER.get) -> None:
+    """The hook. It outlives this module's names when the interpreter ends, so what every call needs is among its parameters."""
+    what = watched.get(event)
     if what is None:
         return
-    driver = DRIVER.get()
+    driver = driving()
     if driver is None:
         return
     place = place_of(sys._getframe(1), driver.home())  # noqa: SLF001 - the only way to the caller
