@@ -202,6 +202,8 @@ class RunState(Struct):
     version: int = 0
     input: Raw = NOTHING
     seed: int = 0
+    origin: Raw | None = None
+    """What the run was started with, where `input` is that of a later generation."""
     generation: int = 1
     """Counts the runs and continuations of runs in this stream; from the second on, the ids of effects begin with it."""
     started_at: int = 0

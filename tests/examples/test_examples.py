@@ -21,6 +21,16 @@ SAID = {
         "order-1: shipped, approved by Ada\norder-2: shipped, approved by Bob after Ada let it expire\n"
         "order-3: not shipped: too dear, says Ada\n"
     ),
+    "order_saga": (
+        "short failed: step 'reserve' failed: Fatal: no cup left\n  charge Ada 1800, reserve kettle, put back kettle@shelf-3, refund\n"
+        "late cancelled\n  charge Bob 900, reserve kettle, put back kettle@shelf-3, refund\n"
+    ),
+    "agent_loop": "A kettle and a cup are 3200 cents\nWhat goes on for ever? no answer after 6 calls\n",
+    "subscription": "Ada left: too many kettles\n",
+    "migration_in_flight": (
+        "not to version 3: the log has nothing, the code wants step 'thank' as 0\nkept in brown paper\n"
+        "moved in gift paper, thanks for moved\nnew in gift paper, thanks for new\n"
+    ),
     "order_with_retries": "order-1: receipt for order-1, attempt 3\norder-2: order-2 refunded: no such item\nbooked 2 times\n",
 }
 

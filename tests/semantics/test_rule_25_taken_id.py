@@ -122,3 +122,23 @@ async def test_a_new_incarnation_has_its_own_effects_and_keys() -> None:
         assert (await replay(log, stream("r"), runtime.registry)).agrees
     assert len(set(keys)) == 2
     assert named(log, "r").count("RunStarted") == 2
+
+
+@workflow
+async def counts(n: int) -> int:
+    await perdure.signal("next")
+    return n if n == 2 else await perdure.continue_as(n + 1)
+
+
+@pytest.mark.anyio
+async def test_the_input_of_the_start_counts_not_that_of_a_later_generation() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), counts) as runtime:
+        run = await runtime.start(counts, 1, id="r")
+        await run.signal("next")
+        await runtime.start(counts, 1, id="r")
+        await run.signal("next")
+
+        assert await run.result(within=PATIENCE) == 2
+        with pytest.raises(Refused):
+            await runtime.start(counts, 2, id="r")

@@ -32,12 +32,13 @@ def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
         raise Refused("the id belongs to a run that has not ended", who=f"run of workflow {state.workflow!r}", where="start",
                       expected="an id that is free", found=f"a run that is {state.phase}",
                       instead="choose another id, wait for its end, or start with on_conflict='existing'")
-    if (state.workflow, bytes(state.input)) != (command.workflow, bytes(command.input)):
+    begun_with = state.origin or state.input
+    if (state.workflow, bytes(begun_with)) != (command.workflow, bytes(command.input)):
         raise Refused(
             "the id belongs to another run",
             who=f"run of workflow {state.workflow!r}",
             where="start",
-            expected=f"the input it was started with: {shown(state.input)}",
+            expected=f"the input it was started with: {shown(begun_with)}",
             found=f"workflow {command.workflow!r} with {shown(command.input)}",
             instead="choose another id, or start with the same input to get that run",
         )

@@ -30,6 +30,7 @@ def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
         begin_again(state)
         forget_open_updates(state)
         state.attributes.clear()
+        state.origin = None
     change_phase(state, event)
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed
     state.started_at, state.deadline = at, event.deadline
@@ -47,6 +48,7 @@ def _delayed(state: RunState, event: ev.RunDelayed, at: int) -> None:
 def _continued(state: RunState, event: ev.Continued, at: int) -> None:
     change_phase(state, event)
     carried = unread(state, event)
+    state.origin = state.origin or state.input
     begin_again(state)
     state.version, state.input, state.started_at = event.version, event.input.copy(), at
     state.arrivals = carried
