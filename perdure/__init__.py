@@ -9,7 +9,17 @@ from .eventlog.codec import Codec, Event
 from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
 from .runtime.authoring.approvals import Decision, approval
 from .runtime.authoring.children import ChildHandle, attach, child, start_child
-from .runtime.authoring.errors import Cancelled, ChildError, Fatal, ForeignAwait, HandlerError, Interrupted, RunError, StepError
+from .runtime.authoring.errors import (
+    Cancelled,
+    ChildError,
+    CompleteLater,
+    Fatal,
+    ForeignAwait,
+    HandlerError,
+    Interrupted,
+    RunError,
+    StepError,
+)
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
 from .runtime.authoring.messages import handling, on_query, on_signal, on_update, wait_until
 from .runtime.authoring.retry import Retry
@@ -35,6 +45,7 @@ __all__ = [
     "ChildError",
     "ChildHandle",
     "Codec",
+    "CompleteLater",
     "Conflict",
     "Corrupt",
     "Decision",

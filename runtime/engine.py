@@ -18,9 +18,10 @@ from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref, Typed
 from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
-from ..eventlog.streams import stream_of
+from ..eventlog.streams import parts_of, stream_of
+from .authoring.errors import Failure, failure_of
 from .authoring.sending import OUTBOX
-from .authoring.values import Shape
+from .authoring.values import Shape, as_json
 from .authoring.workflows import Registry, Workflow
 from .conversations import Conversations
 from .handle import RunHandle, too_slow
@@ -39,7 +40,9 @@ from .requests import (
     Applied,
     AwaitRun,
     Commanding,
+    CompleteStep,
     Declined,
+    FailStep,
     PauseRun,
     QueryRun,
     RetryRun,
@@ -55,7 +58,7 @@ from .run.runs import Runs
 from .run.shell import outside_loop
 from .run.state import ENDED
 from .settings import Settings
-from .translating import COMMANDS, applied
+from .translating import COMMANDS, applied, stream_for
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -259,6 +262,18 @@ class Runtime:
         """The handle of a run by its id, whether it exists or not."""
         return RunHandle(self, id, tenant=tenant)
 
+    async def complete(self, token: str, value: Any = None) -> None:
+        """End a step that raised CompleteLater, by its token: `value` is what it returned. Repeated it changes nothing.
+
+        Invalid where the value does not fit the step's annotation; Refused once the step has ended otherwise, or is attempted anew.
+        """
+        await self.do(CompleteStep(token=token, value=as_json(value, "complete()")))
+
+    async def fail(self, token: str, error: BaseException | str) -> None:
+        """End a step that raised CompleteLater, by its token, with an error: the workflow sees StepError. It is not tried again."""
+        failure = Failure("Failed", error) if isinstance(error, str) else failure_of(error)
+        await self.do(FailStep(token=token, error=failure))
+
     @overload
     def actor(self, kind: Typed[C, A], id: str, *, tenant: str = "default") -> Ref[C, A]: ...
     @overload
@@ -291,7 +306,7 @@ class Runtime:
         """As `handle`, raising what it would decline with."""
         if isinstance(request, StartRun):
             return await self._start(request)
-        stream = stream_of("run", request.tenant, request.run)
+        stream = stream_for(request)
         if isinstance(request, UpdateRun):
             return await self.conversations.update(stream, request)
         if isinstance(request, QueryRun):
@@ -305,7 +320,7 @@ class Runtime:
         standing: Standing = await self.dispatcher.ask(stream, command, within=request.within)
         if isinstance(request, PauseRun) and request.wait:
             standing = await self._quiet(stream, standing, request)
-        return applied(request.run, standing)
+        return applied(parts_of(stream)[2], standing)
 
     async def _start(self, request: StartRun) -> Applied:
         if request.version is None:

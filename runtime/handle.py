@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..eventlog.errors import Invalid, Unavailable
 from .authoring.errors import HandlerError, RunError
-from .authoring.values import Shape
+from .authoring.values import Shape, as_json
 from .requests import (
     Answered,
     Applied,
@@ -25,6 +25,7 @@ from .requests import (
     ResumeRun,
     RetryRun,
     SignalRun,
+    SkipStep,
     TerminateRun,
     UpdateRun,
     UpgradeRun,
@@ -168,6 +169,15 @@ class RunHandle(Generic[R_co]):
     async def upgrade(self, version: int, *, command: str = "") -> None:
         """Go on under another version of the workflow; Refused, with the first difference, where its code disagrees with the log."""
         await self._runtime.do(UpgradeRun(tenant=self.tenant, run=self.id, version=version, command=command))
+
+    async def skip(self, step: str, value: Any = None, *, by: str = "", why: str = "", command: str = "") -> None:
+        """Give an open step, meant by its id or its name, a value instead of waiting for its own; an attempt that runs is cancelled.
+
+        `by` and `why` are kept in the log. Invalid where the value does not fit the step's annotation.
+        """
+        raw = as_json(value, f"skip of step {step!r}")
+        asked = SkipStep(tenant=self.tenant, run=self.id, step=step, value=raw, by=by, why=why, command=command)
+        await self._runtime.do(asked)
 
     async def status(self) -> str:
         """delayed, running, paused, suspended, completed, failed, cancelled, terminated or timed_out."""

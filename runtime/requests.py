@@ -130,6 +130,30 @@ class UpgradeRun(Request, frozen=True, tag="upgrade", kw_only=True):
     version: int
 
 
+class CompleteStep(Request, frozen=True, tag="complete", kw_only=True):
+    """End a step by the token that its attempt handed out, with its value."""
+
+    token: str
+    value: Raw = Raw(b"null")
+
+
+class FailStep(Request, frozen=True, tag="fail", kw_only=True):
+    """End a step by the token that its attempt handed out, with an error; it is not tried again."""
+
+    token: str
+    error: Failure
+
+
+class SkipStep(Request, frozen=True, tag="skip", kw_only=True):
+    """Give an open step, meant by its id or by its name, a value."""
+
+    run: str
+    step: str
+    value: Raw = Raw(b"null")
+    by: str = ""
+    why: str = ""
+
+
 class LookAtRun(Request, frozen=True, tag="look", kw_only=True):
     """Ask how a run stands."""
 
@@ -153,6 +177,9 @@ Commanding = (
     | ResumeRun
     | RetryRun
     | UpgradeRun
+    | CompleteStep
+    | FailStep
+    | SkipStep
     | LookAtRun
     | AwaitRun
 )

@@ -8,17 +8,23 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from ..eventlog.streams import stream_of
+from .authoring.tokens import read_token
 from .authoring.words import moment
 from .requests import (
+    AnyRequest,
     Applied,
     CancelRun,
+    CompleteStep,
     DecideApproval,
+    FailStep,
     LookAtRun,
     OpenApproval,
     PauseRun,
     Request,
     ResumeRun,
     SignalRun,
+    SkipStep,
     TerminateRun,
     UpgradeRun,
 )
@@ -55,6 +61,18 @@ def _decide(asked: DecideApproval) -> cmd.Command:
     return cmd.Decide(asked.name, asked.outcome, asked.by, asked.why, asked.digest, asked.id, asked.command)
 
 
+def _complete(asked: CompleteStep) -> cmd.Command:
+    return cmd.Settle(read_token(asked.token), value=asked.value, command=asked.command or f"complete {asked.token}")
+
+
+def _fail(asked: FailStep) -> cmd.Command:
+    return cmd.Settle(read_token(asked.token), error=asked.error, command=asked.command or f"fail {asked.token}")
+
+
+def _skip(asked: SkipStep) -> cmd.Command:
+    return cmd.Skip(asked.step, asked.value, asked.by, asked.why, asked.command)
+
+
 def _look(asked: LookAtRun) -> cmd.Command:
     return cmd.Look()
 
@@ -67,9 +85,19 @@ COMMANDS: dict[type[Request], Callable[[Any], cmd.Command]] = {
     PauseRun: _pause,
     ResumeRun: _resume,
     UpgradeRun: _upgrade,
+    CompleteStep: _complete,
+    FailStep: _fail,
+    SkipStep: _skip,
     LookAtRun: _look,
 }
 """The requests that are one command, told to the run and answered at once."""
+
+
+def stream_for(request: AnyRequest) -> str:
+    """The stream of the run that a request is about: a token says so itself."""
+    if isinstance(request, CompleteStep | FailStep):
+        return read_token(request.token).stream
+    return stream_of("run", request.tenant, request.run)
 
 
 def applied(run: str, standing: Standing) -> Applied:

@@ -18,6 +18,7 @@ class Driver(Protocol):
     """What the words of an author need that are not awaited."""
 
     closing: bool
+    seed: int
     reading: str
 
     def time(self) -> int: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Generator
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 from msgspec import Raw
 
@@ -42,16 +42,24 @@ class Effect(Generic[T]):
         return answer
 
 
+class Wanted(Protocol):
+    """What an attempt may know of the facts of its step."""
+
+    heartbeat: Raw | None
+
+
 class StepCall(Effect[T]):
     """One call of a step: its arguments as recorded, and as the step receives them."""
 
-    __slots__ = ("arguments", "driver", "keys", "outcome", "raw", "step")
+    __slots__ = ("arguments", "driver", "facts", "keys", "outcome", "raw", "step")
 
     def __init__(self, step: Step[..., T], raw: Raw, arguments: tuple[Any, ...], driver: Driver) -> None:
         self.step = step
         self.raw = raw
         self.arguments = arguments
         self.driver = driver
+        self.facts: Wanted | None = None
+        """What is recorded of the step, once that is durable."""
         self.keys = 0
         """How often fresh idempotency keys were asked for before the attempt."""
         self.outcome: tuple[Raw, Any] | None = None

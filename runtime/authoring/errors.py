@@ -31,6 +31,12 @@ class Fatal(Exception):
     """Raised by a step: trying again would not help."""
 
 
+class CompleteLater(BaseException):
+    """Raised by a step that has handed `current().token` to somebody: the step goes on being open, without an attempt, until it is
+    ended by `runtime.complete(token, value)` or `runtime.fail(token, error)`, or until its `overall` time is up.
+    """
+
+
 class Told(Exception):
     """What failed elsewhere, as the log tells it: `type` and `message` of the error, `details` its fields, `cause` what was behind it."""
 

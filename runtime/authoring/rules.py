@@ -20,6 +20,7 @@ class StepOptions(TypedDict, total=False):
     timeout: timedelta | None
     overall: timedelta | None
     start_within: timedelta | None
+    heartbeat_timeout: timedelta | None
     at_most_once: bool
     raises: Sequence[type[Exception]]
 
@@ -34,6 +35,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     """How long the step may take from the moment the code wants it: all attempts, pauses and waits together."""
     start_within: timedelta | None = None
     """How long an attempt may wait until it begins; one that waited longer has failed."""
+    heartbeat_timeout: timedelta | None = None
+    """How long an attempt may go without a call of `current().heartbeat()` before it is cancelled and has failed."""
     at_most_once: bool = False
     """An attempt that began is never begun again: if its owner is lost, the step has failed with Interrupted."""
     raises: tuple[type[Exception], ...] = ()
@@ -51,7 +54,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         return rules
 
     def check(self, who: str) -> None:
-        for where in ("timeout", "overall", "start_within"):
+        for where in ("timeout", "overall", "start_within", "heartbeat_timeout"):
             limit: timedelta | None = getattr(self, where)
             if limit is not None and limit <= timedelta(0):
                 raise Invalid("a limit of time must be positive", who=who, where=where, found=str(limit),
@@ -69,4 +72,4 @@ class Rules(Struct, frozen=True, kw_only=True):
     @property
     def are_special(self) -> bool:
         """Whether an attempt needs more than to be run."""
-        return self.at_most_once or self.start_within is not None
+        return self.at_most_once or self.start_within is not None or self.heartbeat_timeout is not None

@@ -9,7 +9,8 @@ from contextvars import ContextVar
 from hashlib import sha256
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from ...eventlog.errors import Invalid
 from ...eventlog.streams import parts_of
@@ -17,6 +18,7 @@ from .driving import DRIVER
 from .effects import StepCall
 from .retry import microseconds
 from .rules import Rules, StepOptions
+from .tokens import token_of
 from .values import Arguments, Shape, hints_of, name_of
 
 P = ParamSpec("P")
@@ -34,6 +36,8 @@ class Attempt(Struct, frozen=True, gc=False):
     """Counted from 1."""
     keys: int = 0
     """How often the run was retried with fresh keys."""
+    performed: Performed | None = None
+    """What performs it."""
 
     @property
     def run(self) -> str:
@@ -47,6 +51,52 @@ class Attempt(Struct, frozen=True, gc=False):
         return sha256(f"{len(self.stream)}:{self.stream}:{self.effect}{fresh}".encode()).hexdigest()[:32]
 
 
+    @property
+    def token(self) -> str:
+        """What ends this attempt from outside: hand it to whoever is to call `runtime.complete(token, value)`, and raise CompleteLater."""
+        return token_of(self.stream, self.effect, self.attempt, self._performed().call.driver.seed)
+
+    @property
+    def last_heartbeat(self) -> Any:
+        """The details that the attempt before this one told last; None where there were none. They survive a crash."""
+        care = self._performed().care
+        return None if care is None or care.before is None else msgspec.json.decode(care.before)
+
+    def heartbeat(self, details: Any = None) -> None:
+        """Tell that the attempt goes on, and how far it has come. Cheap: call it as often as you like, from a thread too.
+
+        The details are recorded a few times within each `heartbeat_timeout`; the next attempt finds the last in `last_heartbeat`.
+        """
+        care = self._performed().care
+        if care is None or not care.listens:
+            raise Invalid(
+                "nobody listens to the heartbeat",
+                who=f"step {self.step!r}",
+                where="heartbeat()",
+                expected="a step with a heartbeat_timeout",
+                found="none",
+                instead="write @step(heartbeat_timeout=timedelta(seconds=30)): an attempt that is silent for longer has failed",
+            )
+        care.beat(_details.encode(details))
+
+    def _performed(self) -> Performed:
+        if self.performed is None:
+            raise Invalid("this attempt is not being performed", who=f"step {self.step!r}", instead="take what current() gives in the step")
+        return self.performed
+
+
+_details = Shape(Any, "heartbeat details")
+
+
+class Care(Protocol):
+    """What a step with a heartbeat tells, and was told."""
+
+    before: Raw | None
+    listens: bool
+
+    def beat(self, details: Raw) -> None: ...
+
+
 class Performed(Protocol):
     """What performs a step says of itself; an Attempt is made from it only for who asks."""
 
@@ -54,6 +104,9 @@ class Performed(Protocol):
     id: str
     attempt: int
     call: StepCall[Any]
+
+    @property
+    def care(self) -> Care | None: ...
 
 
 ATTEMPT: ContextVar[Performed | None] = ContextVar("perdure_attempt", default=None)
@@ -70,7 +123,7 @@ def current() -> Attempt:
             found="no step is being performed here",
             instead="call it inside the step, and pass on what you need of it",
         )
-    return Attempt(performed.stream, performed.call.step.name, performed.id, performed.attempt, performed.call.keys)
+    return Attempt(performed.stream, performed.call.step.name, performed.id, performed.attempt, performed.call.keys, performed)
 
 
 class Step(Generic[P, R]):
@@ -86,6 +139,8 @@ class Step(Generic[P, R]):
         self.raises = rules.raises
         self.overall = 0 if rules.overall is None else microseconds(rules.overall)
         """Microseconds; 0 where there is no limit."""
+        self.is_limited = rules.timeout is not None or rules.heartbeat_timeout is not None
+        """Whether a running attempt may be cancelled because it takes too long."""
         self.is_special = rules.are_special
         """Whether an attempt needs more than to be run; what does not is spared all of that."""
         self.is_async = inspect.iscoroutinefunction(function)
@@ -141,7 +196,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Unpack[StepOp
     Exceptions named in `raises` reach the workflow as themselves, all others as StepError. Without `retry` a failure is final.
     `timeout` bounds one attempt (a plain function cannot be stopped: its slot stays taken until it returns), `start_within` the
     wait of an attempt until it begins, `overall` all attempts and pauses together. With `at_most_once` an attempt that began is
-    never begun again: if its owner is lost, the code sees Interrupted.
+    never begun again: if its owner is lost, the code sees Interrupted. With `heartbeat_timeout` an attempt that is silent for
+    longer is cancelled and has failed: see `current().heartbeat()`.
     """
     decorate = _Decorator(options)
     return decorate if function is None else decorate(function)

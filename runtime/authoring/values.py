@@ -205,6 +205,15 @@ def name_of(function: Callable[..., Any]) -> str:
     return name
 
 
+def as_json(value: Any, who: str) -> Raw:
+    """A value that is on its way to whoever knows its annotation; Invalid where it cannot be encoded at all."""
+    try:
+        return Raw(_encode(value))
+    except (msgspec.MsgspecError, TypeError, UnicodeEncodeError, OverflowError, RecursionError, ValueError) as error:
+        raise Invalid("the value cannot be encoded", who=who, expected="types that msgspec encodes: builtins, Structs, dataclasses, …",
+                      found=f"{type(value).__name__}: {error}", instead="turn it into one of these first") from error
+
+
 def describe(annotation: Any) -> str:
     """An annotation as a person would write it."""
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")

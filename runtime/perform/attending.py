@@ -6,18 +6,23 @@ A plain step never comes here; what an attempt needs besides is known once its s
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ...actors.ports import Clock
 from ...eventlog.errors import PerdureError, Unavailable
 from ..authoring.retry import microseconds
 from ..run.commands import Begin
+from ..run.events import StepHeartbeat
 
 if TYPE_CHECKING:
     from .pool import Job
+
+LOOKS = 4
+"""How often, within a heartbeat's timeout, it is listened for; what was heard is recorded at every second of these times."""
 
 LONGEST_PAUSE = 1.0
 """Seconds between two tries to have a beginning recorded while the log is away."""
@@ -28,10 +33,35 @@ class Care(Struct, eq=False):
 
     asked_at: int
     """When the run wanted it begun."""
+    listens: bool = False
+    """Whether its heartbeat is heard."""
+    before: Raw | None = None
+    """What an attempt before this one told last."""
+    details: Raw | None = None
+    """What it told last itself."""
+    beats: int = 0
+    told: int = 0
+    """Heartbeats so far, and how many there were when the last was recorded."""
+    late: TimeoutError | None = None
+    """Why it was cut short, where that was not because of its timeout."""
+    watch: anyio.CancelScope | None = None
+    """That of who listens."""
+    ended: bool = False
+    """Nobody needs to listen any more."""
+
+    def beat(self, details: Raw) -> None:
+        self.details = details
+        self.beats += 1  # last: who sees the number sees the details
+
+    def untold(self) -> Raw | None:
+        """The details of the last heartbeat, where they are not recorded yet."""
+        return self.details if self.beats != self.told else None
 
 
 class Attempts(Protocol):
     """What is needed of the pool."""
+
+    post: Callable[[str, Any], None]
 
     clock: Clock
     owner: str
@@ -43,8 +73,12 @@ class Attempts(Protocol):
 
 async def begin(pool: Attempts, job: Job) -> bool:
     """Whether the attempt may begin now; TimeoutError where it has waited too long for that."""
-    rules, now = job.call.step.rules, pool.clock.now()
-    if rules.start_within is not None and job.care is not None and now - job.care.asked_at > microseconds(rules.start_within):
+    rules, now, care, facts = job.call.step.rules, pool.clock.now(), job.care, job.call.facts
+    if care is None:
+        return True
+    care.listens = rules.heartbeat_timeout is not None
+    care.before = None if facts is None else facts.heartbeat
+    if rules.start_within is not None and now - care.asked_at > microseconds(rules.start_within):
         raise TimeoutError(f"the attempt did not begin within {rules.start_within}")
     return not rules.at_most_once or await _is_first(pool, job, now)
 
@@ -61,3 +95,22 @@ async def _is_first(pool: Attempts, job: Job, started: int) -> bool:
         except PerdureError:
             return False  # its run cannot be gone on with
     return False
+
+
+async def listen(pool: Attempts, job: Job, care: Care, limit: timedelta) -> None:
+    """Record what an attempt tells, and cut it short once it has been silent for `limit`; until it has ended."""
+    with anyio.CancelScope() as care.watch:
+        heard, since, looks = 0, anyio.current_time(), 0
+        while not care.ended:
+            await anyio.sleep(limit.total_seconds() / LOOKS)
+            looks += 1
+            if care.beats != heard:
+                heard, since = care.beats, anyio.current_time()
+            elif anyio.current_time() - since >= limit.total_seconds():
+                care.late = TimeoutError(f"the attempt was silent for longer than {limit}")
+                if job.scope is not None:
+                    job.scope.cancel()
+                return
+            if looks % 2 == 0 and (details := care.untold()) is not None:
+                care.told = heard
+                pool.post(job.stream, StepHeartbeat(job.id, job.attempt, details))

@@ -15,14 +15,14 @@ from ..authoring.effects import StepCall
 from ..run.admitting import answer_to
 from ..run.commands import StepBroke
 from ..run.errands import Errand
-from ..run.events import Attached, ChildEnded, ChildReleased, ChildStarted, StepCompleted, Unwatched
+from ..run.events import Attached, ChildEnded, ChildReleased, ChildStarted, StepCompleted, StepDeferred, Unwatched
 from ..run.performing import Standing
 from ..run.state import Update
 from .alarm import Alarm
 from .courier import Courier
 from .pool import Pool
 
-OUTCOMES = (StepCompleted, StepBroke)
+OUTCOMES = (StepCompleted, StepBroke, StepDeferred)
 ANSWERS: dict[type, str] = {ChildStarted: "id", Attached: "id", ChildEnded: "id", ChildReleased: "id", Unwatched: "by"}
 """What answers an errand, and where it says which."""
 

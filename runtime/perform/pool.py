@@ -11,7 +11,6 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import copy_context
-from datetime import timedelta
 from types import coroutine
 from typing import Any
 
@@ -23,11 +22,11 @@ from msgspec import Struct
 from ...actors.ports import Bell, Clock
 from ...eventlog.errors import Invalid
 from ..authoring.effects import StepCall
-from ..authoring.errors import Failure, Fatal, failure_of
+from ..authoring.errors import CompleteLater, Failure, Fatal, failure_of
 from ..authoring.retry import kinds_of
 from ..authoring.steps import ATTEMPT, Step
 from ..run.commands import StepBroke
-from ..run.events import StepCompleted
+from ..run.events import StepCompleted, StepDeferred
 from . import attending
 from .attending import Care
 from .ports import Threads
@@ -216,8 +215,8 @@ class Pool:
                     wish = run(body.send, None)
                     if queue and (self._idle or self._workers < self.concurrency):
                         self._call_worker()
-                    if step.timeout is not None:
-                        scope.deadline = anyio.current_time() + step.timeout.total_seconds()
+                    if step.is_limited:
+                        self._limit(job, scope)
                     while True:
                         try:
                             answer = yield wish
@@ -228,10 +227,10 @@ class Pool:
                 except StopIteration as stop:
                     value = stop.value
                 finally:
-                    if step.timeout is not None:
-                        scope.deadline = math.inf
-                if step.timeout is not None and scope.cancel_called and not job.unwanted:
-                    raise _too_late(step.timeout)  # a plain function cannot be stopped: it returned, but too late
+                    if step.is_limited:
+                        _unlimit(job, scope)
+                if step.is_limited and scope.cancel_called and not job.unwanted:
+                    raise _too_late(job)  # a plain function cannot be stopped: it returned, but too late
                 call.outcome = raw, _ = step.returns.pair(value)
             except BaseException as error:
                 if self._is_spent(job, scope, started, error):
@@ -242,7 +241,7 @@ class Pool:
                 if self._quiet is not None and not flying:
                     self._quiet.set()
             job.scope = None
-            if (step.timeout is not None or job.unwanted) and scope.cancel_called:
+            if (step.is_limited or job.unwanted) and scope.cancel_called:
                 return
 
     async def _admit(self, job: Job) -> bool:
@@ -260,6 +259,14 @@ class Pool:
                 self._land(job)
         return may_begin
 
+    def _limit(self, job: Job, scope: anyio.CancelScope) -> None:
+        """From now on the attempt, which waits, is cancelled when it takes too long."""
+        rules = job.call.step.rules
+        if rules.timeout is not None:
+            scope.deadline = anyio.current_time() + rules.timeout.total_seconds()
+        if rules.heartbeat_timeout is not None and job.care is not None and self._group is not None:
+            self._group.start_soon(attending.listen, self, job, job.care, rules.heartbeat_timeout)
+
     def _begin(self, step: Step[..., Any], arguments: tuple[Any, ...]) -> Any:
         """The coroutine of an attempt that is not simply called; nothing of it has run yet."""
         args, kwargs = step.arguments.split(arguments)
@@ -268,6 +275,10 @@ class Pool:
     def _is_spent(self, job: Job, scope: anyio.CancelScope, started: int, error: BaseException) -> bool:
         """Post what it means that the attempt raised; whether the worker has to end with it."""
         cancelled = scope.cancel_called
+        if isinstance(error, CompleteLater):
+            self._land(job)
+            self.post(job.stream, StepDeferred(job.id, job.attempt))
+            return False
         its_own = not cancelled and _is_its_own(error)
         if its_own or isinstance(error, Exception | SystemExit):
             self._broke(job, started, error)
@@ -275,7 +286,7 @@ class Pool:
         if not cancelled or job.lost:
             self._land(job)
         else:
-            self._broke(job, started, Unwanted("the run no longer wants the step") if job.unwanted else _too_late(job.call.step.timeout))
+            self._broke(job, started, Unwanted("the run no longer wants the step") if job.unwanted else _too_late(job))
         return True
 
     def _broke(self, job: Job, started: int, error: BaseException) -> None:
@@ -284,7 +295,9 @@ class Pool:
         self._land(job)
         retry = None if isinstance(error, FOR_GOOD) else job.call.step.retry
         failure = Failure("Cancelled", str(error)) if isinstance(error, Unwanted) else failure_of(error)
-        self.post(job.stream, StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry, kinds_of(error)))
+        told = None if job.care is None else job.care.untold()
+        broke = StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry, kinds_of(error), told)
+        self.post(job.stream, broke)
 
     def _land(self, job: Job) -> None:
         key = (job.stream, job.id)
@@ -302,5 +315,15 @@ def _is_its_own(error: BaseException) -> bool:
     return isinstance(error, anyio.get_cancelled_exc_class()) and anyio.current_effective_deadline() != -math.inf
 
 
-def _too_late(limit: timedelta | None) -> TimeoutError:
-    return TimeoutError(f"the attempt took longer than {limit}")
+def _unlimit(job: Job, scope: anyio.CancelScope) -> None:
+    scope.deadline = math.inf
+    if job.care is not None:
+        job.care.ended = True
+        if job.care.watch is not None:
+            job.care.watch.cancel()
+
+
+def _too_late(job: Job) -> TimeoutError:
+    """Why an attempt that the run still wants was cancelled."""
+    late = job.care.late if job.care is not None else None
+    return late or TimeoutError(f"the attempt took longer than {job.call.step.timeout}")

@@ -10,9 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from ...eventlog.errors import PerdureError, Refused
+from ...eventlog.guard import guard
+from ..authoring.effects import StepCall
 from . import commands as cmd
+from .decide.outside import step_meant
 from .handlers import answered, judged
 from .live import Run
 from .performing import Answer
@@ -61,7 +65,46 @@ def _update(run: Run, command: cmd.Update) -> cmd.Update:
     return msgspec.structs.replace(command, args=judged(machine, command.name, command.args))
 
 
-ADMIT: Mapping[type, Callable[[Run, Any], cmd.Command]] = {cmd.Signal: _signal, cmd.SignalOrStart: _signal, cmd.Update: _update}
+def _settle(run: Run, command: cmd.Settle) -> cmd.Settle:
+    """Its value becomes what the step would have returned; Invalid where it does not fit."""
+    facts, id = run.facts, command.token.effect
+    if command.command in facts.commands or id not in facts.steps or command.error is not None or not command.token.is_of(facts.seed):
+        return command
+    return msgspec.structs.replace(command, value=_as_returned(run, id, command.value))
+
+
+def _skip(run: Run, command: cmd.Skip) -> cmd.Skip:
+    """As for a token; which step is meant is clear behind this."""
+    facts = run.facts
+    if command.command in facts.commands or facts.phase == "new" or facts.ended:
+        return command
+    id = step_meant(facts, command.step)
+    return msgspec.structs.replace(command, step=id, value=_as_returned(run, id, command.value))
+
+
+def _as_returned(run: Run, id: str, value: Raw) -> Raw:
+    """A value from outside in the form in which the attempt of an open step would have recorded it."""
+    if run.machine is None:
+        raise Refused(
+            "the run's code cannot be asked what value fits",
+            who=f"run {run.id!r}, workflow {run.facts.workflow!r}",
+            where=f"step {id}",
+            expected="code that agrees with the log of the run",
+            found=f"it is {run.facts.phase}: {run.facts.stuck}".rstrip(": "),
+            instead="repeat it once a build that agrees with its log serves the run",
+        )
+    call: StepCall[Any] = run.machine.waits[id][1]
+    shape = call.step.returns
+    return shape.encode(shape.decode(guard(bytes(value), shape.who)))
+
+
+ADMIT: Mapping[type, Callable[[Run, Any], cmd.Command]] = {
+    cmd.Signal: _signal,
+    cmd.SignalOrStart: _signal,
+    cmd.Update: _update,
+    cmd.Settle: _settle,
+    cmd.Skip: _skip,
+}
 
 
 def answer_to(update: Update) -> Answer | None:

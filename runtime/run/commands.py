@@ -12,7 +12,9 @@ from msgspec import Raw, Struct
 
 from ..authoring.errors import Failure
 from ..authoring.retry import Retry as Policy
-from .events import Attached, ChildEnded, ChildReleased, ChildStarted, StepCompleted, Unwatched
+from ..authoring.tokens import Token
+from ..authoring.values import NOTHING
+from .events import Attached, ChildEnded, ChildReleased, ChildStarted, StepCompleted, StepDeferred, StepHeartbeat, Unwatched
 
 OnConflict = Literal["existing", "refuse", "terminate_and_start"]
 """What a start does that meets a live run: gives that run if the input is the same, is refused, or takes its place."""
@@ -64,6 +66,8 @@ class StepBroke(Struct, frozen=True, gc=False):
     worker: str
     retry: Policy | None
     kinds: tuple[str, ...] = ()
+    heartbeat: Raw | None = None
+    """What it told last, where that is not recorded yet."""
 
 
 class Begin(Struct, frozen=True, gc=False):
@@ -73,6 +77,25 @@ class Begin(Struct, frozen=True, gc=False):
     attempt: int
     started: int
     worker: str
+
+
+class Settle(Struct, frozen=True, gc=False):
+    """End a step from outside: with a value, or with an error."""
+
+    token: Token
+    value: Raw = NOTHING
+    error: Failure | None = None
+    command: str = ""
+
+
+class Skip(Struct, frozen=True, gc=False):
+    """Give an open step, meant by its id or its name, a value."""
+
+    step: str
+    value: Raw
+    by: str = ""
+    why: str = ""
+    command: str = ""
 
 
 class Wake(Struct, frozen=True, gc=False):
@@ -179,7 +202,8 @@ class Look(Struct, frozen=True, gc=False):
 
 
 Command = (  # fmt: skip
-    Start | SignalOrStart | StepCompleted | StepBroke | Begin | Wake | Signal | Update | Query | Decide
+    Start | SignalOrStart | StepCompleted | StepHeartbeat | StepDeferred | StepBroke | Begin | Settle | Skip
+    | Wake | Signal | Update | Query | Decide
     | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
     | Watch | Leave | ChildStarted | Attached | ChildEnded | ChildReleased | Unwatched
 )

@@ -8,6 +8,15 @@ from ...eventlog.codec import Codec, Event
 from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
+from . import step_events as steps
+
+StepScheduled = steps.StepScheduled
+StepStarted = steps.StepStarted
+StepHeartbeat = steps.StepHeartbeat
+StepDeferred = steps.StepDeferred
+StepCompleted = steps.StepCompleted
+StepFailed = steps.StepFailed
+StepSkipped = steps.StepSkipped
 
 
 class RunStarted(Event, frozen=True):
@@ -43,51 +52,6 @@ class Continued(Event, frozen=True):
     version: int
     delivered: int
     unread: dict[str, int] = field(default_factory=dict)
-
-
-class StepScheduled(Event, frozen=True):
-    """The code wants a step; it is performed until its outcome is recorded, or until its time is up."""
-
-    id: str
-    name: str
-    args: Raw
-    due: int = 0
-    """When its overall time is up, in microseconds since 1970; 0 where it has no limit."""
-
-
-class StepStarted(Event, frozen=True):
-    """An attempt that must not be begun twice is about to begin; `started` and `worker` tell this beginning from any other."""
-
-    id: str
-    attempt: int
-    started: int
-    worker: str
-
-
-class StepCompleted(Event, frozen=True):
-    """`started` and `ended` in microseconds since 1970."""
-
-    id: str
-    attempt: int
-    value: Raw
-    started: int
-    ended: int
-    worker: str
-
-
-class StepFailed(Event, frozen=True):
-    """An attempt failed; with `retry_at` (microseconds since 1970) another follows, without it the failure is final.
-
-    Without a `worker` it was the clock that ended the step: its overall time was up.
-    """
-
-    id: str
-    attempt: int
-    error: Failure
-    started: int
-    ended: int
-    worker: str
-    retry_at: int | None = None
 
 
 class TimerSet(Event, frozen=True):
@@ -352,8 +316,11 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     Continued,
     StepScheduled,
     StepStarted,
+    StepHeartbeat,
+    StepDeferred,
     StepCompleted,
     StepFailed,
+    StepSkipped,
     TimerSet,
     TimerFired,
     EffectsAbandoned,

@@ -87,7 +87,7 @@ class Run:
     def has_steps_under_way(self) -> bool:
         """Whether an attempt is, or should be, in flight; a run that stands still begins none."""
         facts = self.facts
-        waiting = len(facts.retries)
+        waiting = len(facts.retries) + len(facts.deferred)
         if facts.phase == "paused":
             waiting += len(facts.steps) - waiting if self.machine is None else len(self.machine.fresh)
         return len(facts.steps) > waiting

@@ -233,12 +233,12 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def claim(self, state: Run, owner: str, epoch: int) -> Sequence[Event]:
         facts = state.facts
-        in_flight = facts.phase in ("running", "paused", "suspended") and len(facts.steps) > len(facts.retries)
+        in_flight = facts.phase in ("running", "paused", "suspended") and len(facts.steps) > len(facts.retries) + len(facts.deferred)
         return (ev.Recovered(owner, epoch),) if in_flight else ()
 
     def head(self, state: Run, old: Head | None) -> Head | None:
         facts = state.facts
-        is_live = has_errands(facts) or (facts.phase == "running" and len(facts.steps) > len(facts.retries))
+        is_live = has_errands(facts) or (facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred))
         wake_at = 0 if is_live else state.next_due()
         attributes = _encode(facts.attributes) if facts.attributes else b"{}"
         if old is not None and old.status == facts.phase and old.wake_at == wake_at and old.attributes == attributes:
@@ -261,9 +261,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
         if machine.fresh:
             start = performing.start_again if machine.revived else performing.start
             for id, call in machine.fresh.items():
-                call.keys = facts.keys
-                if id not in facts.retries:
-                    start(stream, id, facts.steps[id].attempt, call)
+                step = facts.steps[id]
+                call.keys, call.facts = facts.keys, step
+                if id not in facts.retries and id not in facts.deferred:
+                    start(stream, id, step.attempt, call)
             machine.fresh.clear()
         machine.revived = False
         if facts.retries:

@@ -152,6 +152,8 @@ class OpenStep(Struct, gc=False):
     attempt: int = 1
     begun: tuple[int, str] | None = None
     """When and by whom the attempt was begun, where that is recorded."""
+    heartbeat: Raw | None = None
+    """What an attempt told last."""
 
 
 class Asked(Struct, frozen=True, omit_defaults=True):
@@ -225,6 +227,8 @@ class RunState(Struct):
     """Open steps that back off, and when each is tried again."""
     step_deadlines: dict[str, int] = field(default_factory=dict)
     """Open steps whose overall time is limited, and when it is up."""
+    deferred: dict[str, int] = field(default_factory=dict)
+    """Open steps that somebody outside is to end, and since when."""
     abandoned: dict[str, OpenStep] = field(default_factory=dict)
     """Steps that the code no longer wants, whose outcome may still come."""
     timers: dict[str, int] = field(default_factory=dict)

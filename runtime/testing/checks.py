@@ -82,6 +82,7 @@ def of_outcomes(told: Told) -> Iterator[str]:
                 wanted[id] = None
             case (
                 ev.StepCompleted(id=id)
+                | ev.StepSkipped(id=id)
                 | ev.StepFailed(id=id, retry_at=None)
                 | ev.TimerFired(id=id)
                 | ev.ApprovalDecided(id=id)
@@ -132,9 +133,9 @@ def expected_wake_up(facts: RunState) -> int | None:
         return 0
     if facts.phase != "running":
         return None
-    if len(facts.steps) > len(facts.retries):
+    if len(facts.steps) > len(facts.retries) + len(facts.deferred):
         return 0
-    return min([*facts.timers.values(), *facts.retries.values()], default=None)
+    return min([*facts.timers.values(), *facts.retries.values(), *facts.step_deadlines.values()], default=None)
 
 
 def of_snapshots(world: World) -> Iterator[str]:

@@ -23,6 +23,7 @@ from ..inspect.replay import fold, workflow_hash
 from ..requests import Applied, AwaitRun, Commanding, SignalRun, StartRun
 from ..run.events import CODEC, Recovered
 from ..settings import Settings
+from ..translating import stream_for
 from . import checks
 from .loop import run_seeded, stream_of_chance
 from .weather import Weather
@@ -261,7 +262,7 @@ async def asked(world: World, request: Commanding) -> Applied:
     """Ask the owner of the run, again and again with the same command id, until there is an answer."""
     while True:
         try:
-            return await world.route(stream_of("run", request.tenant, request.run)).call(request)
+            return await world.route(stream_for(request)).call(request)
         except Unavailable:
             await anyio.sleep(0.05)
 

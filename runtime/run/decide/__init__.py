@@ -8,13 +8,14 @@ from typing import Any
 from ....eventlog.codec import Event
 from ..commands import Command
 from ..state import RunState
-from . import approvals, beginning, children, control, life, messages, steps
+from . import approvals, beginning, children, control, life, messages, outside, steps
 
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     **beginning.DECIDE,
     **life.DECIDE,
     **control.DECIDE,
     **steps.DECIDE,
+    **outside.DECIDE,
     **messages.DECIDE,
     **approvals.DECIDE,
     **children.DECIDE,

@@ -32,7 +32,20 @@ def _step_broke(state: RunState, command: cmd.StepBroke, now: int) -> Sequence[E
     retry_at = None if pause is None else now + pause
     if retry_at is not None and state.step_deadlines and retry_at >= state.step_deadlines.get(command.id, NEVER):
         retry_at = None
-    return (ev.StepFailed(command.id, command.attempt, command.error, command.started, command.ended, command.worker, retry_at),)
+    failed = ev.StepFailed(command.id, command.attempt, command.error, command.started, command.ended, command.worker, retry_at)
+    if retry_at is None or command.heartbeat is None:
+        return (failed,)
+    return (ev.StepHeartbeat(command.id, command.attempt, command.heartbeat), failed)
+
+
+def _step_heartbeat(state: RunState, command: ev.StepHeartbeat, now: int) -> Sequence[Event]:
+    step = state.steps.get(command.id)
+    return NONE if step is None or step.attempt != command.attempt or state.ended else (command,)
+
+
+def _step_deferred(state: RunState, command: ev.StepDeferred, now: int) -> Sequence[Event]:
+    step = state.steps.get(command.id) or state.abandoned.get(command.id)
+    return NONE if step is None or step.attempt != command.attempt or command.id in state.deferred else (command,)
 
 
 def _begin(state: RunState, command: cmd.Begin, now: int) -> Sequence[Event]:
@@ -56,5 +69,7 @@ def overdue(state: RunState, id: str, now: int) -> Event:
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     ev.StepCompleted: _step_completed,
     cmd.StepBroke: _step_broke,
+    ev.StepHeartbeat: _step_heartbeat,
+    ev.StepDeferred: _step_deferred,
     cmd.Begin: _begin,
 }

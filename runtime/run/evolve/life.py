@@ -140,7 +140,8 @@ def _timed_out(state: RunState, event: ev.RunTimedOut, at: int) -> None:
 
 def _end(state: RunState, event: Event) -> None:
     change_phase(state, event)
-    for kept in (state.steps, state.retries, state.step_deadlines, state.abandoned, state.timers, state.approvals, state.withdrawn):
+    steps = (state.steps, state.retries, state.step_deadlines, state.deferred, state.abandoned)
+    for kept in (*steps, state.timers, state.approvals, state.withdrawn):
         kept.clear()
     leave_all(state)
 

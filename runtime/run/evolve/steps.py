@@ -8,7 +8,7 @@ from typing import Any
 from ....eventlog.codec import Event
 from .. import events as ev
 from ..state import NOBODY, Line, OpenStep, Outcome, RunState, json_of, key_of
-from .arriving import arrive, copied
+from .arriving import arrive, copied, remember
 from .children import leave
 
 
@@ -23,11 +23,23 @@ def _begun(state: RunState, event: ev.StepStarted, at: int) -> None:
     state.steps[event.id].begun = (event.started, event.worker)
 
 
+def _heard(state: RunState, event: ev.StepHeartbeat, at: int) -> None:
+    state.steps[event.id].heartbeat = event.details.copy()
+
+
+def _deferred(state: RunState, event: ev.StepDeferred, at: int) -> None:
+    if event.id in state.steps:
+        state.retries.pop(event.id, None)
+        state.deferred[event.id] = at
+    else:
+        state.abandoned.pop(event.id, None)
+
+
 def _close(state: RunState, id: str) -> OpenStep | None:
     """The step is open no longer."""
     state.retries.pop(id, None)
-    if state.step_deadlines:
-        state.step_deadlines.pop(id, None)
+    state.step_deadlines.pop(id, None)
+    state.deferred.pop(id, None)
     return state.steps.pop(id, None)
 
 
@@ -36,6 +48,10 @@ def completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
         state.retries.pop(event.id, None)
         if state.step_deadlines:
             state.step_deadlines.pop(event.id, None)
+        if state.deferred:
+            state.deferred.pop(event.id, None)
+        if event.command:
+            remember(state, event.command)
         arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt))
     else:
         state.abandoned.pop(event.id, None)
@@ -49,12 +65,20 @@ def _failed(state: RunState, event: ev.StepFailed, at: int) -> None:
         step.attempt, step.begun, state.retries[event.id] = event.attempt + 1, None, event.retry_at
     else:
         _close(state, event.id)
+        remember(state, event.command)
         arrive(state, Outcome(at, event.id, error=copied(event.error), attempt=event.attempt, given=event.worker == NOBODY))
+
+
+def _skipped(state: RunState, event: ev.StepSkipped, at: int) -> None:
+    step = _close(state, event.id)
+    remember(state, event.command)
+    if step is not None:
+        arrive(state, Outcome(at, event.id, event.value.copy(), None, step.attempt, given=True))
 
 
 def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:
     for id in event.ids:
-        flies = id not in state.retries
+        flies = id not in state.retries and id not in state.deferred
         step = _close(state, id)
         if step is None:
             state.timers.pop(id, None)
@@ -70,6 +94,9 @@ def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     ev.StepScheduled: scheduled,
     ev.StepStarted: _begun,
+    ev.StepHeartbeat: _heard,
+    ev.StepDeferred: _deferred,
+    ev.StepSkipped: _skipped,
     ev.StepCompleted: completed,
     ev.StepFailed: _failed,
     ev.EffectsAbandoned: _abandoned,
