@@ -314,3 +314,73 @@ async def test_a_query_has_a_deadline() -> None:
         await runtime.dispatcher.passivate()
         with pytest.raises(Unavailable, match="not answered in time"):
             await run.query("items", within=timedelta(0))
+
+
+async def test_a_run_that_is_retried_keeps_what_it_answered() -> None:
+    well: list[bool] = []
+
+    @perdure.step
+    async def flaky() -> str:
+        if not well:
+            raise ValueError("not yet")
+        return "well"
+
+    @perdure.workflow
+    async def flow() -> int:
+        count = 0
+
+        def add(number: int) -> int:
+            nonlocal count
+            count += number
+            return count
+
+        on_update("add", add)
+        on_query("count", lambda: count)
+        await perdure.signal("go")
+        await flaky()
+        await perdure.signal("end")
+        return count
+
+    log = MemoryLog()
+    async with node(log.carrier(), flow) as runtime:
+        run = await runtime.start(flow, id="f")
+        first = await run.update("add", 1, command="a")
+        await run.signal("go")
+        with pytest.raises(perdure.RunError):
+            await run.result()
+        failed = await run.query("count")
+        well.append(True)
+        await run.retry()
+        again, second = await run.update("add", 1, command="a"), await run.update("add", 1, command="b")
+        await run.signal("end")
+
+        assert (first, failed, again, second, await run.result()) == (1, 1, 1, 2, 2)
+
+
+async def test_an_update_that_is_handled_again_by_a_retry_keeps_its_first_answer() -> None:
+    mended: list[bool] = []
+
+    @perdure.workflow
+    async def flow() -> str:
+        def add(number: int) -> str:
+            return f"{number} {'mended' if mended else 'as it was'}"
+
+        on_update("add", add)
+        await perdure.signal("go")
+        if not mended:
+            raise ValueError("a mistake in the code")
+        return "over"
+
+    log = MemoryLog()
+    async with node(log.carrier(), flow) as runtime:
+        run = await runtime.start(flow, id="f")
+        first = await run.update("add", 1, command="a")
+        await run.signal("go")
+        with pytest.raises(perdure.RunError):
+            await run.result()
+        mended.append(True)
+        await run.retry(from_version=1)
+        assert await run.result() == "over"
+
+        assert await run.update("add", 1, command="a") == first == "1 as it was"
+    assert named(log, "f").count("UpdateCompleted") == 2

@@ -40,6 +40,10 @@ async def fulfil(order: str, cents: int) -> str:
     first: int = (await first_of(charge(order, 1))).value  # wrong
     number: str = await signal("go", int)  # wrong
     await sleep(5)  # wrong
+    await perdure.wait_until(True)  # wrong
+    perdure.on_query("order", order)  # wrong
+    perdure.on_signal("go", later)  # wrong
+    await perdure.signal_run("o-2", 1)  # wrong
     async with timeout(5):  # wrong
         pass
     async with task_group() as group:
@@ -72,6 +76,9 @@ async def count() -> None:
         runtime.actor(Counter, "one")  # wrong
 
 
+def later(first: int, second: int) -> None: ...
+
+
 async def main() -> None:
     async with perdure.open("memory:", workflows=[charge]) as runtime:  # wrong
         await runtime.start(fulfil, "o-1", "1200", id="x")  # wrong
@@ -82,4 +89,8 @@ async def main() -> None:
         run = await runtime.start(fulfil, "o-1", 1200)
         result: int = await run.result()  # wrong
         await run.result(within=5)  # wrong
+        order: int = await run.query("order", returns=str)  # wrong
+        await run.update("charge", within=5)  # wrong
+        await runtime.signal_or_start(fulfil, "o-1", "1200", id="x", signal="go")  # wrong
+        await runtime.signal_or_start(fulfil, "o-1", 1200, signal="go")  # wrong
         Retry(attempts="3")  # wrong
