@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import anyio
 import msgspec
@@ -20,7 +20,7 @@ from ..authoring.errors import Failure
 from ..authoring.workflows import Workflow
 from ..inspect.checking.watching import Watch, watching
 from ..inspect.replay import fold, workflow_hash
-from ..requests import Applied, AwaitRun, Commanding, SignalRun, StartRun
+from ..requests import Answered, Applied, AwaitRun, Commanding, SignalRun, StartRun, UpdateRun
 from ..run.events import CODEC, Recovered
 from ..settings import Settings
 from ..translating import stream_for
@@ -44,13 +44,15 @@ class Violation(AssertionError):
 class Outcome(Generic[R]):
     """How a simulated run ended, and what it took."""
 
-    def __init__(self, world: World, end: Applied, value: R | None, elapsed: timedelta) -> None:
+    def __init__(self, world: World, end: Applied, value: R | None, elapsed: timedelta, answers: Sequence[Answered] = ()) -> None:
         stream = stream_of("run", "default", RUN)
         self.status = end.status
         """completed, failed, cancelled or terminated."""
         self.value = value
         """What the workflow returned; None where it did not."""
         self.failure: Failure | None = end.failure
+        self.answers: list[Any] = [answer.failure or msgspec.json.decode(answer.result) for answer in answers]
+        """What the updates were answered, or the failure that their handler raised, in the order of the answers."""
         self.crashes = sum(node.crashes for node in world.past)
         """How often a node crashed before the run had ended."""
         self.attempts = [(begun.effect, begun.attempt) for begun in world.journal.begun]
@@ -120,6 +122,7 @@ class Simulation:
         crash_at_random: bool = False,
         weather: Weather | None = None,
         signals: Iterable[tuple[float, str, Any]] = (),
+        updates: Iterable[tuple[float, str, Sequence[Any]]] = (),
         also: Iterable[Workflow[..., Any]] = (),
         same_as_without: bool = True,
         within: timedelta = PATIENCE,
@@ -128,7 +131,8 @@ class Simulation:
         """Run a workflow to its end and check all that perdure promises of it.
 
         `crash_after_every_append` kills the node each time the run has got on by one write; `crash_at_random` at moments that
-        the seed chooses; `weather` brings any faults you like. `signals`: (seconds after the start, name, value). The run is
+        the seed chooses; `weather` brings any faults you like. `signals`: (seconds after the start, name, value);
+        `updates`: (seconds after the start, name, arguments), whose answers are in the outcome. The run is
         also played without faults, and must do the same (`same_as_without=False` where chance or races with time may decide
         otherwise). A run that has not ended `within` virtual time (fourteen days, if you say nothing) is a Violation, told with its events.
         """
@@ -143,9 +147,13 @@ class Simulation:
         known: Workflow[..., R] = workflow  # pyright: ignore[reportUnknownVariableType]
         raw, _ = known.arguments.pair(args, kwargs)
         start = StartRun(workflow=known.name, version=known.version, arguments=raw, run=RUN, command="start")
-        sent = [
+        sent: list[tuple[float, SignalRun | UpdateRun]] = [
             (seconds, SignalRun(run=RUN, name=name, value=Raw(msgspec.json.encode(value)), command=f"signal {number}"))
             for number, (seconds, name, value) in enumerate(signals)
+        ]
+        sent += [
+            (seconds, UpdateRun(run=RUN, name=name, arguments=Raw(msgspec.json.encode(list(arguments))), command=f"update {number}"))
+            for number, (seconds, name, arguments) in enumerate(updates)
         ]
         play = _Play(self, known, (known, *also), start, sent, within)
         if crash_at_random:
@@ -191,18 +199,19 @@ class _Play:
         known: Workflow[..., Any],
         workflows: Sequence[Workflow[..., Any]],
         start: StartRun,
-        signals: Sequence[tuple[float, SignalRun]],
+        sent: Sequence[tuple[float, SignalRun | UpdateRun]],
         within: timedelta,
     ) -> None:
         self.simulation = simulation
         self.known = known
         self.workflows = workflows
         self.start = start
-        self.signals = signals
+        self.sent = sent
+        self.answers: list[Answered] = []
         self.within = within
 
     def once(self, weather: Weather, plan: Callable[[str], Plan] | None) -> Outcome[Any]:
-        seed = self.simulation.seed
+        seed, self.answers = self.simulation.seed, []
         world = World(
             seed,
             self.workflows,
@@ -230,7 +239,7 @@ class _Play:
         if found or end is None:
             raise Violation(f"seed {seed}, history {world.digest()}:\n" + "\n".join(f"  - {what}" for what in found))
         value = self.known.returns.decode(end.result) if isinstance(end.result, Raw) else None
-        return Outcome(world, end, value, timedelta(seconds=seconds))
+        return Outcome(world, end, value, timedelta(seconds=seconds), self.answers)
 
     async def _scenario(self, world: World) -> tuple[Applied | None, float]:
         end: Applied | None = None
@@ -238,8 +247,8 @@ class _Play:
             await asked(world, self.start)
             started = anyio.current_time()
             async with anyio.create_task_group() as group:
-                for seconds, signal in self.signals:
-                    group.start_soon(_later, world, seconds, signal)
+                for seconds, request in self.sent:
+                    group.start_soon(self._later, world, seconds, request)
                 if world.weather.seconds:
                     group.start_soon(_heal_later, world)
                 end = await asked(world, AwaitRun(run=RUN, within=3600.0))
@@ -247,10 +256,11 @@ class _Play:
             return end, anyio.current_time() - started
         return None, self.within.total_seconds()
 
-
-async def _later(world: World, seconds: float, request: Commanding) -> None:
-    await anyio.sleep(seconds)
-    await asked(world, request)
+    async def _later(self, world: World, seconds: float, request: SignalRun | UpdateRun) -> None:
+        await anyio.sleep(seconds)
+        reply = await asked(world, request)
+        if isinstance(reply, Answered):
+            self.answers.append(reply)
 
 
 async def _heal_later(world: World) -> None:
@@ -258,7 +268,11 @@ async def _heal_later(world: World) -> None:
     world.heal()
 
 
-async def asked(world: World, request: Commanding) -> Applied:
+@overload
+async def asked(world: World, request: Commanding) -> Applied: ...
+@overload
+async def asked(world: World, request: SignalRun | UpdateRun) -> Applied | Answered: ...
+async def asked(world: World, request: Commanding | UpdateRun) -> Applied | Answered:
     """Ask the owner of the run, again and again with the same command id, until there is an answer."""
     while True:
         try:

@@ -18,6 +18,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.authoring.workflows import Registry, Workflow
 from perdure.runtime.inspect.aside import answer_aside
 from perdure.runtime.run import events as ev
+from perdure.testing import Simulation
 from tests.laws.node import AT_ONCE, PATIENCE, events_of, killed_node, named, node, stream, until
 
 pytestmark = pytest.mark.anyio
@@ -384,3 +385,43 @@ async def test_an_update_that_is_handled_again_by_a_retry_keeps_its_first_answer
 
         assert await run.update("add", 1, command="a") == first == "1 as it was"
     assert named(log, "f").count("UpdateCompleted") == 2
+
+
+@perdure.step
+async def slowly(item: str) -> str:
+    await anyio.sleep(3)
+    return f"{item} reserved"
+
+
+@perdure.workflow
+async def counted() -> int:
+    taken: list[str] = []
+
+    async def take(item: str) -> int:
+        taken.append(await slowly(item))
+        return len(taken)
+
+    def count() -> int:
+        return len(taken)
+
+    on_update("take", take)
+    on_update("count", count)
+    await perdure.signal("end")
+    return len(taken)
+
+
+def test_updates_are_answered_alike_under_a_crash_after_every_write() -> None:
+    updates: list[tuple[float, str, list[Any]]] = [(1.0, "take", ["tea"]), (2.0, "take", ["jam"]), (30.0, "count", [])]
+    outcome = Simulation(seed=22).run(counted, crash_after_every_append=True, updates=updates, signals=[(60.0, "end", None)])
+
+    assert (outcome.value, sorted(outcome.answers)) == (2, [1, 2, 2])
+    assert outcome.crashes >= 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_updates_are_answered_under_crashes_at_any_moment(seed: int) -> None:
+    updates: list[tuple[float, str, list[Any]]] = [(1.0, "take", ["tea"]), (2.0, "take", ["jam"])]
+    simulation = Simulation(seed, nodes=2)
+    outcome = simulation.run(counted, crash_at_random=True, updates=updates, signals=[(200.0, "end", None)], same_as_without=False)
+
+    assert (outcome.value, sorted(outcome.answers)) == (2, [1, 2])

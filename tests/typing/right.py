@@ -77,7 +77,7 @@ async def fulfil(order: str, cents: int, note: str = "") -> str:
     assert_type(await gather(approval("a"), ship(order)), tuple[Decision, int])
     assert_type(await perdure.signal_run("o-2", "go", 1), None)
     assert_type(await gather(perdure.wait_until(lambda: True, timeout=timedelta(days=1)), ship(order)), tuple[None, int])
-    perdure.on_signal("go", lambda value: print(value))
+    perdure.on_signal("go", lambda value: [value])
     perdure.on_update("charge", weigh.function, validate=len)
     perdure.on_query("order", lambda: order)
     assert_type(perdure.random(), Random)

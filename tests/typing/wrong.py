@@ -40,7 +40,7 @@ async def fulfil(order: str, cents: int) -> str:
     first: int = (await first_of(charge(order, 1))).value  # wrong
     number: str = await signal("go", int)  # wrong
     await sleep(5)  # wrong
-    await perdure.wait_until(True)  # wrong
+    await perdure.wait_until("closed")  # wrong
     perdure.on_query("order", order)  # wrong
     perdure.on_signal("go", later)  # wrong
     await perdure.signal_run("o-2", 1)  # wrong
