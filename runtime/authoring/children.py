@@ -10,6 +10,7 @@ from msgspec import Raw
 from ...eventlog.errors import Invalid
 from ...eventlog.streams import STREAM_BYTES_MAX, escape
 from .effects import Attach, ChildCall, ChildResult
+from .sending import cancel_run, signal_run
 from .values import Shape
 from .workflows import Workflow
 
@@ -38,6 +39,14 @@ class ChildHandle(Generic[R]):
     def result(self) -> Coroutine[object, object, R]:
         """Wait for what it returns; ChildError where it ends otherwise. May be asked more than once."""
         return cast("Coroutine[object, object, R]", ChildResult(self._effect))
+
+    def signal(self, name: str, value: Any = None) -> Coroutine[object, object, None]:
+        """Send it a signal; Refused where it has ended."""
+        return signal_run(self.id, name, value)
+
+    def cancel(self, reason: str = "") -> Coroutine[object, object, None]:
+        """Ask it to end, its cleanup done: `result` then raises ChildError. Refused where it has ended already."""
+        return cancel_run(self.id, reason)
 
 
 @overload

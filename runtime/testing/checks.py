@@ -14,7 +14,7 @@ from ..inspect.replay import fold, judge
 from ..run import events as ev
 from ..run.events import CODEC
 from ..run.state import ENDED, RunState, canonical, restore
-from .world import World
+from .world import FOREIGN, World
 
 Told = Sequence[tuple[Batch[Event], Event]]
 """The events of a run in their order, each with the batch it came in."""
@@ -65,7 +65,7 @@ def of_outcomes(told: Told) -> Iterator[str]:
     done: dict[str, None] = {}
     ended = ""
     for batch, event in told:
-        if ended and not isinstance(event, AFTER_THE_END):
+        if ended and not (isinstance(event, AFTER_THE_END) or event == FOREIGN):
             yield f"{type(event).__name__} after {ended}"
         match event:
             case (
@@ -177,7 +177,7 @@ def stuck(world: World) -> list[str]:
     found: list[str] = []
     for stream, summary in world.log.summaries.items():
         owner, head = world.owner_of(stream), summary.head
-        if owner is None or head.status in ENDED:
+        if owner is None or (head.status in ENDED and head.wake_at is None):
             continue
         try:
             due = expected_wake_up(fold(stream, world.log.streams[stream]))

@@ -30,6 +30,9 @@ from .weather import Weather
 
 T = TypeVar("T")
 
+FOREIGN = Logged("info", "another hand", Raw(b"{}"))
+"""A line that somebody else writes into a run of ours."""
+
 PATIENCE = 4.0
 """Seconds without a pulse after which a node is taken for dead, rightly or not."""
 
@@ -190,11 +193,11 @@ class World:
                 self.note(f"{node.owner} did not get partition {partition}: {type(error).__name__}")
 
     def _foreign(self, append: Append) -> Append | None:
-        """A line that somebody else writes into a run of ours, so that our own append comes too late."""
+        """Somebody else writes into a run of ours, so that our own append comes too late."""
         if not append.stream.startswith("run/"):
             return None
         batch = CODEC.decode(append.data)
-        data = CODEC.encode(batch.at, batch.epoch, [Logged("info", "another hand", Raw(b"{}"))])
+        data = CODEC.encode(batch.at, batch.epoch, [FOREIGN])
         return sealed(append.stream, append.expected, data, 1)
 
     # -- who is who ----------------------------------------------------------------------------------------------------

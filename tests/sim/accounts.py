@@ -10,8 +10,9 @@ import msgspec
 from perdure.eventlog.codec import Event
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.events import CODEC
+from perdure.runtime.testing.checks import AFTER_THE_END
 from perdure.runtime.testing.fences import PARTITIONS, claims_of, fence_of
-from perdure.runtime.testing.world import World
+from perdure.runtime.testing.world import FOREIGN, World
 from tests.sim.clients import Client
 from tests.sim.programs import NAMES, admits
 
@@ -119,11 +120,12 @@ def _of_end(client: Client, events: list[Event]) -> Iterator[str]:
     if end is None:
         yield "it has not ended"
         return
+    last = [event for event in events if not isinstance(event, AFTER_THE_END) and event != FOREIGN][-1]
     if not isinstance(
-        events[-1],
+        last,
         {"completed": ev.RunCompleted, "cancelled": ev.RunCancelled, "terminated": ev.RunTerminated}.get(end.status, ev.RunFailed),
     ):
-        yield f"its end was told as {end.status}, and the log says {type(events[-1]).__name__}"
+        yield f"its end was told as {end.status}, and the log says {type(last).__name__}"
     if end.status in EXPECTED and EXPECTED[end.status] not in client.wishes:
         yield f"it is {end.status}, and nobody wished that"
     if end.status == "failed":

@@ -17,12 +17,16 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import EMPTY, Append, Tail, sealed
 from perdure.runtime.authoring.effects import SignalWait
 from perdure.runtime.authoring.steps import Attempt
+from perdure.runtime.perform.courier import Courier
 from perdure.runtime.run import commands as cmd
+from perdure.runtime.run import errands, runs, signals
 from perdure.runtime.run import events as ev
-from perdure.runtime.run import signals
 from perdure.runtime.run.branches import Branch
+from perdure.runtime.run.commands import Leave
 from perdure.runtime.run.decide import DECIDE
 from perdure.runtime.run.driver import Machine
+from perdure.runtime.run.errands import Errand
+from perdure.runtime.run.events import ChildEnded, Unwatched
 from perdure.runtime.run.evolve import EVOLVE
 from perdure.runtime.run.live import Run
 from perdure.runtime.run.runs import Runs
@@ -182,6 +186,32 @@ def approval_decided_twice() -> Generator[None]:
         yield
 
 
+@contextmanager
+def child_outcome_lost() -> Generator[None]:
+    """A run that has ended takes those who wait for its end as told as soon as the telling is on its way."""
+    real = Courier.send
+
+    def send(self: Courier, errand: Errand) -> None:
+        real(self, errand)
+        if isinstance(errand.command, ChildEnded):
+            self._post(errand.stream, Unwatched(errand.key))
+
+    with patch.object(Courier, "send", send):
+        yield
+
+
+@contextmanager
+def child_forgotten_by_its_parent() -> Generator[None]:
+    """A parent has no errand to a child that it no longer wants."""
+    real = errands.errands_of
+
+    def without(stream: str, facts: RunState) -> Generator[Errand]:
+        yield from (errand for errand in real(stream, facts) if not isinstance(errand.command, Leave))
+
+    with patch.object(runs, "errands_of", without):
+        yield
+
+
 BUGS: dict[str, Planted] = {
     "no compare-and-append": no_compare_and_append,
     "reply before durable": reply_before_durable,
@@ -191,6 +221,8 @@ BUGS: dict[str, Planted] = {
     "retry timer lost at passivation": retry_timer_lost_at_passivation,
     "signal eaten by a loser": signal_eaten_by_a_loser,
     "signal kept by a loser": signal_kept_by_a_loser,
+    "child outcome lost": child_outcome_lost,
+    "child forgotten by its parent": child_forgotten_by_its_parent,
     "approval decided twice": approval_decided_twice,
     "at-most-once re-run at recovery": begun_again_at_recovery,
 }

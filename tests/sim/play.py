@@ -19,6 +19,7 @@ from perdure.runtime.testing.weather import Weather
 from perdure.runtime.testing.world import World
 from tests.sim.accounts import count, differences, told
 from tests.sim.clients import Client
+from tests.sim.families import family_quarrels, unsettled
 from tests.sim.programs import play
 
 REST = 70.0
@@ -59,6 +60,7 @@ def play_seed(seed: int) -> Played:
                 raise
             played.violations.append("the history broke off: " + "".join(traceback.format_exception(error)))
     played.violations.extend(checks.violations(world))
+    played.violations.extend(family_quarrels(world))
     for client in clients:
         played.violations.extend(f"{client.id}: {what}" for what in differences(world, client))
     played.digest, played.counters, played.trace = world.digest(), count(world, clients), world.trace
@@ -76,7 +78,7 @@ async def _scenario(world: World, clients: list[Client], played: Played) -> None
         played.violations.extend(f"law 10: {what}" for what in checks.stuck(world))
         rested.set()
         with anyio.move_on_after(PATIENCE):
-            while any(client.end is None for client in clients):  # noqa: ASYNC110 - a look a second, of virtual time
+            while any(client.end is None for client in clients) or unsettled(world):  # noqa: ASYNC110 - a look a second, of virtual time
                 await anyio.sleep(1)
         played.seconds = anyio.current_time()
         group.cancel_scope.cancel()

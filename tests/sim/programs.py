@@ -10,13 +10,32 @@ from typing import Any, TypeAlias
 import anyio
 
 import perdure
-from perdure import Decision, Interrupted, Retry, StepError, approval, first_of, gather, signal, sleep, step, task_group, timeout, workflow
+from perdure import (
+    Decision,
+    Interrupted,
+    Retry,
+    StepError,
+    approval,
+    attach,
+    child,
+    first_of,
+    gather,
+    signal,
+    sleep,
+    start_child,
+    step,
+    task_group,
+    timeout,
+    workflow,
+)  # fmt: skip
+from perdure.runtime.authoring.children import OnParentEnd
 
 Part: TypeAlias = list[Any]
 """A program: its kind, then what that kind needs; see `play_part`."""
 
 NAMES = ("red", "blue")
 QUESTIONS = ("ship", "pack")
+PARTINGS: tuple[OnParentEnd, ...] = ("cancel", "terminate", "abandon")
 ANSWERS = ("approved by Ada", "rejected by Bob")
 RETRY = Retry(attempts=3, first=timedelta(milliseconds=1500), longest=timedelta(seconds=15), factor=10, jitter=0.9)
 
@@ -90,6 +109,11 @@ async def play_part(part: Part) -> Any:  # noqa: PLR0912 - one case for each wor
             return took(names[first.index], str(first.value)) if first.index < len(names) else "nothing"
         case ["ask", name, millis, key]:
             return heeded(key, await approval(name, show=key, timeout=timedelta(milliseconds=millis) if millis else None))
+        case ["child", how, inner]:
+            return await child(play, inner, on_parent_end=how)
+        case ["spawn", how, inner, meanwhile]:
+            handle = await start_child(play, inner, on_parent_end=how)
+            return [await play_part(meanwhile), *await gather(handle.result(), attach(handle.id))]
         case ["seq", *parts]:
             return [await play_part(inner) for inner in parts]
         case ["all", *parts]:
@@ -146,15 +170,17 @@ class Maker:
     def __init__(self, dice: Random) -> None:
         self.dice = dice
         self.keys = 0
+        self.is_alone = False
+        """What is being made is a child's: it must not wait for ever for what no client sends."""
 
     def program(self) -> Part:
         return ["seq", *(self.part(2) for _ in range(self.dice.randrange(1, 5)))]
 
     def part(self, depth: int) -> Part:
         dice = self.dice
-        kinds = ["do", "do", "do", "do", "nap", "take", "pick", "pick", "roll", "ask"]
+        kinds = ["do", "do", "do", "do", "nap", "pick", "pick", "roll", "ask", *(() if self.is_alone else ("take",))]
         if depth:
-            kinds += ["seq", "seq", "all", "all", "any", "any", "limit", "limit", "group", "tidy"]
+            kinds += ["seq", "seq", "all", "all", "any", "any", "limit", "limit", "group", "tidy", "child", "spawn"]
         match kind := dice.choice(kinds):
             case "do":
                 return self.step()
@@ -166,15 +192,26 @@ class Maker:
                 return ["pick", self.pace(20_000), *dice.sample(NAMES, dice.randrange(1, 3))]
             case "ask":
                 self.keys += 1
-                return ["ask", dice.choice(QUESTIONS), self.pace(20_000) if dice.random() < 0.7 else 0, f"q{self.keys}"]
+                return ["ask", dice.choice(QUESTIONS), self.pace(20_000) if self.is_alone or dice.random() < 0.7 else 0, f"q{self.keys}"]
             case "roll":
                 return ["roll"]
+            case "child":
+                return ["child", dice.choice(PARTINGS), self.alone(depth - 1)]
+            case "spawn":
+                return ["spawn", dice.choice(PARTINGS), self.alone(depth - 1), self.part(depth - 1)]
             case "limit":
                 return ["limit", self.pace(8000), self.part(depth - 1)]
             case "tidy":
                 return ["tidy", self.part(depth - 1), self.step()]
             case _:
                 return [kind, *(self.part(depth - 1) for _ in range(dice.randrange(1, 4)))]
+
+    def alone(self, depth: int) -> Part:
+        """A program for a child, to which no client sends anything."""
+        before, self.is_alone = self.is_alone, True
+        part = self.part(depth)
+        self.is_alone = before
+        return part
 
     def step(self) -> Part:
         self.keys += 1
@@ -197,6 +234,10 @@ def signals_needed(part: Part) -> dict[str, int]:
             case ["pick", _, *names]:
                 for name in names:
                     needed[name] += 1
+            case ["child", *_]:
+                continue
+            case ["spawn", _, _, meanwhile]:
+                stack.append(meanwhile)
             case [_, *inner]:
                 stack.extend(one for one in inner if isinstance(one, list))  # pyright: ignore[reportUnknownArgumentType]
             case _:
@@ -228,6 +269,11 @@ def admits(part: Part, value: Any) -> bool:  # noqa: PLR0912 - one case for each
             return bool(value == "nothing") or (isinstance(value, str) and value.startswith(tuple(names)))
         case ["ask", _, millis, _]:
             return value in ANSWERS or (bool(millis) and value == "expired by ")
+        case ["child", _, inner]:
+            return admits(inner, value)
+        case ["spawn", _, inner, meanwhile]:
+            values = _listed(value)
+            return len(values) == 3 and admits(meanwhile, values[0]) and admits(inner, values[1]) and values[1] == values[2]
         case ["seq" | "all" | "group", *parts]:
             values = _listed(value)
             return len(values) == len(parts) and all(admits(one, answer) for one, answer in zip(parts, values, strict=True))
