@@ -44,12 +44,19 @@ class Rules(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, who: str, options: StepOptions) -> Rules:
         """The rules that the options give; Invalid where they make no sense."""
-        given = {name: value for name, value in options.items() if name != "name" and value is not None}
-        unknown = sorted(set(given) - set(cls.__struct_fields__))
+        unknown = sorted(set(options) - set(StepOptions.__annotations__))
         if unknown:
             raise Invalid("a step has no such option", who=who, where=unknown[0], expected=", ".join(StepOptions.__annotations__),
                           found=", ".join(unknown), instead="check the spelling")
-        rules = cls(**{**given, "raises": tuple(options.get("raises", ()))})  # type: ignore[arg-type]  # by the names of StepOptions
+        rules = cls(
+            retry=options.get("retry") or ONCE,
+            timeout=options.get("timeout"),
+            overall=options.get("overall"),
+            start_within=options.get("start_within"),
+            heartbeat_timeout=options.get("heartbeat_timeout"),
+            at_most_once=options.get("at_most_once", False),
+            raises=tuple(options.get("raises", ())),
+        )
         rules.check(who)
         return rules
 

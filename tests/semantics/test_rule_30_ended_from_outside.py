@@ -10,6 +10,7 @@ import pytest
 import perdure
 from perdure import CompleteLater, Interrupted, Invalid, NotFound, Refused, Retry, StepError, current, sleep, step, workflow
 from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.authoring.tokens import token_of
 from perdure.runtime.run.events import StepSkipped
 from tests.laws.node import PATIENCE, Bench, events_of, killed_node, named, node, until
 
@@ -165,12 +166,12 @@ async def test_a_token_that_was_made_up_is_refused() -> None:
     async with node(log.carrier(1), trade) as runtime:
         await runtime.start(trade, id="one")
         await deferred(log)
-        forged = perdure.runtime.authoring.tokens.token_of("run/default/one", "0", 1, seed=1)
+        forged = token_of("run/default/one", "0", 1, seed=1)
         with pytest.raises(Refused, match="ends nothing any more"):
             await runtime.complete(forged, 1)
         with pytest.raises(NotFound):
-            await runtime.complete(perdure.runtime.authoring.tokens.token_of("run/default/none", "0", 1, seed=1), 1)
-        for nonsense in ("", "nonsense", "x" * 2000, perdure.runtime.authoring.tokens.token_of("fence/a/b", "0", 1, 1)):
+            await runtime.complete(token_of("run/default/none", "0", 1, seed=1), 1)
+        for nonsense in ("", "nonsense", "x" * 2000, token_of("fence/a/b", "0", 1, 1)):
             with pytest.raises(Invalid, match="no token"):
                 await runtime.complete(nonsense, 1)
 
