@@ -22,6 +22,7 @@ from .errors import Conflict, Unavailable
 from .log import Carrier, Cursor, Summary, Version
 from .memory import MemoryBlobs, MemoryHeads, MemoryLog, MemorySnapshots
 from .records import EMPTY, Append, Record, Tail
+from .search import Search
 from .snapshots import Snapshot
 
 T = TypeVar("T")
@@ -274,6 +275,10 @@ class FaultyHeads:
     async def all(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Summary]:
         await self._door.readable()
         return await self._heads.all(prefix=prefix, after=after, limit=limit)
+
+    async def find(self, search: Search, *, after: str = "", limit: int = 1000) -> Sequence[Summary]:
+        await self._door.readable()
+        return await self._heads.find(search, after=after, limit=limit)
 
     async def rebuild(self, summaries: Sequence[Summary]) -> None:
         await self._door.readable()

@@ -13,6 +13,7 @@ from msgspec import Struct
 from .blobs import Blobs
 from .errors import Conflict
 from .records import Append, Head, Record, Tail
+from .search import Search
 from .snapshots import Snapshot
 
 Version: TypeAlias = int
@@ -76,6 +77,10 @@ class Heads(Protocol):
 
     async def all(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Summary]:
         """Summaries in the order of their streams, behind `after`."""
+        ...
+
+    async def find(self, search: Search, *, after: str = "", limit: int = 1000) -> Sequence[Summary]:
+        """Summaries that a search wants, in the order of their streams, behind `after`; no stream is folded for it."""
         ...
 
     async def rebuild(self, summaries: Sequence[Summary]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from itertools import islice
 
 import anyio
 
@@ -10,6 +11,7 @@ from .blobs import Blob, Check, Gathering, chunks_of, damaged
 from .errors import Conflict
 from .log import Carrier, Cursor, Summary, Version
 from .records import EMPTY, Append, Record, Tail, recorded
+from .search import Search
 from .snapshots import Snapshot
 
 
@@ -90,6 +92,11 @@ class MemoryHeads:
     async def all(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Summary]:
         streams = sorted(s for s in self.log.summaries if s.startswith(prefix) and s > after)
         return [self.log.summaries[stream] for stream in streams[:limit]]
+
+    async def find(self, search: Search, *, after: str = "", limit: int = 1000) -> Sequence[Summary]:
+        streams = sorted(stream for stream in self.log.summaries if stream > after)
+        summaries = (self.log.summaries[stream] for stream in streams)
+        return list(islice((summary for summary in summaries if search.wants(summary.stream, summary.head)), limit))
 
     async def rebuild(self, summaries: Sequence[Summary]) -> None:
         self.log.summaries = {summary.stream: summary for summary in summaries}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .actors.kind import Kind
 from .eventlog.codec import Codec, Event
 from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
+from .eventlog.search import Condition
 from .runtime.authoring.approvals import Decision, approval
 from .runtime.authoring.children import ChildHandle, attach, child, start_child
 from .runtime.authoring.errors import (
@@ -46,6 +47,7 @@ __all__ = [
     "ChildHandle",
     "Codec",
     "CompleteLater",
+    "Condition",
     "Conflict",
     "Corrupt",
     "Decision",

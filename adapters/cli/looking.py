@@ -13,9 +13,11 @@ from msgspec import Raw, Struct
 from ...eventlog.errors import NotFound
 from ...eventlog.log import Summary
 from ...eventlog.records import Record
+from ...eventlog.search import Search
 from ...eventlog.streams import parts_of, stream_of
 from ...runtime.authoring.workflows import Registry, Workflow
 from ...runtime.inspect.replay import Verdict, judge
+from ...runtime.where import conditions
 from ..sqlite.views import Views, open_views
 from .loading import listed, suggestion
 
@@ -54,10 +56,11 @@ def moment(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-async def list_runs(path: Path, status: str | None, limit: int) -> list[RunLine]:
+async def list_runs(path: Path, status: str | None, limit: int, where: str = "") -> list[RunLine]:
     """The newest runs first."""
     async with open_views(path) as views:
-        return [run_line(summary) for summary in await views.newest(prefix="run/", status=status, limit=limit)]
+        search = Search(conditions(where) if where else (), "run/", status)
+        return [run_line(summary) for summary in await views.find(search, limit=limit)]
 
 
 def run_line(summary: Summary) -> RunLine:

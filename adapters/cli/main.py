@@ -91,6 +91,7 @@ def run(
 @app.command()
 def runs(
     status: Annotated[str | None, typer.Option(help="Only runs of this status.")] = None,
+    where: Annotated[str, typer.Option(metavar="CONDITIONS", help="Only runs with such attributes: customer = 'c-7' and amount > 2.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
     log: Log = DEFAULT,
     json: Json = False,
@@ -103,7 +104,7 @@ def runs(
 
     if status is not None and status not in STATUSES:
         raise typer.BadParameter(f"{status!r} is no status: one of {', '.join(STATUSES)}", param_hint="--status")
-    answer(wait(list_runs, path_of(log), status, limit), draw_runs, as_json=json)
+    answer(wait(list_runs, path_of(log), status, limit, where), draw_runs, as_json=json)
     return DONE
 
 

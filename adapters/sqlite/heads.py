@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from ...eventlog.errors import Corrupt
 from ...eventlog.log import Summary
 from ...eventlog.records import EMPTY, Head
+from ...eventlog.search import Search
+from .attributes import candidates
 from .log import SqliteLog
 from .rows import HEAD, Row, summary_of
 
@@ -22,8 +24,19 @@ DUE = f"""select {HEAD} from head where wake_at is not null and wake_at <= ? and
     order by wake_at, stream limit ?"""  # noqa: S608
 ALL = f"select {HEAD} from head where stream > ? and stream >= ? and stream < ? order by stream limit ?"  # noqa: S608
 
+PAGE = 500
+"""Heads that a search looks at in one go."""
+
 BEFORE_ALL = (-(2**63), "")
 LAST_CHARACTER = "\U0010ffff"
+
+
+def found_by(search: Search, after: str) -> tuple[Any, ...]:
+    """The question for a page of heads that may be wanted, and its values."""
+    place, values = candidates(search.where) if search.where else ("head where true", [])
+    first = max(search.prefix, after + "\0" if after else "")  # the first name behind `after`: one bound, so that the index can seek it
+    question = f"select {HEAD} from {place} and stream >= ? and stream < ? order by stream limit {PAGE}"  # noqa: S608
+    return question, *values, first, search.prefix + LAST_CHARACTER
 
 
 class SqliteHeads:
@@ -47,6 +60,17 @@ class SqliteHeads:
     async def all(self, *, prefix: str = "", after: str = "", limit: int = 1000) -> Sequence[Summary]:
         found = await self._summaries(ALL, after, prefix, prefix + LAST_CHARACTER, limit)
         return ascending(found, after, lambda summary: summary.stream)
+
+    async def find(self, search: Search, *, after: str = "", limit: int = 1000) -> Sequence[Summary]:
+        """As promised by the protocol. The index says where to look; what is found is held against heads that prove themselves."""
+        found: list[Summary] = []
+        while len(found) < limit:
+            page = await self._summaries(*found_by(search, after))
+            found += (one for one in ascending(page, after, lambda one: one.stream) if search.wants(one.stream, one.head))
+            if len(page) < PAGE:
+                break
+            after = page[-1].stream
+        return found[:limit]
 
     async def rebuild(self, summaries: Sequence[Summary]) -> None:
         await self._log.writing.run_shielded(partial(self._log.writer.rebuild_heads, summaries))

@@ -20,6 +20,8 @@ from ...eventlog.errors import Corrupt, NotFound
 from ...eventlog.log import Carrier
 from ...eventlog.records import EMPTY, Record, Tail, verified
 from .anchor import START, Mark, anchored
+from .attributes import ALL as ALL_ATTRIBUTES
+from .attributes import Stored, rows_of
 from .blob_rows import damage_of
 from .faults import explained
 from .log import SqliteLog
@@ -85,6 +87,7 @@ def verify_file(path: str | Path) -> Report:
             verify_pages(db, report)
             tails = verify_records(db, report, mark)
             verify_heads(db, report, tails)
+            verify_attributes(db, report)
             verify_snapshots(db, report)
             verify_blobs(db, report)
     except sqlite3.Error as error:
@@ -147,6 +150,17 @@ def verify_heads(db: sqlite3.Connection, report: Report, tails: dict[str, Tail])
         if summary.tail.version > tail.version or (summary.tail.version == tail.version and summary.tail != tail):
             what = f"the head was written at version {summary.tail.version}, the stream ends at {tail.version}"
             report.found(summary.stream, "table head", what)
+
+
+def verify_attributes(db: sqlite3.Connection, report: Report) -> None:
+    """The index of attributes holds what the heads say: not more, and above all not less."""
+    due: set[tuple[str, str, Stored]] = set()
+    for stream, attributes in db.execute("select stream, attributes from head where attributes <> x'7b7d'"):
+        due |= rows_of(str(stream), bytes(attributes) if isinstance(attributes, bytes) else b"{}")
+    there = {(str(name), str(stream), value) for stream, name, value in db.execute(ALL_ATTRIBUTES)}
+    for what, rows in (("its value is missing in the index", due - there), ("the head has no such value", there - due)):
+        for name, stream, _ in sorted(rows, key=str):
+            report.found(stream, "table attribute", f"attribute {name!r}: {what}; 'perdure log rebuild' mends it")
 
 
 def verify_snapshots(db: sqlite3.Connection, report: Report) -> None:

@@ -13,6 +13,8 @@ import aiosqlite
 from ...eventlog.errors import NotFound
 from ...eventlog.log import Summary
 from ...eventlog.records import EMPTY, Record, verified
+from ...eventlog.search import Search
+from .attributes import candidates
 from .faults import explained
 from .rows import HEAD, RECORD, Row, record_of, summary_of
 from .schema import BUSY_SECONDS, READING, connect_reader, placed, reading_uri
@@ -22,6 +24,7 @@ NEWEST = f"""select {HEAD} from head where stream >= ? and stream < ? and (? is 
 ONE = f"select {HEAD} from head where stream = ?"  # noqa: S608
 OF_STREAM = f"select {RECORD} from record where stream = ? and first > ? order by first limit ?"  # noqa: S608
 
+PAGE = 1000
 BEHIND_ALL = (2**63 - 1, "\U0010ffff")
 
 
@@ -38,6 +41,22 @@ class Views:
         """Heads by `started_at`, newest first, behind (started_at, stream) of the page before."""
         rows = await self._rows(NEWEST, prefix, prefix + BEHIND_ALL[1], status, status, *(after or BEHIND_ALL), limit)
         return [summary_of(row) for row in rows]
+
+    async def find(self, search: Search, *, limit: int = 100) -> Sequence[Summary]:
+        """Heads that a search wants, newest first; the index says where to look, the heads decide."""
+        place, values = candidates(search.where) if search.where else ("head where true", [])
+        bounds = search.prefix, search.prefix + BEHIND_ALL[1]
+        question = f"""select {HEAD} from {place} and stream >= ? and stream < ? and (started_at, stream) < (?, ?)
+            order by started_at desc, stream desc limit {PAGE}"""  # noqa: S608
+        found: list[Summary] = []
+        after = BEHIND_ALL
+        while len(found) < limit:
+            page = [summary_of(row) for row in await self._rows(question, *values, *bounds, *after)]
+            found += (summary for summary in page if search.wants(summary.stream, summary.head))
+            if len(page) < PAGE:
+                break
+            after = page[-1].head.started_at, page[-1].stream
+        return found[:limit]
 
     async def head(self, stream: str) -> Summary | None:
         rows = await self._rows(ONE, stream)

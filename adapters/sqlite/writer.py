@@ -21,6 +21,7 @@ from ...eventlog.memory import conflict
 from ...eventlog.records import EMPTY, Append, Tail
 from ...eventlog.snapshots import Snapshot
 from .anchor import BLOCK_RECORDS, START, Anchor, Place, anchored, cut
+from .attributes import AttributeIndex
 from .blob_rows import forget_unfinished
 from .faults import damaged, ends_trust, explained, latched
 from .rows import INSERT_RECORDS, REPLACE_SNAPSHOTS, TAILS, UPSERT_HEADS, Row, append_row, head_row, snapshot_row
@@ -51,6 +52,7 @@ class Writer:
         self.shut = ""
         """Why nothing may be written any more; empty while all is well."""
         self._tails: dict[str, Tail] = {}
+        self._attributes = AttributeIndex()
         self._unsure = False
         with ExitStack() as opened:
             try:
@@ -74,7 +76,10 @@ class Writer:
     def rebuild_heads(self, summaries: Iterable[Summary]) -> None:
         def rebuild() -> None:
             self._db.execute("delete from head")
-            UPSERT_HEADS(self._db, flat({s.stream: head_row(s.stream, s.tail, s.head) for s in summaries}.values()))
+            heads = {s.stream: head_row(s.stream, s.tail, s.head) for s in summaries}
+            UPSERT_HEADS(self._db, flat(heads.values()))
+            self._attributes.rebuild(self._db, heads)
+            self._tails.clear()
 
         self.transact(rebuild)
 
@@ -177,6 +182,7 @@ class Writer:
         INSERT_RECORDS(self._db, judged.records)
         if judged.heads:
             UPSERT_HEADS(self._db, flat(judged.heads.values()))
+            self._attributes.write(self._db, judged.heads)
         return judged
 
     def _judge(self, appends: Sequence[Append]) -> Judged:
@@ -207,12 +213,15 @@ class Writer:
         for statement, values in TAILS.statements(tuple(tails)):
             for stream, version, digest in self._db.execute(statement, values):
                 tails[stream] = Tail(version, digest)
+        if exist := [stream for stream, tail in tails.items() if tail is not EMPTY]:
+            self._attributes.learn(self._db, exist)
         return tails
 
     def _remember(self, tails: dict[str, Tail]) -> None:
         """Keep the tails just committed; a full memory is emptied, which costs a query each."""
         if len(self._tails) + len(tails) > TAILS_MAX:
             self._tails.clear()
+            self._attributes.forget(but=tails)
         self._tails.update(tails)
 
     def _note_place(self) -> None:
@@ -225,6 +234,7 @@ class Writer:
     def _give_up(self, error: BaseException) -> None:
         """After any error nothing that is remembered counts; after some nothing may be written any more."""
         self._tails.clear()
+        self._attributes.forget()
         self._unsure = True
         if ends_trust(error):
             self.shut = str(error)

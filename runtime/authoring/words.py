@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -17,6 +18,8 @@ from .values import Shape
 T = TypeVar("T")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _shapes: dict[Any, Shape] = {}
 
@@ -86,7 +89,11 @@ def log(message: str, *, level: str = "info", **fields: Any) -> None:
 
 
 def attributes(**values: Any) -> None:
-    """Set searchable attributes of the run; None takes one away."""
+    """Set searchable attributes of the run; None takes one away. What a search can find: short texts, numbers, True and False."""
+    for name in values:
+        if not ATTRIBUTE.fullmatch(name):
+            raise Invalid("an attribute needs a name that can be searched for", who="attributes()", where=repr(name),
+                          expected="letters, digits and '_', a letter first", found=repr(name), instead="choose such a name")
     driver("attributes()").set_attributes(values)
 
 

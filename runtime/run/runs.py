@@ -7,6 +7,7 @@ from heapq import heappush
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ...actors.kind import Kind
@@ -27,6 +28,9 @@ from .performing import Answer, Performing, Standing
 from .replay import revive, too_deep, wishes_of
 from .shell import outside_loop
 from .state import ENDED, NEVER, RunState, canonical, restore
+
+ASKS = {"perdure.asks": Raw(b"true")}
+"""What the head of a run says while the run asks people something: so they are found without looking into every run."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -241,6 +245,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         is_live = has_errands(facts) or (facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred))
         wake_at = 0 if is_live else state.next_due()
         attributes = _encode(facts.attributes) if facts.attributes else b"{}"
+        if facts.approvals and not facts.ended:
+            attributes = _encode(facts.attributes | ASKS)
         if old is not None and old.status == facts.phase and old.wake_at == wake_at and old.attributes == attributes:
             return old
         return Head(facts.phase, wake_at, facts.workflow, facts.started_at, facts.at, attributes)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.log import Carrier, Summary
 from perdure.eventlog.records import EMPTY, Append, Head, Tail, sealed
+from perdure.eventlog.search import COMPARE, Comparison, Condition, Search, is_searchable
 from perdure.eventlog.snapshots import Snapshot
 from tests.eventlog.conftest import Opener
 from tests.eventlog.making import STREAM, accepted, content, head
@@ -142,3 +145,109 @@ async def test_saving_no_snapshot_is_no_work(carrier: Carrier) -> None:
     await carrier.snapshots.save([])
 
     assert await carrier.snapshots.load([]) == {}
+
+
+# -- searching -----------------------------------------------------------------------------------------------------------
+
+VALUES: list[object] = [
+    "red", "blue", "", "é", "\U0001f600", "\uffff", "1", "true", "a\x00b", 0, 1, -1, 2**63 - 1, -(2**63), 2**53, 2**53 + 1, 1.0, 1.5, -0.5,
+    1e300, float(2**53), True, False, ["red"], {"red": 1}, None, 2**63, 2**70, "x" * 501, "x" * 500,
+]  # fmt: skip
+"""What an attribute may be; the last few and what is no scalar is kept and cannot be found."""
+
+
+def having(**attributes: object) -> Head:
+    return msgspec.structs.replace(head(), attributes=msgspec.json.encode(attributes, order="deterministic"))
+
+
+async def found(carrier: Carrier, *where: Condition, **more: Any) -> list[str]:
+    return [summary.stream for summary in await carrier.heads.find(Search(where), **more)]
+
+
+@pytest.mark.parametrize("op", COMPARE)
+async def test_find_gives_just_the_heads_whose_attribute_compares_so(carrier: Carrier, op: Comparison) -> None:
+    held = {f"run-{number:02}": value for number, value in enumerate(VALUES)}
+    await accepted(carrier.log, [opening(stream, having(a=value, b="red")) for stream, value in held.items()])
+    await accepted(carrier.log, [opening("without", head()), opening("elsewhere", having(b=1))])
+    sought = [value for value in VALUES if is_searchable(value) and (op == "=" or not isinstance(value, bool))]
+
+    for value in sought:
+        expected = [stream for stream, other in held.items() if alike(other, value) and COMPARE[op](other, value)]
+        assert await found(carrier, Condition("a", op, value)) == expected, (op, value)
+
+
+KINDS: dict[str, str] = {"bool": "truth", "int": "number", "float": "number", "str": "text"}
+NOT_INDEXED: list[object] = [2**63, 2**70, "x" * 501]
+
+
+def alike(one: object, other: object) -> bool:
+    """By another road than the code under test: a number, a text, a truth."""
+    return KINDS.get(type(one).__name__) == KINDS[type(other).__name__] and one not in NOT_INDEXED
+
+
+async def test_find_joins_conditions_by_and(carrier: Carrier) -> None:
+    await accepted(carrier.log, [opening(f"run-{n:02}", having(n=n, third=n % 3, even=n % 2 == 0, name=f"c-{n % 4}")) for n in range(40)])
+
+    third, even, above = Condition("third", "=", 0), Condition("even", "=", value=True), Condition("n", ">", 20)
+
+    assert await found(carrier, third, even, above) == ["run-24", "run-30", "run-36"]
+    assert await found(carrier, above, Condition("n", "<=", 23), Condition("name", ">=", "c-2")) == ["run-22", "run-23"]
+    assert await found(carrier, third, Condition("third", "=", 1)) == []
+    assert len(await found(carrier)) == 40
+
+
+async def test_find_pages_in_the_order_of_streams_without_gap_or_repeat(carrier: Carrier) -> None:
+    await accepted(carrier.log, [opening(f"run-{n:03}", having(colour="red" if n % 3 else "blue", n=999 - n)) for n in range(120)])
+    red, above, behind = Condition("colour", "=", "red"), Condition("n", ">", 0), Condition("colour", ">", "c")
+    for where in ([red], [above, red], [behind]):
+        pages: list[str] = []
+        while page := await found(carrier, *where, after=pages[-1] if pages else "", limit=7):
+            pages += page
+
+        assert pages == [f"run-{n:03}" for n in range(120) if n % 3]
+
+
+async def test_find_looks_at_prefix_status_and_title_too(carrier: Carrier) -> None:
+    heads = {f"{kind}/{status}": msgspec.structs.replace(head(status), title=kind) for kind in ("a", "b") for status in ("done", "running")}
+    await accepted(carrier.log, [opening(stream, head) for stream, head in heads.items()])
+    red = (Condition("colour", "=", "red"),)
+
+    async def streams(search: Search) -> list[str]:
+        return [summary.stream for summary in await carrier.heads.find(search)]
+
+    assert await streams(Search(red, prefix="b/")) == ["b/done", "b/running"]
+    assert await streams(Search(red, status="done")) == ["a/done", "b/done"]
+    assert await streams(Search(title="a", status="running")) == ["a/running"]
+    assert await streams(Search((), prefix="a/")) == ["a/done", "a/running"]
+
+
+async def test_find_follows_every_change_of_attributes(carrier: Carrier) -> None:
+    first = opening(STREAM, having(colour="red", size=1))
+    other = opening("other", having(colour="red"))
+    second = sealed(STREAM, first.tail, content(2), 1, having(colour="blue", shape="round"))
+    third = sealed(STREAM, second.tail, content(3), 1)
+    fourth = sealed(STREAM, third.tail, content(4), 1, head("done"))
+    fifth = sealed(STREAM, fourth.tail, content(5), 1, msgspec.structs.replace(head("done"), attributes=b"{}"))
+    red, blue, one = Condition("colour", "=", "red"), Condition("colour", "=", "blue"), Condition("size", "=", 1)
+    seen: list[list[list[str]]] = []
+    for appends in ([first, other], [second, third], [opening("other", head())], [fourth], [fifth]):
+        await carrier.log.append(appends)
+        seen.append([await found(carrier, condition) for condition in (red, blue, one)])
+
+    assert seen == [
+        [["other", STREAM], [], [STREAM]],
+        [["other"], [STREAM], []],
+        [["other"], [STREAM], []],
+        [["other", STREAM], [], []],
+        [["other"], [], []],
+    ]
+
+
+async def test_find_after_a_rebuild_knows_only_what_was_kept(carrier: Carrier) -> None:
+    await accepted(carrier.log, [opening(f"run-{number}", having(colour="red")) for number in range(3)])
+    kept = [Summary("run-1", Tail(1, bytes(32)), having(colour="blue")), Summary("run-2", Tail(1, bytes(32)), having(colour="red"))]
+
+    await carrier.heads.rebuild(kept)
+
+    assert await found(carrier, Condition("colour", "=", "red")) == ["run-2"]
+    assert await found(carrier, Condition("colour", "=", "blue")) == ["run-1"]

@@ -28,7 +28,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import perdure
-from perdure import Retry, attributes, current, gather, log, signal, sleep, step, timeout, workflow
+from perdure import Retry, approval, attributes, current, gather, log, signal, sleep, step, timeout, workflow
 
 HERE = Path(__file__).parent
 
@@ -85,6 +85,11 @@ async def rich(number: int) -> dict[str, int]:
 @workflow
 async def waits() -> str:
     return await note("approved by " + await signal("approved", str))
+
+
+@workflow
+async def asks() -> str:
+    return (await approval("ship", show={"cents": 12}, timeout=timedelta(milliseconds=1))).outcome
 
 
 @workflow

@@ -32,6 +32,27 @@ def test_a_list_for_people_holds_what_a_run_says_of_itself(here: Here) -> None:
     assert '{"number":7}' in said[1]
 
 
+def test_runs_are_found_by_what_they_say_of_themselves(here: Here) -> None:
+    for number in (3, 7, 8):
+        here("run", "flows.py:rich", str(number), "--id", f"r{number}")
+    here("run", "flows.py:greet", "Ada", "--id", "g")
+    wrong = here("runs", "--where", "number > 3 or number = 1", "--json")
+
+    assert [run["run"] for run in here("runs", "--where", "number > 3 and number <= 8", "--json").json] == ["r8", "r7"]
+    assert [run["run"] for run in here("runs", "--where", "number >= 3", "--limit", "1", "--json").json] == ["r8"]
+    assert here("runs", "--where", "number = 7", "--status", "failed", "--json").json == []
+    assert (wrong.code, wrong.error["where"], wrong.error["instead"]) == (5, "character 12", "search once for each: there is no 'or'")
+
+
+def test_a_timeline_tells_what_people_were_asked_and_what_became_of_it(here: Here) -> None:
+    here("run", "flows.py:asks", "--id", "a")
+    said = here("show", "a").out
+
+    assert "ship 0 shows" in said
+    assert "expired" in said
+    assert "digest" in said
+
+
 @pytest.mark.parametrize("command", ["show", "events", "replay", "signal", "pause", "resume", "retry", "cancel", "terminate"])
 def test_a_run_that_does_not_exist_is_met_with_what_is_near(here: Here, command: str) -> None:
     here("run", "flows.py:greet", "Ada", "--id", "order-1")
