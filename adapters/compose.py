@@ -12,6 +12,8 @@ from ..actors.ports import OwnsAll
 from ..eventlog.errors import Invalid
 from ..runtime.authoring.workflows import Workflow
 from ..runtime.engine import Runtime
+from ..runtime.perform.interceptors import Interceptor
+from ..runtime.resources import Resources
 from ..runtime.settings import Settings
 from .system.bell import bell
 from .system.clock import SystemClock, SystemIds, WorkerThreads, owner
@@ -30,13 +32,18 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     *,
     workflows: Iterable[Workflow[..., Any]] = (),
     kinds: Iterable[Kind[Any, Any, Any]] = (),
+    resources: Resources | None = None,
+    interceptors: Iterable[Interceptor] = (),
     settings: Settings | None = None,
 ) -> AsyncGenerator[Runtime]:
     """Open the log at `url` and serve its runs until the end of the block.
 
     `sqlite:///shop.db` is a file beside the program, `sqlite:////var/lib/shop.db` one by its absolute path, `memory:` a
-    log that ends with the process. `kinds` are actors of your own. Raises Unavailable if another process serves the file,
-    Corrupt if it does not hold what was written to it.
+    log that ends with the process. `kinds` are actors of your own. `resources` are what steps take by
+    `current().resource(…)`, by type or name: the thing itself, or a function that gives a context manager, which is entered
+    now and left when the last step has ended. `interceptors` run around every attempt of a step, the first one outermost.
+    Raises Unavailable if another process serves the file or a resource cannot be opened, Corrupt if the log does not hold
+    what was written to it.
     """
     settings = settings or Settings.of(os.environ)
     async with carrier_of(url) as carrier:
@@ -49,6 +56,8 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             ownership=OwnsAll(owner(), carrier.epoch),
             settings=settings,
             kinds=kinds,
+            resources=resources,
+            interceptors=interceptors,
             bell=bell,
         )
         async with runtime.serving():

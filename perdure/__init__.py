@@ -26,7 +26,7 @@ from .runtime.authoring.messages import handling, on_query, on_signal, on_update
 from .runtime.authoring.retry import Retry
 from .runtime.authoring.saga import saga
 from .runtime.authoring.sending import cancel_run, signal_run
-from .runtime.authoring.steps import current, step
+from .runtime.authoring.steps import Attempt, current, step
 from .runtime.authoring.words import attributes, continue_as, info, log, now, patched, random, signal, sleep, sleep_until, uuid
 from .runtime.authoring.workflows import workflow
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Attempt",
     "Bug",
     "Cancelled",
     "ChildError",

@@ -22,6 +22,7 @@ from ..eventlog.search import Search
 from ..eventlog.streams import parts_of, stream_of
 from . import listing
 from .authoring.errors import Failure, failure_of
+from .authoring.resources import RESOURCES
 from .authoring.sending import OUTBOX
 from .authoring.values import Shape, as_json
 from .authoring.workflows import Registry, Workflow
@@ -32,6 +33,7 @@ from .kinds.registry import by_name, served
 from .listing import ApprovalPage, RunPage
 from .perform.alarm import Alarm
 from .perform.courier import Courier
+from .perform.interceptors import Interceptor, chain
 from .perform.outbox import RequestOutbox
 from .perform.performer import Performer
 from .perform.pool import Pool
@@ -54,6 +56,7 @@ from .requests import (
     StartRun,
     UpdateRun,
 )
+from .resources import Resources, check_keys, check_needs, entered
 from .run import commands as cmd
 from .run.commands import OnConflict, Reuse
 from .run.live import Run
@@ -88,10 +91,16 @@ class Runtime:
         ownership: Ownership,
         settings: Settings | None = None,
         kinds: Iterable[Kind[Any, Any, Any]] = (),
+        resources: Resources | None = None,
+        interceptors: Iterable[Interceptor] = (),
         bell: Callable[[], Bell] = anyio.Event,
     ) -> None:
         self.carrier = carrier
         self.registry = Registry(workflows)
+        self.resources = resources or {}
+        check_keys(self.resources)
+        check_needs(self.registry.by_key.values(), self.resources)
+        self.around = chain(interceptors)
         self._left_alone: set[str] = set()
         self.settings = settings or Settings()
         if self.settings.watch_workflows:
@@ -137,18 +146,19 @@ class Runtime:
     async def serving(self) -> AsyncGenerator[Runtime]:
         """Serve runs; on the way out take no more commands, let steps end within the grace, and leave the rest to the next start."""
         try:
-            async with self._services():
+            async with entered(self.resources) as resources, self._services(resources):
                 yield self
         finally:
             self.dispatcher.leave()
 
     @asynccontextmanager
-    async def _services(self) -> AsyncGenerator[None]:
+    async def _services(self, resources: Resources) -> AsyncGenerator[None]:
+        self.pool.around = self.around
         body_error: BaseException | None = None
         async with anyio.create_task_group() as group:
             services = self.dispatcher.run, self.pool.serve, self.courier.serve, self.alarm.serve, self.alarm.sweep_for_ever
             for service in (*services, self._passivate_for_ever):
-                group.start_soon(self._serve, service)
+                group.start_soon(self._serve, service, resources)
             try:
                 yield
             except BaseException as error:
@@ -160,7 +170,8 @@ class Runtime:
         if body_error is not None:
             raise body_error
 
-    async def _serve(self, service: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _serve(self, service: Callable[[], Coroutine[Any, Any, None]], resources: Resources) -> None:
+        RESOURCES.set(resources)
         OUTBOX.set(RequestOutbox(self.do))  # in the context of the services alone: what the pool performs is begun from there
         await service()
 

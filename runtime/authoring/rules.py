@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from msgspec import Struct
 
@@ -23,6 +23,7 @@ class StepOptions(TypedDict, total=False):
     heartbeat_timeout: timedelta | None
     at_most_once: bool
     raises: Sequence[type[Exception]]
+    needs: Sequence[type[Any] | str]
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -40,6 +41,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     at_most_once: bool = False
     """An attempt that began is never begun again: if its owner is lost, the step has failed with Interrupted."""
     raises: tuple[type[Exception], ...] = ()
+    needs: tuple[type[Any] | str, ...] = ()
+    """Resources that a runtime must have to perform the step."""
 
     @classmethod
     def of(cls, who: str, options: StepOptions) -> Rules:
@@ -56,6 +59,7 @@ class Rules(Struct, frozen=True, kw_only=True):
             heartbeat_timeout=options.get("heartbeat_timeout"),
             at_most_once=options.get("at_most_once", False),
             raises=tuple(options.get("raises", ())),
+            needs=tuple(options.get("needs", ())),
         )
         rules.check(who)
         return rules

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 import msgspec
@@ -16,6 +17,7 @@ from ...eventlog.errors import Invalid
 from ...eventlog.streams import parts_of
 from .driving import DRIVER
 from .effects import StepCall
+from .resources import resource_of
 from .retry import microseconds
 from .rules import Rules, StepOptions
 from .tokens import token_of
@@ -23,6 +25,7 @@ from .values import Arguments, Shape, hints_of, name_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Attempt(Struct, frozen=True, gc=False):
@@ -43,6 +46,20 @@ class Attempt(Struct, frozen=True, gc=False):
     def run(self) -> str:
         """The id of the run."""
         return parts_of(self.stream)[2]
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """What the step was called with, by the names of its parameters."""
+        call = self.performed.call if self.performed is not None else None
+        return MappingProxyType(call.step.arguments.named(call.arguments) if call is not None else {})
+
+    @overload
+    def resource(self, key: type[T]) -> T: ...
+    @overload
+    def resource(self, key: str) -> Any: ...
+    def resource(self, key: Any) -> Any:
+        """What `perdure.open(resources=…)` has under this type or name; Invalid where it has nothing."""
+        return resource_of(key, f"step {self.step!r}")
 
     @property
     def idempotency_key(self) -> str:
@@ -123,7 +140,13 @@ def current() -> Attempt:
             found="no step is being performed here",
             instead="call it inside the step, and pass on what you need of it",
         )
-    return Attempt(performed.stream, performed.call.step.name, performed.id, performed.attempt, performed.call.keys, performed)
+    return attempt_of(performed)
+
+
+def attempt_of(performed: Performed) -> Attempt:
+    """What the performed step, and what is around it, may know of it."""
+    call = performed.call
+    return Attempt(performed.stream, call.step.name, performed.id, performed.attempt, call.keys, performed)
 
 
 class Step(Generic[P, R]):
@@ -198,6 +221,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Unpack[StepOp
     wait of an attempt until it begins, `overall` all attempts and pauses together. With `at_most_once` an attempt that began is
     never begun again: if its owner is lost, the code sees Interrupted. With `heartbeat_timeout` an attempt that is silent for
     longer is cancelled and has failed: see `current().heartbeat()`.
+    `needs` names the resources that it takes by
+    `current().resource(…)`, so that a runtime without them is refused when it opens.
     """
     decorate = _Decorator(options)
     return decorate if function is None else decorate(function)

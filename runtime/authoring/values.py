@@ -313,6 +313,11 @@ class Arguments:
         *args, named = arguments
         return tuple(args), {name: getattr(named, name) for name in self._named}
 
+    def named(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        """The received arguments by the names of their parameters."""
+        args, kwargs = self.split(arguments)
+        return dict(zip(self._positional, args, strict=True)) | kwargs
+
     def _named_pair(self, args: Sequence[Any]) -> tuple[Raw, tuple[Any, ...]]:
         *plain, named = args
         for name, value in cast("dict[str, Any]", named).items():

@@ -11,6 +11,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import copy_context
+from functools import partial
 from types import coroutine
 from typing import Any
 
@@ -24,11 +25,12 @@ from ...eventlog.errors import Invalid
 from ..authoring.effects import StepCall
 from ..authoring.errors import CompleteLater, Failure, Fatal, failure_of
 from ..authoring.retry import kinds_of
-from ..authoring.steps import ATTEMPT, Step
+from ..authoring.steps import ATTEMPT, Step, attempt_of
 from ..run.commands import StepBroke
 from ..run.events import StepCompleted, StepDeferred
 from . import attending
 from .attending import Care
+from .interceptors import Around
 from .ports import Threads
 
 STEPS_BETWEEN_RESTS = 64
@@ -84,6 +86,8 @@ class Pool:
         self._bell = bell
         self.gate: Callable[[Job], Coroutine[Any, Any, None]] | None = None
         """What each attempt has to pass before it begins: a simulation stops or notes it there."""
+        self.around: Around | None = None
+        """The interceptors, where there are any."""
         self.attempts = 0
         """Attempts begun so far."""
         self._queue: deque[Job] = deque()
@@ -209,7 +213,10 @@ class Pool:
             context = copy_context()
             run = context.run
             try:
-                body = step.function(*call.arguments) if step.is_plain else self._begin(step, call.arguments)
+                if self.around is None:
+                    body = step.function(*call.arguments) if step.is_plain else self._begin(step, call.arguments)
+                else:
+                    body = self.around(attempt_of(job), partial(self._begin, step, call.arguments))
                 value = None
                 try:
                     wish = run(body.send, None)

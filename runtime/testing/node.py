@@ -126,6 +126,8 @@ class Node:
             threads=InlineThreads(),
             ownership=self.fences,
             settings=settings,
+            resources=world.resources,
+            interceptors=world.interceptors,
         )
         dispatcher = self.runtime.dispatcher
         self.runtime.pool = WatchedPool(

@@ -20,7 +20,9 @@ from ..authoring.errors import Failure
 from ..authoring.workflows import Workflow
 from ..inspect.checking.watching import Watch, watching
 from ..inspect.replay import fold, workflow_hash
+from ..perform.interceptors import Interceptor
 from ..requests import Answered, Applied, AwaitRun, Commanding, SignalRun, StartRun, UpdateRun
+from ..resources import Resources
 from ..run.events import CODEC, Recovered
 from ..settings import Settings
 from ..translating import stream_for
@@ -108,10 +110,21 @@ class Simulation:
     it may not: a clock, chance, a file, a socket, a thread.
     """
 
-    def __init__(self, seed: int, *, nodes: int = 1, watch: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        nodes: int = 1,
+        watch: bool = False,
+        resources: Resources | None = None,
+        interceptors: Iterable[Interceptor] = (),
+    ) -> None:
         self.seed = seed
         self.nodes = nodes
         self.watch = watch
+        self.resources = resources
+        """As of perdure.open; what has a lifetime is opened anew by every start of a node."""
+        self.interceptors = tuple(interceptors)
 
     def run(
         self,
@@ -221,6 +234,8 @@ class _Play:
             ids=lambda owner: ConstantSeed(seed),
             settings=SETTINGS,
             longest_pause=600.0,
+            resources=self.simulation.resources,
+            interceptors=self.simulation.interceptors,
         )
 
         async def main() -> tuple[Applied | None, float]:

@@ -19,7 +19,9 @@ from ...eventlog.records import Append, sealed
 from ...eventlog.snapshots import Snapshot
 from ...eventlog.streams import partition_of
 from ..authoring.workflows import Workflow
+from ..perform.interceptors import Interceptor
 from ..perform.ports import Ids
+from ..resources import Resources
 from ..run.events import CODEC, Logged
 from ..settings import Settings
 from .fences import PARTITIONS, claims_of, fence_of
@@ -53,7 +55,11 @@ class World:
         plan: Callable[[str], Plan] | None = None,
         ids: Callable[[str], Ids] | None = None,
         longest_pause: float = 2.0,
+        resources: Resources | None = None,
+        interceptors: Iterable[Interceptor] = (),
     ) -> None:
+        self.resources = resources
+        self.interceptors = tuple(interceptors)
         self.seed = seed
         self.longest_pause = longest_pause
         """Seconds between two looks of a node at who owns what. Beyond a few, who is dead is told by the world, not by missing pulses."""
