@@ -56,7 +56,7 @@ from .requests import (
     StartRun,
     UpdateRun,
 )
-from .resources import Resources, check_keys, check_needs, entered
+from .resources import Resources, checked, entered
 from .run import commands as cmd
 from .run.commands import OnConflict, Reuse
 from .run.live import Run
@@ -97,9 +97,7 @@ class Runtime:
     ) -> None:
         self.carrier = carrier
         self.registry = Registry(workflows)
-        self.resources = resources or {}
-        check_keys(self.resources)
-        check_needs(self.registry.by_key.values(), self.resources)
+        self.resources = checked(resources or {}, self.registry.by_key.values())
         self.around = chain(interceptors)
         self._left_alone: set[str] = set()
         self.settings = settings or Settings()

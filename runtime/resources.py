@@ -60,21 +60,19 @@ def _unfit(key: Any, expected: str, found: Any) -> Invalid:
                    found=f"{type(found).__qualname__}: {found!r}"[:200], instead=instead)
 
 
-def check_keys(resources: Resources) -> None:
+def checked(resources: Resources, workflows: Iterable[Workflow[..., Any]]) -> Resources:
+    """The resources; Invalid where a step, known by a name to the module of a workflow, says that it needs another one."""
     for key in resources:
         if not isinstance(key, type | str):
             raise Invalid("a resource is known by its type or by a name", who="perdure.open", where="resources",
                           expected="a class or a str", found=repr(key),
                           instead="write resources={Pool: open_pool} or resources={'pool': open_pool}")
-
-
-def check_needs(workflows: Iterable[Workflow[..., Any]], resources: Resources) -> None:
-    """Refuse at the door what a step says that it needs, as far as the modules of the workflows know the step by a name."""
     for workflow in workflows:
         for step in _steps_near(workflow.function):
             for key in step.rules.needs:
                 if key not in resources:
                     raise missing(key, f"step {step.name!r}", resources)
+    return resources
 
 
 def _steps_near(function: Callable[..., Any]) -> list[Step[..., Any]]:
