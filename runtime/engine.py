@@ -18,9 +18,7 @@ from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref, Typed
 from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
-from ..eventlog.search import Search
 from ..eventlog.streams import parts_of, stream_of
-from . import listing
 from .authoring.errors import Failure, failure_of
 from .authoring.resources import RESOURCES
 from .authoring.sending import OUTBOX
@@ -30,7 +28,7 @@ from .conversations import Conversations
 from .handle import RunHandle, too_slow
 from .inspect.replay import fold
 from .kinds.registry import by_name, served
-from .listing import ApprovalPage, RunPage
+from .listing import Listing
 from .perform.alarm import Alarm
 from .perform.courier import Courier
 from .perform.interceptors import Interceptor, chain
@@ -48,7 +46,6 @@ from .requests import (
     CompleteStep,
     Declined,
     FailStep,
-    LookAtRun,
     PauseRun,
     QueryRun,
     RetryRun,
@@ -66,7 +63,6 @@ from .run.shell import outside_loop
 from .run.state import ENDED
 from .settings import Settings
 from .translating import COMMANDS, applied, stream_for
-from .where import Where, conditions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,7 +73,7 @@ A = TypeVar("A")
 logger = logging.getLogger("perdure")
 
 
-class Runtime:
+class Runtime(Listing):
     """Serves the runs of a carrier while `serving()` is open."""
 
     def __init__(
@@ -294,25 +290,6 @@ class Runtime:
     def actor(self, kind: Typed[Any, Any] | str, id: str, *, tenant: str = "default") -> Ref[Any, Any]:
         """The address of an actor of a kind that this runtime serves, given as itself (then `ask` knows its types) or by name."""
         return Ref(self.dispatcher, stream_of(served(self.kinds, kind), tenant, id))
-
-    async def runs(
-        self, *, where: Where = (), status: str | None = None, workflow: str | None = None,
-        tenant: str = "default", after: str | None = None, limit: int = 100,
-    ) -> RunPage:  # fmt: skip
-        """A page of the runs whose attributes meet all conditions, in the order of their ids; none is woken or folded for it.
-
-        `where`: `"customer = 'c-7' and amount > 2"`, or `{"customer": "c-7"}`, or a list of `Condition`. Go on with `after=page.after`.
-        """
-        search = Search(conditions(where), status=status, title=workflow)
-        return await listing.runs(self.carrier.heads, search, tenant=tenant, after=after, limit=limit)
-
-    async def approvals(self, *, tenant: str = "default", after: str | None = None, limit: int = 100) -> ApprovalPage:
-        """What all runs ask people now, a page of at most `limit` runs at a time; go on with `after=page.after`."""
-
-        async def look(run: str) -> Applied:
-            return await self.do(LookAtRun(tenant=tenant, run=run))
-
-        return await listing.approvals(self.carrier.heads, look, tenant=tenant, after=after, limit=limit)
 
     def shape_of(self, workflow: str) -> Shape | None:
         """How results of a workflow decode; None where it is not known here."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import perdure
@@ -109,6 +110,20 @@ async def test_rule_22_runs_that_ask_people_are_found_and_asked_themselves(carri
     assert [(asked.run, asked.show) for asked in first.approvals] == [("a-0", 0), ("a-1", 1)]
     assert [asked.run for asked in second.approvals] == ["a-2", "a-3", "a-4"]
     assert (left.approvals, left.after, left.unread) == ([], None, {})
+
+
+async def test_rule_22_a_run_that_cannot_be_asked_hides_no_other() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), asks) as runtime:
+        for number in range(3):
+            await runtime.start(asks, number, id=f"a-{number}")
+        await runtime.dispatcher.passivate()
+        damaged = log.streams["run/default/a-1"]
+        damaged[0] = msgspec.structs.replace(damaged[0], data=b"{}")
+        page = await runtime.approvals()
+
+    assert [asked.run for asked in page.approvals] == ["a-0", "a-2"]
+    assert page.unread == {"a-1": "the chain of a stream does not hold"}
 
 
 async def test_rule_22_a_name_that_could_not_be_searched_for_is_refused() -> None:
