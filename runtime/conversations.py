@@ -41,7 +41,7 @@ class Conversations:
             ask = cmd.Update(request.name, request.arguments, command)
             answer: Answer | None = await self._dispatcher.ask(stream, ask, within=request.within)
             return _answered(request.run, answer or cast("Answer", await promise.wait()))
-        raise Unavailable("the update is accepted and not answered yet", who=f"run {request.run!r}", where=f"update {request.name!r}",
+        raise Unavailable("the update is not answered yet", who=f"run {request.run!r}", where=f"update {request.name!r}",
                           expected=f"an answer within {request.within:g} s", found="its handler still runs",
                           instead=f"ask again with the same command id, {command!r}: it counts once, whoever waits for it")
 

@@ -18,6 +18,8 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.authoring.workflows import Registry, Workflow
 from perdure.runtime.inspect.aside import answer_aside
 from perdure.runtime.run import events as ev
+from perdure.runtime.run.decide import messages as deciding
+from perdure.runtime.run.evolve import messages as kept
 from perdure.testing import Simulation
 from tests.laws.node import AT_ONCE, PATIENCE, events_of, killed_node, named, node, stream, until
 
@@ -201,7 +203,7 @@ async def test_a_sender_that_waits_too_long_may_ask_again() -> None:
     hold[:], outcome[:] = [anyio.Event()], []
     async with node(MemoryLog().carrier(), asked, settings=AT_ONCE) as runtime:
         run = await runtime.start(asked, id="a")
-        with pytest.raises(Unavailable, match="accepted and not answered yet") as slow:
+        with pytest.raises(Unavailable, match="not answered yet") as slow:
             await run.update("work", command="w", within=timedelta(seconds=0.05))
 
     assert "'w'" in slow.value.instead
@@ -302,9 +304,9 @@ async def test_a_suspended_run_answers_from_its_last_good_version() -> None:
     async with node(log.carrier(2), versions("reserved", broken=True)) as runtime:
         run = runtime.run("f")
         status = await run.status()
-        kept = await run.query("state")
+        told = await run.query("state")
 
-    assert (good, status, kept) == (["begun", "gone", "reserved"], "suspended", ["begun"])
+    assert (good, status, told) == (["begun", "gone", "reserved"], "suspended", ["begun"])
     assert [type(event) for event in events_of(log, "f")].count(ev.Suspended) == 1
 
 
@@ -425,3 +427,27 @@ def test_updates_are_answered_under_crashes_at_any_moment(seed: int) -> None:
     outcome = simulation.run(counted, crash_at_random=True, updates=updates, signals=[(200.0, "end", None)], same_as_without=False)
 
     assert (outcome.value, sorted(outcome.answers)) == (2, [1, 2])
+
+
+async def test_answers_are_kept_within_a_bound_and_a_repeat_after_that_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "ANSWERS_MAX", 2)
+    async with node(MemoryLog().carrier(), cart) as runtime:
+        run = await runtime.start(cart, 100, id="c")
+        for number in range(3):
+            await run.update("add", "tea", 1, command=f"{number}")
+
+        assert await run.update("add", "tea", 1, command="2") == 3
+        with pytest.raises(Refused, match="no longer kept"):
+            await run.update("add", "tea", 1, command="0")
+        assert await run.query("count", "tea") == 3
+
+
+async def test_updates_that_wait_for_their_answer_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "UPDATES_MAX", 1)
+    hold[:], outcome[:] = [anyio.Event()], []
+    async with node(MemoryLog().carrier(), asked, settings=AT_ONCE) as runtime:
+        run = await runtime.start(asked, id="a")
+        with pytest.raises(Unavailable, match="not answered yet"):
+            await run.update("work", command="v", within=timedelta(seconds=0.05))
+        with pytest.raises(Refused, match="too many updates wait"):
+            await run.update("work", command="w")

@@ -53,7 +53,7 @@ async def test_nothing_is_answered_before_it_is_durable(word: str) -> None:
     async with node(log.carrier(), counter) as runtime:
         run = await runtime.start(counter, id="c")
         log.shut()
-        said: list[Any] = []
+        said, before = list[Any](), list[Any]()
 
         async def ask(what: Awaitable[Any]) -> None:
             said.append(await what)
@@ -62,7 +62,7 @@ async def test_nothing_is_answered_before_it_is_durable(word: str) -> None:
             for what in _asked(runtime, run, word):
                 group.start_soon(ask, what)
             await until(lambda: log.held)
-            before = list(said)
+            before += said
             log.gate.set()
 
     assert (before, len(said)) == ([], 2 if "behind" in word else 1)
@@ -90,7 +90,7 @@ async def test_an_update_answers_when_it_is_completed() -> None:
 
 
 async def test_a_paused_run_accepts_updates_and_answers_them_once_it_goes_on() -> None:
-    log, said = MemoryLog(), list[int]()
+    log, said, before = MemoryLog(), list[int](), list[int]()
     async with node(log.carrier(), counter) as runtime:
         run = await runtime.start(counter, id="c")
         await run.pause()
@@ -103,7 +103,7 @@ async def test_a_paused_run_accepts_updates_and_answers_them_once_it_goes_on() -
         async with anyio.create_task_group() as group:
             group.start_soon(add)
             await until(lambda: "UpdateAccepted" in named(log, "c"))
-            before = list(said)
+            before += said
             assert await run.query("count") == 0
             await run.resume()
         assert (before, said, await run.query("count")) == ([], [2], 2)
