@@ -26,6 +26,9 @@ SAID = {
         "late cancelled\n  charge Bob 900, reserve kettle, put back kettle@shelf-3, refund\n"
     ),
     "agent_loop": "A kettle and a cup are 3200 cents\nWhat goes on for ever? no answer after 6 calls\n",
+    "nightly_batch": (
+        "the process ends: running\n297 statements sent, 3 refused, the first of them night-1/0.99/0\nits log says: failed\n"
+    ),
     "subscription": "Ada left: too many kettles\n",
     "migration_in_flight": (
         "not to version 3: the log has nothing, the code wants step 'thank' as 0\nkept in brown paper\n"
@@ -34,6 +37,9 @@ SAID = {
     "order_with_retries": "order-1: receipt for order-1, attempt 3\norder-2: order-2 refunded: no such item\nbooked 2 times\n",
 }
 
+ARGUMENTS = {"nightly_batch": ["300"]}
+"""Smaller than by themselves."""
+
 
 def test_every_example_is_run_here() -> None:
     assert {path.stem for path in (tree.ROOT / "examples").glob("*.py")} == set(SAID)
@@ -41,7 +47,7 @@ def test_every_example_is_run_here() -> None:
 
 @pytest.mark.parametrize("name", SAID)
 def test_an_example_says_what_it_is_there_to_show(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", str(tree.ROOT / "examples" / f"{name}.py")]
+    command = [sys.executable, "-W", "error", str(tree.ROOT / "examples" / f"{name}.py"), *ARGUMENTS.get(name, [])]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
 
     assert (told.stdout, told.stderr) == (SAID[name], "")

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 import perdure
 from perdure import (
+    ChildHandle,
     Decision,
     Event,
     First,
@@ -20,10 +21,13 @@ from perdure import (
     Retry,
     RunHandle,
     approval,
+    attach,
+    child,
     first_of,
     gather,
     signal,
     sleep,
+    start_child,
     step,
     task_group,
     timeout,
@@ -83,6 +87,21 @@ async def fulfil(order: str, cents: int, note: str = "") -> str:
     assert_type(perdure.random(), Random)
     anything: Any = await signal("whatever")
     return f"{receipt}{anything}"
+
+
+@workflow
+async def family(order: str) -> None:
+    assert_type(await child(fulfil, order, 1200), str)
+    assert_type(await child(fulfil, order, cents=1200, note="by hand"), str)
+    assert_type(await child(fulfil, order, 1200, "by hand", id="c", on_parent_end="abandon"), str)
+    assert_type(await gather(*[child(fulfil, order, 1) for _ in range(3)]), tuple[str, ...])
+    handle = await start_child(fulfil, order, 1200, "", id="d")
+    assert_type(handle, ChildHandle[str])
+    assert_type(await first_of(handle.result(), child(fulfil, order, 1200)), First[str])
+    assert_type(await attach("c", int), int)
+    anything: Any = await attach("c")
+    await handle.signal("go", anything)
+    await handle.cancel()
 
 
 @workflow(name="nightly", version=2)

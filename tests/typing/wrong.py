@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import perdure
-from perdure import Event, Kind, Retry, first_of, gather, signal, sleep, step, task_group, timeout, workflow
+from perdure import Event, Kind, Retry, attach, child, first_of, gather, signal, sleep, start_child, step, task_group, timeout, workflow
 
 
 @step
@@ -77,6 +77,17 @@ async def count() -> None:
 
 
 def later(first: int, second: int) -> None: ...
+
+
+@workflow
+async def family(order: str) -> None:
+    await child(fulfil, order, "1200")  # wrong
+    await child(fulfil, order)  # wrong
+    await child(fulfil, order, 1200, id=7)  # wrong
+    await child(fulfil, order, 1200, on_parent_end="forget")  # wrong
+    size: int = await child(fulfil, order, 1200)  # wrong
+    size = (await start_child(fulfil, order, 1200)).id  # wrong
+    size = await attach("c", str)  # wrong
 
 
 async def main() -> None:
