@@ -40,7 +40,8 @@ class Deadlines:
             now = anyio.current_time()
             while heap and (heap[0][0] <= now or heap[0][2].done):
                 _, _, promise, who, what, within = heappop(heap)
-                promise.breaks(too_late(who, what, within))
+                if not promise.done:
+                    promise.breaks(too_late(who, what, within))
             self._earlier, self._naps_until = anyio.Event(), heap[0][0] if heap else now + LONGEST_NAP
             with anyio.move_on_after(self._naps_until - now):
                 await self._earlier.wait()

@@ -10,9 +10,12 @@ import anyio
 from .blobs import Blob, Check, Gathering, chunks_of, damaged
 from .errors import Conflict
 from .log import Carrier, Cursor, Summary, Version
-from .records import EMPTY, Append, Record, Tail, recorded
+from .records import GENESIS, Append, Record, Tail, recorded
 from .search import Search
 from .snapshots import Snapshot
+
+NO_RECORD = Record("", 0, 0, b"", GENESIS, b"")
+"""What stands before the first record of a stream."""
 
 
 class MemoryLog:
@@ -28,7 +31,7 @@ class MemoryLog:
         self._grown: anyio.Event | None = None
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
-        answers = [self.append_one(append) for append in appends]
+        answers = list(map(self.append_one, appends))
         if self._grown is not None:
             self._grown.set()
             self._grown = None
@@ -37,9 +40,9 @@ class MemoryLog:
     def append_one(self, append: Append) -> Tail | Conflict:
         """Add one record, or say why not."""
         stream = self.streams.get(append.stream)
-        found = stream[-1].tail if stream else EMPTY
-        if found != append.expected:
-            return conflict(append, found)
+        last, expected = (stream[-1] if stream else NO_RECORD), append.expected
+        if last.digest != expected.digest or last.last != expected.version:
+            return conflict(append, last.tail)
         record = recorded(append, len(self.records) + 1)
         self.records.append(record)
         if stream is None:

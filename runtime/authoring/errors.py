@@ -18,7 +18,7 @@ CAUSES_MAX = 8
 MESSAGE_MAX = 4000
 
 
-class Failure(Struct, frozen=True, omit_defaults=True):
+class Failure(Struct, frozen=True, omit_defaults=True, gc=False):
     """An exception as data."""
 
     type: str

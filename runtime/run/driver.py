@@ -47,6 +47,12 @@ _notes = Shape(dict[str, Any], "log() or attributes()")
 class Machine:
     """A run's code being driven. `begin`, then `feed` each arrival; take `wishes` after each."""
 
+    __slots__ = (
+        "_now", "abandoned", "alive", "cancelling", "carried", "closing", "conditions", "current", "dropped", "ending", "failed", "fed",
+        "fresh", "generation", "given", "handles", "handling_for", "heard", "inbox", "input", "listeners", "patches", "reading", "ready",
+        "replaying", "revived", "root", "run", "seed", "unread", "unread_bytes", "waits", "wishes", "workflow",
+    )  # fmt: skip
+
     def __init__(self, run: str, workflow: Workflow[..., Any], facts: RunState) -> None:
         self.run = run
         self.workflow = workflow

@@ -13,6 +13,8 @@ from .driver import Machine
 from .performing import Standing
 from .state import ENDED, NEVER, RunState
 
+NO_MORE: deque[Event] = deque()
+
 
 class Run:
     """A run in memory: its facts, and beside them what can be built from them at any time."""
@@ -30,7 +32,7 @@ class Run:
         self.replaced: Standing | None = None
         """How the run was terminated: another may take its place, under its id, in the same turn."""
         self.set_dues()
-        self.coming: deque[Event] = deque()
+        self.coming = NO_MORE
         """Events decided together: each is recorded when the code has answered the one before, as the script counts arrivals one by one."""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from heapq import heappush
 from typing import Any
@@ -62,8 +63,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         elif decided and type(decided[0]) is ev.Upgraded:
             self._under(state, decided[0].version)
         if len(decided) > 1:
-            state.coming.clear()
-            state.coming.extend(decided[1:])
+            state.coming = deque(decided[1:])
             decided = decided[:1]
         return decided
 
@@ -242,7 +242,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def head(self, state: Run, old: Head | None) -> Head | None:
         facts = state.facts
-        is_live = has_errands(facts) or (facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred))
+        is_live = (facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred)) or has_errands(facts)
         wake_at = 0 if is_live else state.next_due()
         attributes = _encode(facts.attributes) if facts.attributes else b"{}"
         if facts.approvals and not facts.ended:
@@ -255,7 +255,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         facts, machine, performing = state.facts, state.machine, self.performing
         if facts.updates:
             performing.updated(stream, facts.updates)
-        if has_errands(facts):
+        if (facts.starting or facts.leaving or facts.watchers) and has_errands(facts):
             performing.carry(stream, errands_of(stream, facts))
         if facts.phase != "running":
             self._stand(stream, state)

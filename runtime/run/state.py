@@ -59,7 +59,7 @@ NOBODY = ""
 """The worker of an attempt that was not ended by one: the clock did."""
 
 
-class Outcome(Struct, frozen=True, tag=True, omit_defaults=True):
+class Outcome(Struct, frozen=True, tag=True, omit_defaults=True, gc=False):
     """A step's final outcome: a value or a failure."""
 
     at: int
