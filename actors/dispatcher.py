@@ -15,17 +15,20 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
+from ..eventlog.blobs import Blob
 from ..eventlog.errors import Bug, Conflict, Unavailable
 from ..eventlog.log import Log, Snapshots
 from ..eventlog.records import Tail
 from ..eventlog.snapshots import Snapshot
 from .activation import activate, snapshot_of
 from .deadlines import Deadlines, too_late
+from .fetching import Fetching
 from .judging import Judged, judge
 from .kind import Kind
 from .mailbox import Actor, Letter
 from .ports import Bell, Clock, Ownership
 from .settings import Settings
+from .shelf import Shelf
 
 logger = logging.getLogger("perdure.actors")
 
@@ -51,6 +54,7 @@ class Dispatcher:
         settings: Settings | None = None,
         pure: Callable[..., None] = _plainly,
         bell: Callable[[], Bell] = anyio.Event,
+        shelf: Shelf | None = None,
     ) -> None:
         self.log = log
         self.snapshots = snapshots
@@ -61,6 +65,8 @@ class Dispatcher:
         self._bell = bell
         self._pure = pure
         """How the pure half of a turn is called: a runtime takes the event loop away meanwhile."""
+        self.shelf = shelf or Shelf()
+        self._fetching = Fetching(self.shelf, self._queue)
         self.actors: dict[str, Actor] = {}
         self.turns = self.conflicts = self.passivated = 0
         self._ready: list[Actor] = []
@@ -154,6 +160,7 @@ class Dispatcher:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._deadlines.serve)
+                group.start_soon(self._fetching.serve)
                 await self._take_turns()
         finally:
             self._closed = True
@@ -177,7 +184,7 @@ class Dispatcher:
 
     async def drain(self) -> None:
         """Return once no actor has mail."""
-        while self._ready or self._busy:  # noqa: ASYNC110 - an event would cost every turn what only the end needs
+        while self._ready or self._busy or self._fetching.under_way:  # noqa: ASYNC110 - an event would cost every turn what only the end needs
             await anyio.sleep(0.001)
 
     async def _turn(self) -> None:
@@ -196,6 +203,8 @@ class Dispatcher:
             answers: Sequence[Tail | Conflict] = ()
             if judged.appends:
                 with anyio.CancelScope(shield=True):
+                    if self.shelf.unwritten:
+                        await self.shelf.write()
                     answers = await self.log.append(judged.appends)
         except Exception as error:
             self._outcome_unknown(turn, error)
@@ -209,6 +218,8 @@ class Dispatcher:
                 actor.tail = answer
                 actor.since_bytes += len(append.data)
         self._let_out(turn)
+        if self.shelf.lent:
+            self._fetching.taken(turn)
         self._busy = False
 
     def _opens(self, actor: Actor) -> bool:
@@ -218,9 +229,10 @@ class Dispatcher:
             actor.state, actor.awake = actor.kind.initial(actor.stream), True
         return opens
 
-    async def _decide_all(self, turn: Sequence[Actor]) -> Judged:
+    async def _decide_all(self, turn: list[Actor]) -> Judged:
         """The pure half of the turn, in slices. Within one nobody is told anything, because there is no loop then that could."""
-        judged, now = Judged(), self.clock.now()
+        judged, now, needy = Judged(), self.clock.now(), 0
+        self.shelf.unwritten.clear()
         for start in range(0, len(turn), SLICE):
             self._pure(judge, turn[start : start + SLICE], now, self.ownership, judged)
             for actor in judged.roomy:
@@ -229,10 +241,22 @@ class Dispatcher:
                 self._turn_away(actor)
             for actor, letter, error in judged.broken:
                 self._broke(actor, letter, error)
-            judged.roomy, judged.elsewhere, judged.broken = [], [], []
+            for actor, blobs in judged.needy[needy:]:
+                self._lacks_values(actor, blobs)
+            judged.roomy, judged.elsewhere, judged.broken, needy = [], [], [], len(judged.needy)
             if start + SLICE < len(turn):
                 await _rest()
+        for actor, _ in judged.needy:
+            turn.remove(actor)
         return judged
+
+    def _lacks_values(self, actor: Actor, blobs: Sequence[Blob]) -> None:
+        """The letters are judged again once the values are at hand. A state that was driven on meanwhile is thrown away."""
+        actor.mail[:0], actor.letters = actor.letters, ()
+        if actor.claimed:
+            actor.wanted = (*actor.wanted, *blobs)
+            self._forget(actor)
+        self._fetching.begin(actor, blobs)
 
     def _make_room(self, actor: Actor) -> None:
         if actor.room is not None:
@@ -322,6 +346,9 @@ class Dispatcher:
         if not actor.queued:
             actor.queued = True
             self._ready.append(actor)
+        if self._wake is not None:
+            self._wake.set()
+            self._wake = None
 
     def _forget(self, actor: Actor) -> None:
         if actor.awake:

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..eventlog.blobs import Blob
 from ..eventlog.errors import PerdureError
 from ..eventlog.records import Append, Tail, seal
 from .mailbox import Actor, Letter
 from .ports import Ownership
+from .shelf import NeedValue
 
 
 class Judged:
     """What a turn has come to so far."""
 
-    __slots__ = ("appends", "broken", "elsewhere", "roomy", "writers")
+    __slots__ = ("appends", "broken", "elsewhere", "needy", "roomy", "writers")
 
     def __init__(self) -> None:
         self.appends: list[Append] = []
@@ -27,6 +29,8 @@ class Judged:
         """Actors whose kind's own code raised what it must not raise, over this letter (None: over what follows by itself)."""
         self.elsewhere: list[Actor] = []
         """Actors that cannot be judged here: their stream is broken, or another node owns it."""
+        self.needy: list[tuple[Actor, Sequence[Blob]]] = []
+        """Actors that cannot go on without these values, which have to be fetched."""
         self.roomy: list[Actor] = []
         """Actors whose senders waited for room in the mailbox: there is room now."""
 
@@ -50,6 +54,7 @@ def judge(actors: Sequence[Actor], now: int, ownership: Ownership, judged: Judge
         events: list[Any] = []
         try:
             if actor.claimed != epoch:
+                kind.ready(actor.state)
                 _claim(actor, epoch, owner, at, events)
             for letter in actor.letters:
                 if type(letter) is Letter:
@@ -67,6 +72,8 @@ def judge(actors: Sequence[Actor], now: int, ownership: Ownership, judged: Judge
             last = tail.version + len(events)
             appends.append(Append(stream, tail, Tail(last, seal(stream, tail.digest, tail.version + 1, last, data)), data, changed))
             writers.append(actor)
+        except NeedValue as need:
+            judged.needy.append((actor, need.blobs))
         except Exception as error:
             judged.broken.append((actor, letter, error))
 

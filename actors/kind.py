@@ -79,6 +79,9 @@ class Kind(Generic[S, C, E]):
     def awaken(self, state: S, /) -> None:
         """The state was folded from a stream that exists; nothing is decided on it yet."""
 
+    def ready(self, state: S, /) -> None:
+        """Asked after an activation, before anything is decided: raises NeedValue, nothing changed, for what is to be fetched first."""
+
     def claim(self, state: S, owner: str, epoch: int, /) -> Sequence[E]:
         """The events that must be durable before a new owner performs anything for this actor."""
         return ()

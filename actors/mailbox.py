@@ -11,6 +11,7 @@ from typing import Any
 
 import anyio
 
+from ..eventlog.blobs import Blob
 from ..eventlog.errors import PerdureError
 from ..eventlog.records import EMPTY, Head, Tail
 from .kind import Kind
@@ -66,7 +67,7 @@ class Actor:
 
     __slots__ = (
         "answers", "at", "awake", "broken", "claimed", "epoch", "exists", "failures", "head", "in_turn", "kind", "letters", "mail",
-        "queued", "room", "since_bytes", "snapshot_version", "state", "stream", "tail", "touched",
+        "queued", "room", "since_bytes", "snapshot_version", "state", "stream", "tail", "touched", "wanted",
     )
 
     def __init__(self, stream: str, kind: Kind[Any, Any, Any]) -> None:
@@ -84,6 +85,8 @@ class Actor:
         self.exists = False
         """The stream was met in the log: do not open it without reading."""
         self.touched = 0
+        self.wanted: tuple[Blob, ...] = ()
+        """Large values without which its letters could not be judged."""
         self.broken: PerdureError | None = None
         """Why its stream cannot be folded."""
         self.forget()

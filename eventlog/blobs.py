@@ -58,7 +58,15 @@ class Upload(Protocol):
         ...
 
 
-class Blobs(Protocol):
+class Readable(Protocol):
+    """Where blobs can be read."""
+
+    def read(self, stream: str, blob: Blob) -> AsyncGenerator[bytes]:
+        """The content, in chunks of at most CHUNK_BYTES, each checked before it is given; Corrupt where one does not hold or is missing."""
+        ...
+
+
+class Blobs(Readable, Protocol):
     """The blobs of all streams."""
 
     async def put(self, stream: str, content: bytes) -> Blob:
@@ -69,16 +77,12 @@ class Blobs(Protocol):
         """Begin to write content whose end is not known yet."""
         ...
 
-    def read(self, stream: str, blob: Blob) -> AsyncGenerator[bytes]:
-        """The content, in chunks of at most CHUNK_BYTES, each checked before it is given; Corrupt where one does not hold or is missing."""
-        ...
-
     async def delete(self, stream: str) -> None:
         """Remove every blob of the stream."""
         ...
 
 
-async def content_of(blobs: Blobs, stream: str, blob: Blob) -> bytes:
+async def content_of(blobs: Readable, stream: str, blob: Blob) -> bytes:
     """The whole content of a blob; Corrupt where it does not hold."""
     return b"".join([chunk async for chunk in blobs.read(stream, blob)])
 

@@ -47,7 +47,9 @@ class PerdureError(Exception):
     @classmethod
     def of(cls, code: str, parts: dict[str, str]) -> PerdureError:
         """The error that `code` and `parts` describe: how a door rebuilds what another process raised."""
-        kinds: dict[str, type[PerdureError]] = {kind.code: kind for kind in (cls, *cls.__subclasses__())}
+        below = cls.__subclasses__()
+        below += [kind for one in below for kind in one.__subclasses__()]
+        kinds: dict[str, type[PerdureError]] = {kind.code: kind for kind in (cls, *below)}
         kind = kinds.get(code, Bug)
         return kind(parts.get("message", code), **{name: text for name, text in parts.items() if name != "message"})
 
@@ -68,6 +70,12 @@ class Invalid(PerdureError):
     """Bad input; `where` holds the path to it, such as `$.steps[2].url`."""
 
     code, exit_code, http_status = "invalid", 5, 422
+
+
+class TooLarge(Invalid):
+    """A value that is larger than the log takes; trying again does not help."""
+
+    code, http_status = "too_large", 413
 
 
 class Conflict(PerdureError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .errors import Invalid
+from .errors import Invalid, TooLarge
 
 DEPTH_MAX = 64
 BYTES_MAX = 64 * 1024 * 1024
@@ -18,9 +18,9 @@ NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 def guard(data: bytes, who: str, *, bytes_max: int = BYTES_MAX) -> bytes:
-    """The data itself, if it is small and flat enough to decode; else Invalid."""
+    """The data itself, if it is small and flat enough to decode; else Invalid, TooLarge among it."""
     if len(data) > bytes_max:
-        raise Invalid("the data is too large", who=who, expected=f"at most {bytes_max} bytes", found=f"{len(data)} bytes",
+        raise TooLarge("the data is too large", who=who, expected=f"at most {bytes_max} bytes", found=f"{len(data)} bytes",
                       instead="keep large content in a file or an object store and pass its address")
     if data.count(b"[") + data.count(b"{") > DEPTH_MAX and depth_over(data, DEPTH_MAX):
         raise Invalid("the data is nested too deeply", who=who, where="$", expected=f"at most {DEPTH_MAX} levels of lists and objects",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .actors.kind import Kind
 from .eventlog.codec import Codec, Event
-from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, Unavailable
+from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, TooLarge, Unavailable
 from .eventlog.search import Condition
 from .runtime.authoring.approvals import Decision, approval
 from .runtime.authoring.children import ChildHandle, attach, child, start_child
@@ -72,6 +72,7 @@ __all__ = [
     "Runtime",
     "Settings",
     "StepError",
+    "TooLarge",
     "Unavailable",
     "approval",
     "attach",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import anyio
 
 from ..actors.dispatcher import Dispatcher
+from ..actors.shelf import NeedValue, Shelf
 from ..eventlog.errors import PerdureError, Unavailable
 from ..eventlog.log import Log
+from ..eventlog.records import Record
 from .authoring.workflows import Registry
 from .inspect.aside import answer_aside
 from .perform.performer import Performer
@@ -32,6 +34,7 @@ class Conversations:
         self._log = log
         self._registry = registry
         self._threads = threads
+        self._shelf = dispatcher.shelf
         self._name = name
         """A command id for an update whose sender gave none."""
 
@@ -57,11 +60,21 @@ class Conversations:
                 if answer is not None:
                     return _answered(request.run, answer)
             records = [record async for record in self._log.read(stream)]
-            return _answered(
-                request.run, await self._threads.look(answer_aside, stream, records, self._registry, request.name, request.arguments)
-            )
+            return _answered(request.run, await self._aside(stream, records, request))
         raise Unavailable("the query was not answered in time", who=f"run {request.run!r}", where=f"query {request.name!r}",
                           expected=f"an answer within {within:g} s", found="still at it", instead="ask for less, or give it more time")
+
+
+    async def _aside(self, stream: str, records: Sequence[Record], request: QueryRun) -> Answer:
+        """What code says that is driven aside; large values that it needs are fetched, and it begins anew."""
+        shelf = Shelf()
+        values = shelf.lent[stream] = {}
+        while True:
+            try:
+                ask = cmd.Query(request.name, request.arguments)
+                return cast("Answer", await self._threads.look(answer_aside, stream, records, self._registry, ask, shelf))
+            except NeedValue as need:
+                values |= {blob.digest: await self._shelf.get(stream, blob) for blob in need.blobs}
 
 
 def _answered(run: str, answer: Answer) -> Answered:

@@ -16,6 +16,7 @@ from ..actors.dispatcher import Dispatcher
 from ..actors.kind import Kind
 from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref, Typed
+from ..actors.shelf import Shelf
 from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.streams import parts_of, stream_of
@@ -50,6 +51,7 @@ from .requests import (
     QueryRun,
     RetryRun,
     SignalOrStartRun,
+    SignalRun,
     StartRun,
     UpdateRun,
 )
@@ -62,7 +64,7 @@ from .run.runs import Runs
 from .run.shell import outside_loop
 from .run.state import ENDED
 from .settings import Settings
-from .translating import COMMANDS, applied, stream_for
+from .translating import COMMANDS, applied, stream_for, with_result
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -104,14 +106,17 @@ class Runtime(Listing):
         self.clock = clock
         self.ids = ids
         self.performer = Performer(clock, bell)
-        self.kinds = by_name(Runs(self.registry, self.performer), *kinds)
+        self.shelf = Shelf(carrier.blobs, large_bytes=self.settings.large_bytes, value_bytes_max=self.settings.value_bytes_max)
+        self.kinds = by_name(Runs(self.registry, self.performer, self.shelf), *kinds)
         self.dispatcher = dispatcher = Dispatcher(
-            carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell
-        )
+            carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell,
+            shelf=self.shelf,
+        )  # fmt: skip
         concurrency = self.settings.worker_concurrency
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
+        self.pool.shelf = self.shelf
         self.alarm = Alarm(carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves)
-        self.courier = Courier(self._ask_run, dispatcher.post)
+        self.courier = Courier(self._ask_run, dispatcher.post, self.shelf)
         self.performer.connect(self.pool, self.alarm, self.courier, self.dispatcher.mail_of)
         self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
         self._commands = 0
@@ -321,9 +326,12 @@ class Runtime(Listing):
         if isinstance(request, QueryRun):
             return await self.conversations.query(stream, request)
         if isinstance(request, AwaitRun):
-            return applied(request.run, await self._end_of(stream, request))
+            return await with_result(self.shelf, stream, applied(request.run, await self._end_of(stream, request)))
         if isinstance(request, RetryRun):
             command: cmd.Command = await self._retry(stream, request)
+        elif isinstance(request, SignalRun):
+            value, blob = await self.shelf.hold(stream, request.value, f"signal {request.name!r}")
+            command = cmd.Signal(request.name, value, request.command, blob)
         else:
             command = COMMANDS[type(request)](request)
         standing: Standing = await self.dispatcher.ask(stream, command, within=request.within)
@@ -341,6 +349,8 @@ class Runtime(Listing):
     async def _begin(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> tuple[str, Standing]:
         """Start a run with arguments in their stored form; its id, made up where the request names none, and how it stands."""
         id = request.run or self.ids.run_id(self.clock.now())
+        stream = stream_of("run", request.tenant, id)
+        raw, blob = await self.shelf.hold(stream, raw, f"workflow {workflow.name!r}, arguments")
         start = cmd.Start(
             workflow.name,
             workflow.version,
@@ -351,11 +361,13 @@ class Runtime(Listing):
             deadline=0 if request.deadline is None else self._in(request.deadline),
             on_conflict=request.on_conflict,
             reuse=request.reuse,
+            blob=blob,
         )
         command: cmd.Command = start
         if isinstance(request, SignalOrStartRun):
-            command = cmd.SignalOrStart(start, request.signal, request.value, request.command)
-        return id, await self.dispatcher.ask(stream_of("run", request.tenant, id), command, within=request.within)
+            value, named = await self.shelf.hold(stream, request.value, f"signal {request.signal!r}")
+            command = cmd.SignalOrStart(start, request.signal, value, request.command, named)
+        return id, await self.dispatcher.ask(stream, command, within=request.within)
 
     def _in(self, seconds: float) -> int:
         return self.clock.now() + round(seconds * 1e6)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from ..eventlog.blobs import Blob
 from ..eventlog.errors import PerdureError
 from .authoring.errors import Failure
 from .run.commands import OnConflict, Reuse
@@ -210,6 +211,8 @@ class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaul
     reason: str = ""
     approvals: list[OpenApproval] = []
     """What the run asks people; told to a look."""
+    large: Blob | None = None
+    """Names the result where it is large and was not awaited: `AwaitRun` brings it."""
 
 
 class Answered(Struct, frozen=True, tag_field="reply", tag="answered", omit_defaults=True):

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from ..actors.settings import Settings as ActorSettings
+from ..actors.shelf import LARGE_BYTES, VALUE_BYTES_MAX
 from ..eventlog.errors import Invalid
+from ..eventlog.guard import BYTES_MAX
+
+LARGE_BYTES_MIN = 1024
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -18,7 +22,22 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How long running steps may go on when the runtime closes; what still runs then is performed again after the next start."""
     watch_workflows: bool = False
     """Log a warning where workflow code opens a file, a socket or a process (`WATCH_WORKFLOWS=1`), once for each place."""
+    large_bytes: int = LARGE_BYTES
+    """A value with more bytes as JSON is kept in a blob beside the log, and its event names it."""
+    value_bytes_max: int = VALUE_BYTES_MAX
+    """A value with more bytes as JSON is TooLarge: a step fails for good, a start or a signal is refused."""
     actors: ActorSettings = ActorSettings()
+
+    def __post_init__(self) -> None:
+        if not LARGE_BYTES_MIN <= self.large_bytes <= self.value_bytes_max <= BYTES_MAX:
+            raise Invalid(
+                "the bounds of large values do not fit",
+                who="Settings",
+                where="large_bytes, value_bytes_max",
+                expected=f"{LARGE_BYTES_MIN} <= large_bytes <= value_bytes_max <= {BYTES_MAX}",
+                found=f"{self.large_bytes}, {self.value_bytes_max}",
+                instead=f"leave them out to have {LARGE_BYTES} and {VALUE_BYTES_MAX}",
+            )
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:

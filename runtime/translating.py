@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
+from ..actors.shelf import Shelf
 from ..eventlog.streams import stream_of
 from .authoring.tokens import read_token
 from .authoring.words import moment
@@ -23,7 +24,6 @@ from .requests import (
     PauseRun,
     Request,
     ResumeRun,
-    SignalRun,
     SkipStep,
     TerminateRun,
     UpgradeRun,
@@ -31,10 +31,6 @@ from .requests import (
 from .run import commands as cmd
 from .run.performing import Standing
 from .run.state import Asked
-
-
-def _signal(asked: SignalRun) -> cmd.Command:
-    return cmd.Signal(asked.name, asked.value, asked.command)
 
 
 def _cancel(asked: CancelRun) -> cmd.Command:
@@ -78,7 +74,6 @@ def _look(asked: LookAtRun) -> cmd.Command:
 
 
 COMMANDS: dict[type[Request], Callable[[Any], cmd.Command]] = {
-    SignalRun: _signal,
     DecideApproval: _decide,
     CancelRun: _cancel,
     TerminateRun: _terminate,
@@ -101,9 +96,17 @@ def stream_for(request: AnyRequest) -> str:
 
 
 def applied(run: str, standing: Standing) -> Applied:
-    result = UNSET if standing.result is None else standing.result
+    result = UNSET if standing.result is None or standing.blob is not None else standing.result
     approvals = [_open(run, id, asked) for id, asked in standing.approvals.items()]
-    return Applied(run, standing.version, standing.status, standing.workflow, result, standing.failure, standing.reason, approvals)
+    given = result, standing.failure, standing.reason, approvals, standing.blob
+    return Applied(run, standing.version, standing.status, standing.workflow, *given)
+
+
+async def with_result(shelf: Shelf, stream: str, reply: Applied) -> Applied:
+    """The reply with the result itself, where that lies in a blob."""
+    if reply.large is None:
+        return reply
+    return msgspec.structs.replace(reply, result=Raw(await shelf.get(stream, reply.large)), large=None)
 
 
 def _open(run: str, id: str, asked: Asked) -> OpenApproval:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from ...actors.dispatcher import Dispatcher
 from ...actors.ports import OwnsAll
+from ...actors.shelf import Shelf
 from ...eventlog.errors import PerdureError
 from ...eventlog.log import Carrier
 from ...eventlog.streams import stream_of
@@ -84,8 +85,9 @@ async def retry_command(log: str, run: str, from_version: int | None, fresh_keys
 
 async def _ask(carrier: Carrier, stream: str, command: Command, known: Sequence[Workflow[..., Any]]) -> Standing:
     ownership = OwnsAll(owner(), carrier.epoch)
-    runs = Runs(Registry(known), Performs())
-    dispatcher = Dispatcher(carrier.log, carrier.snapshots, {runs.name: runs}, SystemClock(), ownership)
+    shelf = Shelf(carrier.blobs)
+    runs = Runs(Registry(known), Performs(), shelf)
+    dispatcher = Dispatcher(carrier.log, carrier.snapshots, {runs.name: runs}, SystemClock(), ownership, shelf=shelf)
     answer: Standing | PerdureError | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(dispatcher.run)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 from msgspec import Raw
 
+from ...eventlog.blobs import Blob
 from ...eventlog.errors import Invalid
 from .driving import DRIVER, Driver
 
@@ -62,7 +63,7 @@ class StepCall(Effect[T]):
         """What is recorded of the step, once that is durable."""
         self.keys = 0
         """How often fresh idempotency keys were asked for before the attempt."""
-        self.outcome: tuple[Raw, Any] | None = None
+        self.outcome: tuple[Raw | Blob, Any] | None = None
         """The value as its attempt encoded and decoded it: spares decoding those very bytes again when they arrive."""
 
     def __await__(self) -> Generator[Any, Any, T]:

@@ -16,9 +16,8 @@ import msgspec
 from msgspec import Raw
 
 from ...eventlog.errors import Invalid
-from ...eventlog.guard import DEPTH_MAX, guard
+from ...eventlog.guard import BYTES_MAX, DEPTH_MAX, guard
 
-VALUE_BYTES_MAX = 1024 * 1024
 NOTHING = Raw(b"null")
 NO_NUMBER = "return None, a string, or leave the field out: JSON has no such number"
 
@@ -69,8 +68,8 @@ class Shape:
         except (msgspec.MsgspecError, TypeError, UnicodeEncodeError, OverflowError, RecursionError, ValueError) as error:
             raise self._unfit(value, error) from error
         size = len(data)
-        if (self._loose and received != value) or size > VALUE_BYTES_MAX:
-            raise self._unfit(value, None, size)
+        if self._loose and received != value:
+            raise self._unfit(value, None)
         if size > FLAT_BYTES:
             guard(data, self.who)
         return Raw(data), received
@@ -84,16 +83,7 @@ class Shape:
             raise Invalid("a recorded value does not fit its annotation", who=self.who, where=where, expected=expected, found=found,
                           instead="make the annotation accept what was recorded, or give the changed code a new version") from error
 
-    def _unfit(self, value: Any, error: Exception | None, size: int = 0) -> Invalid:
-        if size > VALUE_BYTES_MAX:
-            return Invalid(
-                "the value is too large for the log",
-                who=self.who,
-                where="$",
-                expected=f"at most {VALUE_BYTES_MAX} bytes as JSON",
-                found=f"{size} bytes",
-                instead="keep it in a file or an object store and pass its address",
-            )
+    def _unfit(self, value: Any, error: Exception | None) -> Invalid:
         fault = first_fault(value, "$", set())
         if fault is not None and (fault[2] is NO_NUMBER or not isinstance(error, msgspec.ValidationError)):
             where, found, instead = fault
@@ -258,7 +248,7 @@ class Arguments:
         if not kwargs and self._plain == tuple(map(type, args)):
             try:
                 data = _encode(args)
-                if len(data) <= VALUE_BYTES_MAX:
+                if len(data) <= BYTES_MAX:
                     return Raw(data), tuple(args)
             except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError):
                 pass  # the long way says what is wrong

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
 
 from ...actors.activation import collector_off
+from ...actors.shelf import NeedValue, Shelf
+from ...eventlog.blobs import Blob, Readable, content_of
 from ...eventlog.digest import Item, content_digest
 from ...eventlog.errors import Diverged, NotFound
 from ...eventlog.log import Log
@@ -16,9 +19,9 @@ from ...eventlog.streams import parts_of
 from ..authoring.workflows import Registry
 from ..run.events import CODEC
 from ..run.evolve import evolve
-from ..run.replay import revive
+from ..run.replay import Revival
 from ..run.shell import outside_loop
-from ..run.state import Decided, Ended, Fired, Outcome, RunState, shown_and_expires, state_digest
+from ..run.state import Decided, Ended, Fired, Outcome, RunState, key_of, shown_and_expires, state_digest
 
 
 class Verdict(Struct, frozen=True, omit_defaults=True):
@@ -36,13 +39,68 @@ class Verdict(Struct, frozen=True, omit_defaults=True):
     """The parts of the Diverged error, where code and log disagree."""
 
 
-async def replay(log: Log, stream: str, registry: Registry | None = None) -> Verdict:
-    """Read, verify, fold and, with a registry, drive one run; Corrupt where its chain does not hold."""
-    return judge(stream, [record async for record in log.read(stream)], registry)
+T = TypeVar("T")
+Going: TypeAlias = Generator[Sequence[Blob], Mapping[str, bytes], T]
+"""Gives the blobs that the code needs next, takes what they hold by their digests, and returns a T in the end."""
 
 
-def judge(stream: str, records: Iterable[Record], registry: Registry | None = None) -> Verdict:
-    """As `replay`, over records that are at hand."""
+async def replay(log: Log, stream: str, registry: Registry | None = None, blobs: Readable | None = None) -> Verdict:
+    """Read, verify, fold and, with a registry, drive one run; Corrupt where its chain, or a large value in `blobs`, does not hold."""
+    return await judged(stream, [record async for record in log.read(stream)], registry, blobs)
+
+
+async def judged(stream: str, records: Iterable[Record], registry: Registry | None, blobs: Readable | None) -> Verdict:
+    """As `replay`, over records that are at hand; large values are read from `blobs`."""
+    going, values = _judging(stream, records, registry), dict[str, bytes]()
+    while True:
+        try:
+            needed = going.send(values) if values else next(going)
+        except StopIteration as stop:
+            verdict: Verdict = stop.value
+            return verdict
+        if blobs is None:
+            raise no_blobs(stream)
+        values = {blob.digest: await content_of(blobs, stream, blob) for blob in needed}
+
+
+def judge(
+    stream: str, records: Iterable[Record], registry: Registry | None = None, fetch: Callable[[Blob], bytes] | None = None
+) -> Verdict:
+    """As `judged`, in one go: `fetch` gives what a blob holds."""
+    return _at_once(_judging(stream, records, registry), stream, fetch)
+
+
+def drive(
+    run: str, facts: RunState, registry: Registry | None, fetch: Callable[[Blob], bytes] | None = None
+) -> tuple[bool | None, dict[str, str]]:
+    """(whether the code agrees with the facts, else how it differs)."""
+    return _at_once(_drive(run, facts, registry), run, fetch)
+
+
+def _at_once(going: Going[T], who: str, fetch: Callable[[Blob], bytes] | None) -> T:
+    values: Mapping[str, bytes] = {}
+    while True:
+        try:
+            needed = going.send(values) if values else next(going)
+        except StopIteration as stop:
+            return cast("T", stop.value)
+        if fetch is None:
+            raise no_blobs(who)
+        values = {blob.digest: fetch(blob) for blob in needed}
+
+
+def no_blobs(who: str) -> NotFound:
+    return NotFound(
+        "the run holds large values, which its records only name",
+        who=who,
+        where="replay",
+        expected="the blobs beside its log",
+        found="records alone",
+        instead="replay it from its log",
+    )
+
+
+def _judging(stream: str, records: Iterable[Record], registry: Registry | None) -> Going[Verdict]:
     facts = fold(stream, records)
     if facts.length == 0:
         raise NotFound(
@@ -53,7 +111,7 @@ def judge(stream: str, records: Iterable[Record], registry: Registry | None = No
             instead="list the runs with 'perdure runs'",
         )
     run = parts_of(stream)[2]
-    agrees, difference = drive(run, facts, registry)
+    agrees, difference = yield from _drive(run, facts, registry)
     digests = state_digest(facts), workflow_hash(facts)
     return Verdict(run, facts.workflow, facts.version, facts.phase, facts.length, *digests, agrees, difference)
 
@@ -71,18 +129,25 @@ def fold(stream: str, records: Iterable[Record], *, until: int | None = None) ->
     return facts
 
 
-def drive(run: str, facts: RunState, registry: Registry | None) -> tuple[bool | None, dict[str, str]]:
-    """(whether the code agrees with the facts, else how it differs)."""
+def _drive(run: str, facts: RunState, registry: Registry | None) -> Going[tuple[bool | None, dict[str, str]]]:
     workflow = registry.find(facts.workflow, facts.version) if registry is not None else None
     if workflow is None:
         return None, {}
+    shelf = Shelf()
+    revival = Revival(run, workflow, facts, stream=run, shelf=shelf)
     try:
-        with collector_off():
-            machine = outside_loop(revive, run, workflow, facts)
-    except Diverged as difference:
-        return False, difference.parts()
-    outside_loop(machine.close)
-    return True, {}
+        while True:
+            try:
+                with collector_off():
+                    outside_loop(revival.go_on)
+            except NeedValue as need:
+                shelf.lent[run] = dict((yield need.blobs))
+            except Diverged as difference:
+                return False, difference.parts()
+            else:
+                return True, {}
+    finally:
+        outside_loop(revival.machine.close)
 
 
 def workflow_hash(facts: RunState) -> str:
@@ -94,7 +159,8 @@ def workflow_hash(facts: RunState) -> str:
         if line is None:
             continue
         if isinstance(arrival, Outcome | Ended):
-            outcome = bytes(arrival.value) if arrival.error is None else b"!" + msgspec.json.encode(arrival.error, order="deterministic")
+            failed = b"" if arrival.error is None else b"!" + msgspec.json.encode(arrival.error, order="deterministic")
+            outcome = failed or bytes(key_of(arrival.value, arrival.blob))
             items.append(Item(line.id, line.name, bytes(line.key), outcome))
         elif isinstance(arrival, Decided):
             shown, _ = shown_and_expires(line.key)
@@ -107,6 +173,6 @@ def workflow_hash(facts: RunState) -> str:
 
 def _ending(facts: RunState) -> bytes:
     if facts.phase == "completed":
-        return bytes(facts.result)
+        return bytes(key_of(facts.result, facts.result_blob))
     failure = msgspec.json.encode(facts.failure, order="deterministic") if facts.failure is not None else b""
     return f"{facts.phase}:".encode() + failure

@@ -9,13 +9,15 @@ from typing import Any
 import anyio
 import anyio.abc
 
+from ...actors.shelf import Shelf, too_large
+from ...eventlog.blobs import Blob
 from ...eventlog.codec import Event
 from ...eventlog.errors import Invalid, NotFound, PerdureError, Refused
 from ...eventlog.streams import STREAM_BYTES_MAX
 from ..authoring.errors import failure_of
 from ..run import commands as cmd
 from ..run import events as ev
-from ..run.errands import Errand, ended_as
+from ..run.errands import Errand, ended_as, large_value_of
 from ..run.performing import Standing
 from ..run.state import ENDED
 
@@ -30,8 +32,9 @@ Ask = Callable[[str, Any], Awaitable[Standing]]
 class Courier:
     """`send` an errand, and what was answered comes to the mailbox of its sender. Who does not answer is asked again, ever more slowly."""
 
-    def __init__(self, ask: Ask, post: Callable[[str, Any], None]) -> None:
+    def __init__(self, ask: Ask, post: Callable[[str, Any], None], shelf: Shelf) -> None:
         self.ask = ask
+        self._shelf = shelf
         self._post = post
         self._queue: deque[Errand] = deque()
         self._flying: dict[str, dict[str, Errand]] = {}
@@ -79,7 +82,10 @@ class Courier:
             if len(errand.to) > STREAM_BYTES_MAX:
                 raise Invalid("an id does not fit a stream name", who=errand.to, expected=f"at most {STREAM_BYTES_MAX} bytes",
                               found=f"{len(errand.to)} bytes", instead="choose a shorter id")
+            await self._bring(large_value_of(errand), errand.stream, errand.to)
             answer: Event | None = answered(errand, await self.ask(errand.to, errand.command))
+            if isinstance(answer, ev.ChildEnded):
+                await self._bring(answer.blob, errand.to, errand.stream)
         except PerdureError as error:
             answer = refused(errand, error)
         if answer is None:
@@ -91,6 +97,14 @@ class Courier:
             if not flying:
                 del self._flying[errand.stream]
         self._post(errand.stream, answer)
+
+    async def _bring(self, blob: Blob | None, source: str, to: str) -> None:
+        """Put a large value where the run that is to know it looks for it; one that was too large to be kept is refused."""
+        if blob is None:
+            return
+        if not blob.stored:
+            raise too_large(source, blob.size, self._shelf.value_bytes_max)
+        await self._shelf.put(to, await self._shelf.get(source, blob), source)
 
     def _again(self, errand: Errand) -> None:
         errand.tries += 1
@@ -111,7 +125,7 @@ def answered(errand: Errand, standing: Standing) -> Event:
         case cmd.Leave():
             return ev.ChildReleased(errand.key)
         case _ if standing.status in ENDED:
-            return ended_as(errand.key, standing.status, standing.result, standing.failure, standing.reason)
+            return ended_as(errand.key, standing.status, standing.result, standing.failure, standing.reason, standing.blob)
         case cmd.Start():
             return ev.ChildStarted(errand.key)
         case cmd.Watch():

@@ -7,6 +7,7 @@ hires the next one. So the number of workers is the bound on steps at once.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -21,17 +22,24 @@ from anyio.lowlevel import checkpoint
 from msgspec import Struct
 
 from ...actors.ports import Bell, Clock
-from ...eventlog.errors import Invalid
+from ...actors.shelf import Shelf
+from ...eventlog.blobs import Blob
+from ...eventlog.errors import Invalid, PerdureError, TooLarge
 from ..authoring.effects import StepCall
 from ..authoring.errors import CompleteLater, Failure, Fatal, failure_of
 from ..authoring.retry import kinds_of
 from ..authoring.steps import ATTEMPT, Step, attempt_of
+from ..authoring.values import NOTHING
 from ..run.commands import StepBroke
 from ..run.events import StepCompleted, StepDeferred
 from . import attending
 from .attending import Care
 from .interceptors import Around
 from .ports import Threads
+
+logger = logging.getLogger("perdure.runtime")
+
+LONGEST_PAUSE = 5.0
 
 STEPS_BETWEEN_RESTS = 64
 """A worker whose steps never wait lets the loop go on this often."""
@@ -76,6 +84,7 @@ class Pool:
         concurrency: int,
         owner: str,
         bell: Callable[[], Bell] = anyio.Event,
+        shelf: Shelf | None = None,
     ) -> None:
         self.post = post
         self.ask = ask
@@ -83,6 +92,8 @@ class Pool:
         self.threads = threads
         self.concurrency = concurrency
         self.owner = owner
+        self.shelf = shelf or Shelf()
+        """Where large outcomes go."""
         self._bell = bell
         self.gate: Callable[[Job], Coroutine[Any, Any, None]] | None = None
         """What each attempt has to pass before it begins: a simulation stops or notes it there."""
@@ -238,13 +249,17 @@ class Pool:
                         _unlimit(job, scope)
                 if step.is_limited and scope.cancel_called and not job.unwanted:
                     raise _too_late(job)  # a plain function cannot be stopped: it returned, but too late
-                call.outcome = raw, _ = step.returns.pair(value)
+                call.outcome = raw, received = step.returns.pair(value)
+                blob: Blob | None = None
+                if len(raw) > self.shelf.large_bytes:
+                    blob = yield from self._kept(job, bytes(raw)).__await__()
+                    raw, call.outcome = NOTHING, (blob, received)
             except BaseException as error:
                 if self._is_spent(job, scope, started, error):
                     raise
             else:
                 del flying[job.stream, job.id]
-                self.post(job.stream, StepCompleted(job.id, job.attempt, raw, started, now(), self.owner))
+                self.post(job.stream, StepCompleted(job.id, job.attempt, raw, started, now(), self.owner, blob=blob))
                 if self._quiet is not None and not flying:
                     self._quiet.set()
             job.scope = None
@@ -278,6 +293,19 @@ class Pool:
         """The coroutine of an attempt that is not simply called; nothing of it has run yet."""
         args, kwargs = step.arguments.split(arguments)
         return step.function(*args, **kwargs) if step.is_async else self.threads.run(step.function, *args, **kwargs)
+
+    async def _kept(self, job: Job, content: bytes) -> Blob:
+        """The name of a large outcome once it is durable, however long that takes: the step has run, and is not to blame."""
+        failures = 0
+        while True:
+            try:
+                return await self.shelf.put(job.stream, content, f"step {job.call.step.name!r}, return value")
+            except TooLarge:
+                raise
+            except PerdureError as away:
+                logger.warning("the outcome of %s of %s cannot be written: %r", job.id, job.stream, away)
+                failures += 1
+                await anyio.sleep(min(LONGEST_PAUSE, 0.05 * 2**failures))
 
     def _is_spent(self, job: Job, scope: anyio.CancelScope, started: int, error: BaseException) -> bool:
         """Post what it means that the attempt raised; whether the worker has to end with it."""

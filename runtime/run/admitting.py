@@ -36,13 +36,14 @@ def _signal(run: Run, command: cmd.Signal | cmd.SignalOrStart) -> cmd.Signal | c
     count, size = facts.backlog if facts.delivered < len(facts.arrivals) else (0, 0)
     if machine is not None:
         count, size = count + machine.unread + len(machine.handling_for), size + machine.unread_bytes
-    if count >= SIGNALS_MAX or size + len(command.value) > SIGNALS_BYTES_MAX:
+    more = len(command.value) if command.blob is None else command.blob.size
+    if count >= SIGNALS_MAX or size + more > SIGNALS_BYTES_MAX:
         raise Refused(
             "the run has not read the signals that it was sent",
             who=f"run {run.id!r}, workflow {facts.workflow!r}",
             where=f"signal {command.name!r}",
             expected=f"at most {SIGNALS_MAX} unread, of {SIGNALS_BYTES_MAX} bytes together",
-            found=f"{count} unread, of {size} bytes, and one more of {len(command.value)}",
+            found=f"{count} unread, of {size} bytes, and one more of {more}",
             instead="send less at once, and see why its code takes none: it may wait for something else, or stand still",
         )
     return command

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from ...eventlog.errors import Diverged, Invalid
 from ...eventlog.streams import shortened
 from ..authoring.children import ChildHandle
@@ -12,6 +14,7 @@ from ..authoring.effects import Attach, ChildCall, ChildResult
 from ..authoring.errors import ChildError, Failure
 from . import events as ev
 from .branches import Branch
+from .large import kept_or_named
 from .state import Begun, Ended
 
 if TYPE_CHECKING:
@@ -44,8 +47,9 @@ def ask_child(machine: Machine, branch: Branch, effect: ChildCall[Any]) -> None:
     known = effect.workflow
     run = effect.id or default_id(machine.run, id)
     machine.wait_for(id, branch, effect)
+    args, blob = kept_or_named(machine, effect.raw, f"workflow {known.name!r}, arguments")
     machine.wishes.append(
-        ev.ChildScheduled(id, run, known.name, known.version, effect.raw, effect.on_parent_end, bool(effect.id), effect.detached)
+        ev.ChildScheduled(id, run, known.name, known.version, args, effect.on_parent_end, bool(effect.id), effect.detached, blob)
     )
 
 
@@ -89,6 +93,8 @@ def begun(machine: Machine, arrival: Begun) -> None:
 
 
 def ended(machine: Machine, arrival: Ended) -> None:
+    if arrival.blob is not None:
+        arrival = replace(arrival, value=machine.content(arrival.value, arrival.blob), blob=None)
     held = machine.handles.get(arrival.id)
     if held is not None:
         held.outcome = arrival

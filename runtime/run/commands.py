@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Raw, Struct
 
+from ...eventlog.blobs import Blob
 from ..authoring.errors import Failure
 from ..authoring.retry import Retry as Policy
 from ..authoring.tokens import Token
@@ -41,6 +42,8 @@ class Start(Struct, frozen=True, gc=False):
     """Of a child: who is told of its end, as in `RunStarted.parent`."""
     again: bool = False
     """The parent is being retried, and its child with it: one that failed is retried, one that was stopped begins anew."""
+    blob: Blob | None = None
+    """What holds the input, where it is large."""
 
 
 class SignalOrStart(Struct, frozen=True, gc=False):
@@ -50,6 +53,7 @@ class SignalOrStart(Struct, frozen=True, gc=False):
     name: str
     value: Raw
     command: str = ""
+    blob: Blob | None = None
 
 
 class StepBroke(Struct, frozen=True, gc=False):
@@ -108,6 +112,7 @@ class Signal(Struct, frozen=True, gc=False):
     name: str
     value: Raw
     command: str = ""
+    blob: Blob | None = None
 
 
 class Decide(Struct, frozen=True, gc=False):

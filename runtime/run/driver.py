@@ -14,9 +14,10 @@ from contextvars import copy_context
 from random import Random
 from typing import Any
 
-import msgspec
 from msgspec import Raw
 
+from ...actors.shelf import NeedValue, Shelf
+from ...eventlog.blobs import Blob
 from ...eventlog.codec import Event
 from ...eventlog.errors import Bug, Diverged, Invalid
 from ..authoring.driving import DRIVER
@@ -25,13 +26,14 @@ from ..authoring.errors import Cancelled, ChildError, StepError, failure_of
 from ..authoring.handlers import Handler, UpdateHandler
 from ..authoring.messages import WaitUntil
 from ..authoring.sending import Sending
-from ..authoring.values import Shape
+from ..authoring.values import NOTHING
 from ..authoring.workflows import Workflow
 from . import approvals, children, conditions, groups, handlers, lives, signals, steps, timers
 from . import events as ev
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
 from .handlers import Heard
+from .notes import noted, noted_value
 from .sending import ask_sending
 from .state import Arrival, Begun, CancelAsked, Decided, Ended, Fired, Outcome, RunState, Signalled, UpdateAsked
 from .steps import ask_step
@@ -41,7 +43,7 @@ NOBODY: tuple[None, None] = (None, None)
 EFFECTS_PER_REST_MAX = 100_000
 """What a workflow may await between two rests before it counts as one that never rests."""
 
-_notes = Shape(dict[str, Any], "log() or attributes()")
+NO_SHELF = Shelf()
 
 
 class Machine:
@@ -49,15 +51,18 @@ class Machine:
 
     __slots__ = (
         "_now", "abandoned", "alive", "cancelling", "carried", "closing", "conditions", "current", "dropped", "ending", "failed", "fed",
-        "fresh", "generation", "given", "handles", "handling_for", "heard", "inbox", "input", "listeners", "patches", "reading", "ready",
-        "replaying", "revived", "root", "run", "seed", "unread", "unread_bytes", "waits", "wishes", "workflow",
+        "fresh", "generation", "given", "handles", "handling_for", "heard", "inbox", "input", "input_blob", "listeners", "patches",
+        "reading", "ready", "replaying", "revived", "root", "run", "seed", "shelf", "stream", "unread", "unread_bytes", "waits", "wishes",
+        "workflow",
     )  # fmt: skip
 
-    def __init__(self, run: str, workflow: Workflow[..., Any], facts: RunState) -> None:
-        self.run = run
+    def __init__(
+        self, run: str, workflow: Workflow[..., Any], facts: RunState, *, stream: str = "", shelf: Shelf = NO_SHELF
+    ) -> None:
+        self.run, self.stream, self.shelf = run, stream, shelf
+        """Where the large values of the run are, under its stream."""
         self.workflow = workflow
-        self.seed = facts.seed
-        self.input = facts.input
+        self.seed, self.input, self.input_blob = facts.seed, facts.input, facts.input_blob
         self.generation = facts.generation
         self.carried = facts.held[0].end if facts.held and facts.held[0].start < 0 else 0
         """Arrivals that an earlier generation left unread, or that came before the code began."""
@@ -112,7 +117,7 @@ class Machine:
         self._now, self.fed = at, 0
         context = copy_context()
         context.run(DRIVER.set, self)
-        args, kwargs = self.workflow.arguments.split(self.workflow.arguments.decode(self.input))
+        args, kwargs = self.workflow.arguments.split(self.workflow.arguments.decode(self.content(self.input, self.input_blob)))
         path = "" if self.generation == 1 else f"{self.generation}:"
         self.root = Branch(path, context.run(self.workflow.function, *args, **kwargs), context)
         self.alive[self.root] = None
@@ -152,10 +157,10 @@ class Machine:
         return self._branch().random(self.seed)
 
     def note(self, level: str, message: str, fields: dict[str, Any]) -> None:
-        self.wishes.append(ev.Logged(level, message, _notes.encode(fields)))
+        self.wishes.append(ev.Logged(level, message, noted(fields)))
 
     def set_attributes(self, values: dict[str, Any]) -> None:
-        self.wishes.append(ev.AttributesSet({name: _notes_value(name, value) for name, value in values.items()}))
+        self.wishes.append(ev.AttributesSet({name: noted_value(name, value) for name, value in values.items()}))
 
     def patched(self, name: str) -> bool:
         known = self.patches.get(name)
@@ -283,9 +288,28 @@ class Machine:
         if error is not None:
             return ev.RunFailed(_kind_of(error), failure_of(error))
         try:
-            return ev.RunCompleted(self.workflow.returns.encode(value))
+            return ev.RunCompleted(*self.keep(self.workflow.returns.encode(value), f"workflow {self.workflow.name!r}, result"))
         except Invalid as unfit:
             return ev.RunFailed("code", failure_of(unfit))
+
+    # -- large values --------------------------------------------------------------------------------------------------
+
+    def keep(self, content: Raw, who: str) -> tuple[Raw, Blob | None]:
+        """(what an event holds of a value, the name of the blob that holds it where it is large); TooLarge where nothing may."""
+        if len(content) <= self.shelf.large_bytes:
+            return content, None
+        if self.replaying:
+            return NOTHING, self.shelf.named(bytes(content), who)
+        return NOTHING, self.shelf.keep(self.stream, bytes(content), who)
+
+    def content(self, value: Raw, blob: Blob | None) -> Raw:
+        """The value that the code is to be given; NeedValue where it is not at hand."""
+        if blob is None:
+            return value
+        found = self.shelf.find(self.stream, blob)
+        if found is None:
+            raise NeedValue([blob])
+        return Raw(found)
 
     # -- effects -------------------------------------------------------------------------------------------------------
 
@@ -315,10 +339,6 @@ class Machine:
         if self.waits.pop(id, None) is not None:
             self.fresh.pop(id, None)
             self.abandoned.append(id)
-
-
-def _notes_value(name: str, value: Any) -> Raw:
-    return Raw(msgspec.json.encode(msgspec.json.decode(_notes.encode({name: value}))[name], order="deterministic"))
 
 
 def _kind_of(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from itertools import islice
 
 from msgspec import Raw, Struct
 
+from ...eventlog.blobs import Blob
 from ...eventlog.streams import escape
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
@@ -53,14 +54,23 @@ def errands_of(stream: str, facts: RunState) -> Iterator[Errand]:
     if facts.ended:
         for by in islice(facts.watchers, AT_ONCE):
             to, _, id = by.partition("#")
-            yield Errand(stream, by, to, ended_as(id, facts.phase, facts.result, facts.failure, facts.reason))
+            yield Errand(stream, by, to, ended_as(id, facts.phase, facts.result, facts.failure, facts.reason, facts.result_blob))
 
 
 def _start(facts: RunState, id: str, child: Child, by: str) -> cmd.Start | None:
     if not child.workflow:
         return None
     again = f"{by}@{facts.retried}" if facts.retried else ""
-    return cmd.Start(child.workflow, child.version, child.input, _seed(facts.seed, id), again, parent=by, again=bool(again))
+    given = child.workflow, child.version, child.input, _seed(facts.seed, id), again
+    return cmd.Start(*given, parent=by, again=bool(again), blob=child.blob)
+
+
+def large_value_of(errand: Errand) -> Blob | None:
+    """What holds the value that the errand brings, where it is large: it lies in the blobs of the run that sends it."""
+    command = errand.command
+    if isinstance(command, cmd.Leave):
+        return None if command.start is None else command.start.blob
+    return None if isinstance(command, cmd.Watch) else command.blob
 
 
 def _seed(parent: int, id: str) -> int:
@@ -73,9 +83,11 @@ def _stream_of(stream: str, run: str) -> str:
     return f"{stream.rpartition('/')[0]}/{escape(run)}"
 
 
-def ended_as(id: str, status: str, result: Raw | None, failure: Failure | None, reason: str) -> ev.ChildEnded:
+def ended_as(  # noqa: PLR0917 - how a run stands, as its standing and its facts both know it
+    id: str, status: str, result: Raw | None, failure: Failure | None, reason: str, blob: Blob | None
+) -> ev.ChildEnded:
     """What is told of the end of a run."""
     if status == "completed":
-        return ev.ChildEnded(id, status, NOTHING if result is None else result)
+        return ev.ChildEnded(id, status, NOTHING if result is None else result, blob=blob)
     said = reason or f"the run was {status.replace('_', ' ')}"
     return ev.ChildEnded(id, status, error=failure or Failure(status.title().replace("_", ""), said))

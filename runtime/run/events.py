@@ -1,9 +1,13 @@
-"""The events of a run. Their names and fields are for ever: see `eventlog.codec` for how a shape may change."""
+"""The events of a run. Their names and fields are for ever: see `eventlog.codec` for how a shape may change.
+
+Where a value is large, the event names the blob that holds it in `blob`, and its own field is null.
+"""
 
 from __future__ import annotations
 
 from msgspec import Raw, field
 
+from ...eventlog.blobs import Blob
 from ...eventlog.codec import Codec, Event
 from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
@@ -33,6 +37,7 @@ class RunStarted(Event, frozen=True):
     deadline: int = 0
     parent: str = ""
     """Of a child: the stream of its parent and the effect there, as in "run/default/night#0.7/0"; it is told how this run ends."""
+    blob: Blob | None = None
 
 
 class RunDelayed(RunStarted, frozen=True):
@@ -52,6 +57,7 @@ class Continued(Event, frozen=True):
     version: int
     delivered: int
     unread: dict[str, int] = field(default_factory=dict)
+    blob: Blob | None = None
 
 
 class TimerSet(Event, frozen=True):
@@ -80,6 +86,7 @@ class SignalReceived(Event, frozen=True):
     name: str
     value: Raw
     command: str = ""
+    blob: Blob | None = None
 
 
 class ApprovalRequested(Event, frozen=True):
@@ -109,6 +116,8 @@ class SignalSent(Event, frozen=True):
     run: str
     name: str
     value: Raw
+    blob: Blob | None = None
+    """Its content is in the blobs of the run that gets it."""
 
 
 class CancelSent(Event, frozen=True):
@@ -150,6 +159,7 @@ class ChildScheduled(Event, frozen=True):
     on_parent_end: str = "cancel"
     named: bool = False
     detached: bool = False
+    blob: Blob | None = None
 
 
 class AttachScheduled(Event, frozen=True):
@@ -178,6 +188,7 @@ class ChildEnded(Event, frozen=True):
     status: str
     value: Raw = NOTHING
     error: Failure | None = None
+    blob: Blob | None = None
 
 
 class ChildReleased(Event, frozen=True):
@@ -284,6 +295,7 @@ class RunCompleted(Event, frozen=True):
     """The code returned."""
 
     result: Raw
+    blob: Blob | None = None
 
 
 class RunFailed(Event, frozen=True):

@@ -11,6 +11,7 @@ from ...eventlog.streams import parts_of
 from . import events as ev
 from .driver import Machine
 from .performing import Standing
+from .replay import Revival
 from .state import ENDED, NEVER, RunState
 
 NO_MORE: deque[Event] = deque()
@@ -19,12 +20,14 @@ NO_MORE: deque[Event] = deque()
 class Run:
     """A run in memory: its facts, and beside them what can be built from them at any time."""
 
-    __slots__ = ("coming", "dues", "facts", "fresh", "leftover", "machine", "replaced", "stream")
+    __slots__ = ("coming", "dues", "facts", "fresh", "leftover", "machine", "replaced", "revival", "stream")
 
     def __init__(self, stream: str, facts: RunState) -> None:
         self.stream = stream
         self.facts = facts
         self.machine: Machine | None = None
+        self.revival: Revival | None = None
+        """The machine on its way through the log, while large values are fetched for it."""
         self.fresh = True
         """Nothing of what the code asks for in this generation is in the log yet."""
         self.leftover: list[str] = []
@@ -48,6 +51,9 @@ class Run:
 
     def drop_machine(self) -> None:
         """The machine has had its time: what it still waits for is to be cancelled."""
+        if self.revival is not None:
+            self.revival.machine.close()
+            self.revival = None
         if self.machine is not None:
             self.leftover += [*self.machine.waits, *self.machine.dropped]
             self.machine.close()

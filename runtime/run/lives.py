@@ -30,9 +30,10 @@ def ask_continue(machine: Machine, branch: Branch, effect: ContinueAs) -> None:
                           expected="a generation that awaits a step, a sleep or a signal", found="one that would follow the other for ever",
                           instead="await a step, a sleep or a signal before it")
         raw, _ = machine.workflow.arguments.pair(effect.args, effect.kwargs)
+        raw, blob = machine.keep(raw, "continue_as, arguments")
     except Invalid as unfit:
         machine.resume(branch, None, unfit)
         return
     branch.waiting = effect
-    machine.ending = ev.Continued(raw, machine.workflow.version, machine.fed, unread)
+    machine.ending = ev.Continued(raw, machine.workflow.version, machine.fed, unread, blob)
     machine.wishes.append(machine.ending)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import Raw, Struct
 
+from ...eventlog.blobs import Blob
 from ..authoring.effects import StepCall
 from ..authoring.errors import Failure
 from .errands import Errand
@@ -26,6 +27,8 @@ class Standing(Struct, frozen=True):
     reason: str = ""
     approvals: Mapping[str, Asked] = MappingProxyType({})
     """What it asks people, by id; told to a look."""
+    blob: Blob | None = None
+    """What holds the result, where it is large."""
 
 
 class Answer(Struct, frozen=True):

@@ -11,44 +11,88 @@ from typing import Any, NoReturn
 
 from msgspec import Raw
 
+from ...actors.shelf import NeedValue, Shelf
 from ...eventlog.codec import Event
 from ...eventlog.errors import Diverged, Invalid
 from ..authoring.workflows import Workflow
-from .driver import Machine
+from .driver import NO_SHELF, Machine
 from .events import RunCompleted, StepScheduled
+from .large import named_at, names_blobs, needed
 from .state import Line, RunState, key_of, line_of, shown_and_expires
 
 
-def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
-    """A machine that has taken every delivered arrival and agrees with the script; Diverged where it does not."""
-    machine = Machine(run, workflow, facts)
-    script = _Script(run, facts)
-    machine.replaying = True
-    try:
-        _agree(machine, script, facts, facts.delivered)
+class Revival:
+    """A machine on its way through the arrivals of its run. It may have to wait for large values, and then goes on where it was."""
+
+    def __init__(self, run: str, workflow: Workflow[..., Any], facts: RunState, *, stream: str = "", shelf: Shelf = NO_SHELF) -> None:
+        self.machine = Machine(run, workflow, facts, stream=stream, shelf=shelf)
+        self.machine.replaying = True
+        self._facts = facts
+        self._script = _Script(run, facts)
+        self._place = -1
+        self._large = names_blobs(facts)
+        self._error: Diverged | None = None
+
+    def go_on(self) -> Machine:
+        """A machine that has taken every delivered arrival and agrees with the script; Diverged where it does not.
+
+        NeedValue where something must be fetched before the next arrival: then nothing has changed, and it can be called again.
+        """
+        machine = self.machine
+        if self._error is not None:
+            raise self._error
+        try:
+            self._to_the_end(machine, self._facts, self._script)
+        except (Diverged, Invalid, RecursionError) as error:
+            machine.close()
+            self._error = _explained(machine.run, error)
+            raise self._error from error
+        machine.replaying, machine.revived = False, True
+        return machine
+
+    def _to_the_end(self, machine: Machine, facts: RunState, script: _Script) -> None:
+        for place in range(self._place, facts.delivered):
+            self._place = place
+            if self._large:
+                _have_at_hand(machine, facts, place)
+            _take(machine, facts, place)
+            script.check(machine, place + 1)
+        self._place = facts.delivered
         script.check_end(machine)
-    except RecursionError:
-        machine.close()
-        raise too_deep(f"run {run!r}") from None
-    except Diverged:
-        machine.close()
-        raise
-    except Invalid as unfit:
-        machine.close()
-        parts = unfit.parts() | {"who": f"run {run!r}, {unfit.who}"}
-        raise Diverged(parts.pop("message"), **parts) from unfit
-    machine.replaying, machine.revived = False, True
-    return machine
 
 
-def revive_as_far(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
-    """A machine at the last rest at which code and log agree, for a look at it; Diverged where they never did."""
+def _have_at_hand(machine: Machine, facts: RunState, place: int) -> None:
+    """NeedValue where the value of the arrival at `place` must be fetched first."""
+    blob = named_at(facts, place)
+    if blob is not None and machine.shelf.find(machine.stream, blob) is None:
+        raise needed(facts, place)
+
+
+def revive(run: str, workflow: Workflow[..., Any], facts: RunState) -> Machine:
+    """A machine that has taken every delivered arrival and agrees with the script, of a run without large values."""
+    return Revival(run, workflow, facts).go_on()
+
+
+def _explained(run: str, error: Diverged | Invalid | RecursionError) -> Diverged:
+    if isinstance(error, Diverged):
+        return error
+    if isinstance(error, RecursionError):
+        return too_deep(f"run {run!r}")
+    parts = error.parts() | {"who": f"run {run!r}, {error.who}"}
+    return Diverged(parts.pop("message"), **parts)
+
+
+def revive_as_far(run: str, workflow: Workflow[..., Any], facts: RunState, *, stream: str = "", shelf: Shelf = NO_SHELF) -> Machine:
+    """A machine at the last rest at which code and log agree, for a look at it; Diverged where they never did, NeedValue as above."""
     upto = facts.delivered
     while True:
-        machine, script = Machine(run, workflow, facts), _Script(run, facts)
+        machine, script = Machine(run, workflow, facts, stream=stream, shelf=shelf), _Script(run, facts)
         machine.replaying = True
         try:
             _agree(machine, script, facts, upto)
+        except NeedValue:
+            machine.close()
+            raise
         except (Diverged, Invalid, RecursionError) as error:
             upto = machine.fed - 1
             machine.close()
@@ -61,6 +105,7 @@ def revive_as_far(run: str, workflow: Workflow[..., Any], facts: RunState) -> Ma
 def _agree(machine: Machine, script: _Script, facts: RunState, upto: int) -> None:
     """Drive the code over the first arrivals, and hold what it asks for against the script after each."""
     for place in range(-1, upto):
+        _have_at_hand(machine, facts, place)
         _take(machine, facts, place)
         script.check(machine, place + 1)
 
@@ -115,7 +160,7 @@ class _Script:
         if not isinstance(wish, StepScheduled) or place >= len(lines) or self.wanted or self.ends:
             return False
         line = lines[place]
-        same = line.what == "step" and line.id == wish.id and line.name == wish.name and line.key == key_of(wish.args)
+        same = line.what == "step" and line.id == wish.id and line.name == wish.name and line.key == key_of(wish.args, wish.blob)
         return same and line.after == rest and (place + 1 == len(lines) or lines[place + 1].after > rest)
 
     def _first_difference(self, rest: int) -> None:
@@ -153,11 +198,11 @@ class _Script:
         ending, facts = machine.ending, self.facts
         if not facts.ended or facts.phase in ("terminated", "timed_out") or facts.delivered < 0:
             return
-        result = facts.result if facts.phase == "completed" else None
+        result = key_of(facts.result, facts.result_blob) if facts.phase == "completed" else None
         expected = _shown_end(f"Run{facts.phase.capitalize()}", result)
         kind = type(ending).__name__ if ending is not None else "no end: the code still waits"
-        given = ending.result if isinstance(ending, RunCompleted) else None
-        if kind != f"Run{facts.phase.capitalize()}" or (given is not None and bytes(given) != bytes(facts.result)):
+        given = key_of(ending.result, ending.blob) if isinstance(ending, RunCompleted) else None
+        if kind != f"Run{facts.phase.capitalize()}" or (given is not None and bytes(given) != bytes(result or b"")):
             self._differs(facts.delivered, None, _shown_end(kind, given), expected)
 
 
@@ -196,14 +241,21 @@ def too_deep(who: str) -> Diverged:
 
 
 def wishes_of(machine: Machine, facts: RunState) -> Sequence[Event]:
-    """Hand the code what it has not taken yet, until it asks for something; nothing where it has taken all."""
-    while (place := machine.fed) < facts.delivered:
-        if place < 0 or facts.held:
-            _take(machine, facts, place)
-        else:
-            arrival = facts.arrivals[place]
-            machine.feed(arrival, arrival.at)
-        if wishes := machine.wishes:
-            machine.wishes = []
-            return wishes
+    """Hand the code what it has not taken yet, until it asks for something; nothing where it has taken all.
+
+    NeedValue where a large value must be fetched first: the machine is half driven then, and of no more use.
+    """
+    place = machine.fed
+    try:
+        while (place := machine.fed) < facts.delivered:
+            if place < 0 or facts.held:
+                _take(machine, facts, place)
+            else:
+                arrival = facts.arrivals[place]
+                machine.feed(arrival, arrival.at)
+            if wishes := machine.wishes:
+                machine.wishes = []
+                return wishes
+    except NeedValue as need:
+        raise needed(facts, place) from need
     return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from heapq import heappush
 from typing import Any
 
@@ -12,6 +13,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from ...actors.kind import Kind
+from ...actors.shelf import Shelf
 from ...eventlog.codec import Event
 from ...eventlog.errors import Diverged, PerdureError, Refused
 from ...eventlog.records import Head
@@ -20,13 +22,14 @@ from . import commands as cmd
 from . import events as ev
 from .admitting import ADMIT, answer_now, answer_to
 from .decide import DECIDE
-from .driver import Machine
+from .driver import NO_SHELF, Machine
 from .errands import errands_of, has_errands
 from .evolve import EVOLVE
 from .evolve.steps import completed, scheduled
+from .large import names_blobs
 from .live import Run
 from .performing import Answer, Performing, Standing
-from .replay import revive, too_deep, wishes_of
+from .replay import Revival, too_deep, wishes_of
 from .shell import outside_loop
 from .state import ENDED, NEVER, RunState, canonical, restore
 
@@ -43,9 +46,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
     codec = ev.CODEC
     state_version = 1
 
-    def __init__(self, registry: Registry, performing: Performing) -> None:
+    def __init__(self, registry: Registry, performing: Performing, shelf: Shelf = NO_SHELF) -> None:
         self.registry = registry
         self.performing = performing
+        self.shelf = shelf
 
     # -- the decider ---------------------------------------------------------------------------------------------------
 
@@ -154,8 +158,11 @@ class Runs(Kind[Run, cmd.Command, Event]):
     def _machine(self, run: Run, workflow: Workflow[..., Any]) -> Machine:
         if run.fresh:
             run.fresh = False
-            return Machine(run.id, workflow, run.facts)
-        return revive(run.id, workflow, run.facts)
+            return Machine(run.id, workflow, run.facts, stream=run.stream, shelf=self.shelf)
+        revival = run.revival or Revival(run.id, workflow, run.facts, stream=run.stream, shelf=self.shelf)
+        machine = revival.go_on()
+        run.revival = None
+        return machine
 
     def _before_it_goes_on(self, run: Run, decided: Sequence[Event]) -> Sequence[Event]:
         """What was decided, if the code agrees with the log as far as the run has come; else it is suspended instead of resumed."""
@@ -180,7 +187,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             raise Refused("the version to upgrade to is not registered here", who=who, where="upgrade", expected=self.registry.names(),
                           found=f"{facts.workflow} {version}", instead="register that version, or choose one that is there")
         try:
-            machine = revive(run.id, workflow, facts)
+            machine = Revival(run.id, workflow, facts, stream=run.stream, shelf=self.shelf).go_on()
         except Diverged as differs:
             raise Refused("the code of that version disagrees with the log of the run", who=who, where=f"upgrade, {differs.where}",
                           expected=differs.expected, found=differs.found,
@@ -234,6 +241,18 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def awaken(self, state: Run) -> None:
         state.fresh, state.replaced = False, None
+
+    def ready(self, state: Run) -> None:
+        """A run that is to be driven through large values takes them a few at a time, before anything is decided."""
+        facts = state.facts
+        due = facts.phase == "running" or (facts.phase == "suspended" and facts.build != self._build(facts))
+        workflow = self.registry.find(facts.workflow, facts.version)
+        if not due or state.machine is not None or state.fresh or workflow is None or not names_blobs(facts):
+            return
+        if state.revival is None:
+            state.revival = Revival(state.id, workflow, facts, stream=state.stream, shelf=self.shelf)
+        with suppress(Diverged, RecursionError):  # told once the code is really to go on
+            state.revival.go_on()
 
     def claim(self, state: Run, owner: str, epoch: int) -> Sequence[Event]:
         facts = state.facts
@@ -328,6 +347,9 @@ class Runs(Kind[Run, cmd.Command, Event]):
         self.performing.lost(stream)
 
     def forget(self, stream: str, state: Run) -> None:
+        if state.revival is not None:
+            outside_loop(state.revival.machine.close)
+            state.revival = None
         if state.machine is not None:
             outside_loop(state.machine.close)
             state.machine = None
@@ -354,4 +376,5 @@ def _begins_again(run: Run, event: Event) -> None:
 
 def _standing(facts: RunState, version: int) -> Standing:
     result = facts.result if facts.phase == "completed" else None
-    return Standing(version, facts.phase, facts.workflow, result, facts.failure, facts.stuck or facts.reason)
+    blob = facts.result_blob if facts.phase == "completed" else None
+    return Standing(version, facts.phase, facts.workflow, result, facts.failure, facts.stuck or facts.reason, blob=blob)

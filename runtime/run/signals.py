@@ -34,18 +34,18 @@ def abandon(machine: Machine, branch: Branch, effect: SignalWait[Any]) -> None:
 
 
 def arrived(machine: Machine, arrival: Signalled) -> None:
-    handler = machine.heard.signals.get(arrival.name)
+    handler, value = machine.heard.signals.get(arrival.name), machine.content(arrival.value, arrival.blob)
     if handler is not None:
-        handlers.signal(machine, handler, arrival.value)
+        handlers.signal(machine, handler, value)
         return
     listening = machine.listeners.get(arrival.name)
     if not listening:
-        machine.inbox.setdefault(arrival.name, deque()).append(arrival.value)
+        machine.inbox.setdefault(arrival.name, deque()).append(value)
         machine.unread += 1
-        machine.unread_bytes += len(arrival.value)
+        machine.unread_bytes += len(value)
         return
     branch = next(iter(listening))
-    receive(machine, branch, listening.pop(branch), arrival.value)
+    receive(machine, branch, listening.pop(branch), value)
 
 
 def take(machine: Machine, name: str) -> Raw:

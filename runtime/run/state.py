@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct, field
 
+from ...eventlog.blobs import Blob
 from ...eventlog.codec import Event
 from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
@@ -67,6 +68,7 @@ class Outcome(Struct, frozen=True, tag=True, omit_defaults=True, gc=False):
     value: Raw = NOTHING
     error: Failure | None = None
     attempt: int = 1
+    blob: Blob | None = None
     given: bool = False
     """Whether somebody else than its attempt ended the step: an attempt that still runs is not wanted any more."""
 
@@ -78,12 +80,13 @@ class Fired(Struct, frozen=True, tag=True, gc=False):
     id: str
 
 
-class Signalled(Struct, frozen=True, tag=True, gc=False):
+class Signalled(Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
     """A message for the code."""
 
     at: int
     name: str
     value: Raw
+    blob: Blob | None = None
 
 
 class Decided(Struct, frozen=True, tag=True, omit_defaults=True):
@@ -120,6 +123,7 @@ class Ended(Struct, frozen=True, tag=True, omit_defaults=True):
     status: str
     value: Raw = NOTHING
     error: Failure | None = None
+    blob: Blob | None = None
 
 
 class CancelAsked(Struct, frozen=True, tag=True, gc=False):
@@ -186,6 +190,7 @@ class Child(Struct, frozen=True, gc=False, omit_defaults=True):
     version: int = 0
     input: Raw = NOTHING
     detached: bool = False
+    blob: Blob | None = None
 
 
 class Held(Struct, frozen=True, gc=False, array_like=True):
@@ -203,6 +208,7 @@ class RunState(Struct):
     workflow: str = ""
     version: int = 0
     input: Raw = NOTHING
+    input_blob: Blob | None = None
     seed: int = 0
     origin: Raw | None = None
     """What the run was started with, where `input` is that of a later generation."""
@@ -271,6 +277,7 @@ class RunState(Struct):
     build: str = ""
     """The build of the code that last disagreed with the log."""
     result: Raw = NOTHING
+    result_blob: Blob | None = None
     failure: Failure | None = None
     fault: str = ""
     """Of a failed run: "step" where the failure of a step ended it, else "code"."""
@@ -306,9 +313,11 @@ def json_of(value: object) -> Raw:
     return Raw(msgspec.json.encode(value))
 
 
-def key_of(args: Raw) -> Raw:
-    """Arguments as a line of the script keeps them: themselves where they are short, else their digest."""
-    return args if len(args) <= KEY_BYTES else Raw(f'"sha256:{sha256(args).hexdigest()}"'.encode())
+def key_of(content: Raw, blob: Blob | None = None) -> Raw:
+    """What stands for a value where two are compared: itself where it is short, else its digest, wherever it is kept."""
+    if blob is not None:
+        return Raw(f'"sha256:{blob.digest}"'.encode())
+    return content if len(content) <= KEY_BYTES else Raw(f'"sha256:{sha256(content).hexdigest()}"'.encode())
 
 
 def approval_key(show: Raw, expires: int | None) -> Raw:
@@ -329,20 +338,20 @@ def name_of_child(event: ev.ChildScheduled) -> str:
 def line_of(event: Event, after: int) -> Line | None:
     """The line of the script that an event of the driver is; None where it is no part of it."""
     match event:
-        case ev.StepScheduled(id=id, name=name, args=args):
-            return Line(after, "step", id, name, key_of(args))
+        case ev.StepScheduled(id=id, name=name, args=args, blob=blob):
+            return Line(after, "step", id, name, key_of(args, blob))
         case ev.TimerSet(id=id, due=due):
             return Line(after, "timer", id, "", json_of(due))
         case ev.ApprovalRequested(id=id, name=name, show=show, expires=expires):
             return Line(after, "approval", id, name, approval_key(show, expires))
-        case ev.ChildScheduled(id=id, input=args):
-            return Line(after, "child", id, name_of_child(event), key_of(args))
+        case ev.ChildScheduled(id=id, input=args, blob=blob):
+            return Line(after, "child", id, name_of_child(event), key_of(args, blob))
         case ev.AttachScheduled(id=id, run=run):
             return Line(after, "attach", id, run, NOTHING)
         case ev.EffectsAbandoned(ids=ids):
             return Line(after, "abandon", "", "", json_of(ids))
-        case ev.SignalSent(id=id, run=run, name=name, value=value):
-            return Line(after, "step", id, "perdure.signal_run", key_of(json_of([run, name, value])))
+        case ev.SignalSent(id=id, run=run, name=name, value=value, blob=blob):
+            return Line(after, "step", id, "perdure.signal_run", key_of(json_of([run, name, key_of(value, blob)])))
         case ev.CancelSent(id=id, run=run, reason=reason):
             return Line(after, "step", id, "perdure.cancel_run", key_of(json_of([run, reason])))
         case ev.UpdateCompleted(command=command, result=result, error=error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Raw
 
+from ...eventlog.blobs import Artifact, Blob
 from ...eventlog.codec import Event
 from ..authoring.errors import Failure
 
@@ -16,6 +17,7 @@ class StepScheduled(Event, frozen=True):
     args: Raw
     due: int = 0
     """When its overall time is up, in microseconds since 1970; 0 where it has no limit."""
+    blob: Blob | None = None
 
 
 class StepStarted(Event, frozen=True):
@@ -43,7 +45,10 @@ class StepDeferred(Event, frozen=True):
 
 
 class StepCompleted(Event, frozen=True):
-    """`started` and `ended` in microseconds since 1970; `command` where it was ended from outside, by its token."""
+    """`started` and `ended` in microseconds since 1970; `command` where it was ended from outside, by its token.
+
+    `artifacts` are what the attempt stored.
+    """
 
     id: str
     attempt: int
@@ -52,6 +57,8 @@ class StepCompleted(Event, frozen=True):
     ended: int
     worker: str
     command: str = ""
+    blob: Blob | None = None
+    artifacts: tuple[Artifact, ...] = ()
 
 
 class StepFailed(Event, frozen=True):

@@ -9,6 +9,7 @@ from ..authoring.effects import StepCall
 from ..authoring.errors import raised
 from . import events as ev
 from .branches import Branch
+from .large import kept_arguments
 from .state import Outcome
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ def ask_step(machine: Machine, branch: Branch, effect: StepCall[Any]) -> None:
     machine.waits[id] = (branch, effect)
     machine.fresh[id] = effect
     overall = effect.step.overall
-    machine.wishes.append(ev.StepScheduled(id, effect.step.name, effect.raw, machine.time() + overall if overall else 0))
+    args, blob = effect.raw, None
+    if len(args) > machine.shelf.large_bytes:
+        args, blob, machine.fresh[id] = kept_arguments(machine, effect)
+    machine.wishes.append(ev.StepScheduled(id, effect.step.name, args, machine.time() + overall if overall else 0, blob))
 
 
 def arrived(machine: Machine, arrival: Outcome) -> None:
@@ -32,7 +36,7 @@ def arrived(machine: Machine, arrival: Outcome) -> None:
     branch, effect = wait
     machine.fresh.pop(arrival.id, None)
     known = effect.outcome
-    if known is not None and known[0] is arrival.value:
+    if known is not None and known[0] is (arrival.value if arrival.blob is None else arrival.blob):
         machine.resume(branch, known[1])
         return
     if arrival.given:
@@ -41,7 +45,7 @@ def arrived(machine: Machine, arrival: Outcome) -> None:
         machine.resume(branch, None, raised(effect.step.name, arrival.error, effect.step.raises))
         return
     try:
-        value = effect.step.returns.decode(arrival.value)
+        value = effect.step.returns.decode(machine.content(arrival.value, arrival.blob))
     except Invalid as unfit:
         raise Diverged(
             unfit.message,

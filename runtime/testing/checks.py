@@ -115,7 +115,7 @@ def of_replay(world: World, stream: str, records: Sequence[Record]) -> Iterator[
     """Today's code agrees with the log, and the head says what the log says."""
     registry = Registry(world.workflows)
     try:
-        verdict = judge(stream, records, registry)
+        verdict = judge(stream, records, registry, lambda blob: world.log.blobs[stream][blob.digest])
     except PerdureError as refused:
         yield f"it cannot be replayed: {refused}"
         return

@@ -14,6 +14,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "actors/activation.py": {"gc": "the collector rests while a batch of actors is folded"},
     "actors/deadlines.py": {"anyio.current_time": "the deadline of an answer is kept in the loop's time"},
     "actors/dispatcher.py": {"anyio.sleep": "backs off from a carrier that is away, by the loop's clock"},
+    "actors/fetching.py": {"anyio.sleep": "backs off from blobs that are away, by the loop's clock"},
     "runtime/run/shell.py": {
         "asyncio": "unsets the running loop while workflow code is driven",
         "trio": "the same for the other loop",

@@ -18,6 +18,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.authoring.workflows import Registry, Workflow
 from perdure.runtime.inspect.aside import answer_aside
 from perdure.runtime.run import events as ev
+from perdure.runtime.run.commands import Query
 from perdure.runtime.run.decide import messages as deciding
 from perdure.runtime.run.evolve import messages as kept
 from perdure.testing import Simulation
@@ -274,7 +275,7 @@ async def test_a_rehydrated_run_performs_nothing_for_a_query() -> None:
         with pytest.raises(Refused, match="the code of the run is not here") as away:
             await runtime.run("b").query("begun")
     records = [record async for record in log.read(stream("b"))]
-    answer = answer_aside(stream("b"), records, Registry([busy]), "begun", Raw(b"[]"))
+    answer = answer_aside(stream("b"), records, Registry([busy]), Query("begun", Raw(b"[]")))
 
     assert away.value.expected == "workflow 'busy' version 1"
     assert (bytes(answer.result), answer.version, begun) == (b'"asked"', 2, ["step"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
 from random import Random
@@ -56,7 +56,7 @@ def reply_before_durable() -> Generator[None]:
     """Answers go out as soon as they are decided."""
     real = Dispatcher._decide_all
 
-    async def decide_all(self: Dispatcher, turn: Sequence[Actor]) -> Any:
+    async def decide_all(self: Dispatcher, turn: list[Actor]) -> Any:
         decided = await real(self, turn)
         for actor in turn:
             for letter, value, error in actor.answers:
@@ -163,7 +163,7 @@ def signal_kept_by_a_loser() -> Generator[None]:
 def begun_again_at_recovery() -> Generator[None]:
     """Whoever wants to begin an attempt that may be begun once is let, though somebody had begun it before."""
 
-    def begin(state: RunState, command: cmd.Begin, now: int) -> Sequence[Event]:
+    def begin(state: RunState, command: cmd.Begin, now: int) -> tuple[Event, ...]:
         step = state.steps.get(command.id)
         return () if step is None else (ev.StepStarted(command.id, command.attempt, command.started, command.worker),)
 

@@ -9,7 +9,7 @@ from ....eventlog.codec import Event
 from ....eventlog.errors import Refused, Unavailable
 from .. import commands as cmd
 from .. import events as ev
-from ..state import RunState
+from ..state import RunState, key_of
 from .asking import NONE, shown
 from .control import retry
 
@@ -32,14 +32,14 @@ def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
         raise Refused("the id belongs to a run that has not ended", who=f"run of workflow {state.workflow!r}", where="start",
                       expected="an id that is free", found=f"a run that is {state.phase}",
                       instead="choose another id, wait for its end, or start with on_conflict='existing'")
-    begun_with = state.origin or state.input
-    if (state.workflow, bytes(begun_with)) != (command.workflow, bytes(command.input)):
+    known, asked = state.origin or key_of(state.input, state.input_blob), key_of(command.input, command.blob)
+    if (state.workflow, bytes(known)) != (command.workflow, bytes(asked)):
         raise Refused(
             "the id belongs to another run",
             who=f"run of workflow {state.workflow!r}",
             where="start",
-            expected=f"the input it was started with: {shown(begun_with)}",
-            found=f"workflow {command.workflow!r} with {shown(command.input)}",
+            expected=f"the input it was started with: {shown(known)}",
+            found=f"workflow {command.workflow!r} with {shown(asked)}",
             instead="choose another id, or start with the same input to get that run",
         )
     return watch(state, command.parent) if command.parent else NONE
@@ -60,7 +60,7 @@ def _again(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
 
 
 def began(command: cmd.Start) -> Event:
-    given = command.workflow, command.version, command.input, command.seed, command.command, command.deadline, command.parent
+    given = command.workflow, command.version, command.input, command.seed, command.command, command.deadline, command.parent, command.blob
     return ev.RunDelayed(*given, start_at=command.start_at) if command.start_at else ev.RunStarted(*given)
 
 

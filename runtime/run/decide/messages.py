@@ -21,7 +21,7 @@ def _signal(state: RunState, command: cmd.Signal, now: int) -> Sequence[Event]:
     if command.command in state.commands:
         return NONE
     must_live(state, "signal")
-    return [ev.SignalReceived(command.name, command.value, command.command)]
+    return [ev.SignalReceived(command.name, command.value, command.command, command.blob)]
 
 
 def _signal_or_start(state: RunState, command: cmd.SignalOrStart, now: int) -> Sequence[Event]:
@@ -29,12 +29,13 @@ def _signal_or_start(state: RunState, command: cmd.SignalOrStart, now: int) -> S
         return NONE
     if state.phase == "new" or state.ended:
         if begun := start(state, command.start, now):
-            return [*begun, ev.SignalReceived(command.name, command.value)]  # the command is named by the start: it counts once
+            # the command is named by the start: it counts once
+            return [*begun, ev.SignalReceived(command.name, command.value, blob=command.blob)]
         must_live(state, "signal")  # the id is that of a run that has ended, and is not to be used again
     if state.workflow != command.start.workflow:
         raise Refused("the id belongs to a run of another workflow", who=f"run of workflow {state.workflow!r}", where="signal_or_start",
                       expected=f"workflow {command.start.workflow!r}", found=state.workflow, instead="choose another id")
-    return [ev.SignalReceived(command.name, command.value, command.command)]
+    return [ev.SignalReceived(command.name, command.value, command.command, command.blob)]
 
 
 def _update(state: RunState, command: cmd.Update, now: int) -> Sequence[Event]:

@@ -16,8 +16,8 @@ from .arriving import arrive, copied
 
 def _scheduled(state: RunState, event: ev.ChildScheduled, at: int) -> None:
     args = event.input.copy()
-    _want(state, event.id, Child(event.run, event.on_parent_end, event.workflow, event.version, args, event.detached))
-    state.script.append(Line(state.delivered, "child", event.id, name_of_child(event), key_of(args)))
+    _want(state, event.id, Child(event.run, event.on_parent_end, event.workflow, event.version, args, event.detached, event.blob))
+    state.script.append(Line(state.delivered, "child", event.id, name_of_child(event), key_of(args, event.blob)))
 
 
 def _attaching(state: RunState, event: ev.AttachScheduled, at: int) -> None:
@@ -41,7 +41,7 @@ def _ended(state: RunState, event: ev.ChildEnded, at: int) -> None:
     state.children.pop(event.id, None)
     state.starting.pop(event.id, None)
     error = None if event.error is None else copied(event.error)
-    arrive(state, Ended(at, event.id, event.status, event.value.copy(), error))
+    arrive(state, Ended(at, event.id, event.status, event.value.copy(), error, event.blob))
 
 
 def _released(state: RunState, event: ev.ChildReleased, at: int) -> None:

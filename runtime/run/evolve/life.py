@@ -8,7 +8,7 @@ from typing import Any
 from ....eventlog.codec import Event
 from ....eventlog.errors import Bug
 from .. import events as ev
-from ..state import AFTER, Held, RunState
+from ..state import AFTER, Held, RunState, key_of
 from .again import begin_again, go_back, unread
 from .arriving import copied, remember
 from .children import leave_all
@@ -33,7 +33,7 @@ def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
         state.origin = None
     change_phase(state, event)
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed
-    state.started_at, state.deadline = at, event.deadline
+    state.started_at, state.deadline, state.input_blob = at, event.deadline, event.blob
     state.parent = event.parent
     if event.parent:
         state.watchers[event.parent] = None
@@ -48,10 +48,10 @@ def _delayed(state: RunState, event: ev.RunDelayed, at: int) -> None:
 def _continued(state: RunState, event: ev.Continued, at: int) -> None:
     change_phase(state, event)
     carried = unread(state, event)
-    state.origin = state.origin or state.input
+    state.origin = state.origin or key_of(state.input, state.input_blob)
     begin_again(state)
     state.version, state.input, state.started_at = event.version, event.input.copy(), at
-    state.arrivals = carried
+    state.input_blob, state.arrivals = event.blob, carried
     if carried:
         state.delivered = len(carried)
         state.held.append(Held(-1, len(carried), at))
@@ -108,7 +108,7 @@ def _attributes(state: RunState, event: ev.AttributesSet, at: int) -> None:
 
 def _completed(state: RunState, event: ev.RunCompleted, at: int) -> None:
     _end(state, event)
-    state.result = event.result.copy()
+    state.result, state.result_blob = event.result.copy(), event.blob
 
 
 def _failed(state: RunState, event: ev.RunFailed, at: int) -> None:

@@ -19,8 +19,9 @@ ANSWERS_BYTES_MAX = 4 * 1024 * 1024
 def _signalled(state: RunState, event: ev.SignalReceived, at: int) -> None:
     remember(state, event.command)
     count, size = state.backlog if state.delivered < len(state.arrivals) else (0, 0)
-    arrive(state, Signalled(at, event.name, event.value.copy()))
-    state.backlog = (0, 0) if state.delivered == len(state.arrivals) else (count + 1, size + len(event.value))
+    more = len(event.value) if event.blob is None else event.blob.size
+    arrive(state, Signalled(at, event.name, event.value.copy(), event.blob))
+    state.backlog = (0, 0) if state.delivered == len(state.arrivals) else (count + 1, size + more)
 
 
 def _update_accepted(state: RunState, event: ev.UpdateAccepted, at: int) -> None:

@@ -16,7 +16,7 @@ def scheduled(state: RunState, event: ev.StepScheduled, at: int) -> None:
     state.steps[event.id] = OpenStep(event.name)
     if event.due:
         state.step_deadlines[event.id] = event.due
-    state.script.append(Line(state.delivered, "step", event.id, event.name, key_of(event.args.copy())))
+    state.script.append(Line(state.delivered, "step", event.id, event.name, key_of(event.args.copy(), event.blob)))
 
 
 def _begun(state: RunState, event: ev.StepStarted, at: int) -> None:
@@ -52,7 +52,7 @@ def completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
             state.deferred.pop(event.id, None)
         if event.command:
             remember(state, event.command)
-        arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt))
+        arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt, event.blob))
     else:
         state.abandoned.pop(event.id, None)
 

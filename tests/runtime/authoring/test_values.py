@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from msgspec import Raw, Struct
 
 from perdure import Invalid
-from perdure.runtime.authoring.values import VALUE_BYTES_MAX, Arguments, Shape
+from perdure.eventlog.guard import BYTES_MAX
+from perdure.runtime.authoring.values import Arguments, Shape
 
 
 class Point(Struct):
@@ -110,9 +111,9 @@ def test_a_value_that_is_too_large_is_refused_on_every_way() -> None:
     def take(text: str) -> None: ...
 
     with pytest.raises(Invalid, match="too large"):
-        Shape(str, "test").encode("x" * VALUE_BYTES_MAX)
+        Shape(str, "test").encode("x" * BYTES_MAX)
     with pytest.raises(Invalid, match="too large"):
-        Arguments(take, "test").pair(("x" * VALUE_BYTES_MAX,), {})
+        Arguments(take, "test").pair(("x" * BYTES_MAX,), {})
 
 
 def test_a_value_that_contains_itself_is_refused() -> None:
