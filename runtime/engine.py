@@ -21,19 +21,17 @@ from ..eventlog.errors import Invalid, PerdureError, Unavailable
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.streams import parts_of, stream_of
 from .authoring.errors import Failure, failure_of
-from .authoring.resources import RESOURCES
-from .authoring.sending import OUTBOX
 from .authoring.values import Shape, as_json
 from .authoring.workflows import Registry, Workflow
 from .conversations import Conversations
 from .handle import RunHandle, too_slow
 from .inspect.replay import fold
 from .kinds.registry import by_name, served
+from .life import living
 from .listing import Listing
 from .perform.alarm import Alarm
 from .perform.courier import Courier
 from .perform.interceptors import Interceptor, chain
-from .perform.outbox import RequestOutbox
 from .perform.performer import Performer
 from .perform.pool import Pool
 from .perform.ports import Ids, Threads
@@ -55,7 +53,7 @@ from .requests import (
     StartRun,
     UpdateRun,
 )
-from .resources import Resources, checked, entered
+from .resources import Resources, checked
 from .run import commands as cmd
 from .run.commands import OnConflict, Reuse
 from .run.live import Run
@@ -145,48 +143,10 @@ class Runtime(Listing):
     async def serving(self) -> AsyncGenerator[Runtime]:
         """Serve runs; on the way out take no more commands, let steps end within the grace, and leave the rest to the next start."""
         try:
-            async with entered(self.resources) as resources, self._services(resources):
+            async with living(self):
                 yield self
         finally:
             self.dispatcher.leave()
-
-    @asynccontextmanager
-    async def _services(self, resources: Resources) -> AsyncGenerator[None]:
-        self.pool.around = self.around
-        body_error: BaseException | None = None
-        async with anyio.create_task_group() as group:
-            services = self.dispatcher.run, self.pool.serve, self.courier.serve, self.alarm.serve, self.alarm.sweep_for_ever
-            for service in (*services, self._passivate_for_ever):
-                group.start_soon(self._serve, service, resources)
-            try:
-                yield
-            except BaseException as error:
-                body_error = error  # raised below as it is, not in the task group's wrapping
-            with anyio.CancelScope(shield=True):
-                await self._drain()
-            self.performer.end()
-            group.cancel_scope.cancel()
-        if body_error is not None:
-            raise body_error
-
-    async def _serve(self, service: Callable[[], Coroutine[Any, Any, None]], resources: Resources) -> None:
-        RESOURCES.set(resources)
-        OUTBOX.set(RequestOutbox(self.do))  # in the context of the services alone: what the pool performs is begun from there
-        await service()
-
-    async def _drain(self) -> None:
-        with anyio.move_on_after(self.settings.drain_seconds):
-            self.dispatcher.close()
-            await self.pool.drain()
-            await self.dispatcher.drain()
-            await self.dispatcher.passivate()
-
-    async def _passivate_for_ever(self) -> None:
-        mark = 0
-        while True:
-            await anyio.sleep(self.settings.actors.passivate_seconds)
-            await self.dispatcher.passivate(untouched_since=mark)
-            mark = self.dispatcher.turns
 
     # -- what users call -----------------------------------------------------------------------------------------------
 

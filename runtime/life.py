@@ -1,0 +1,65 @@
+"""The life of a runtime: its services begin, serve, and drain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from .authoring.resources import RESOURCES
+from .authoring.sending import OUTBOX
+from .perform.outbox import RequestOutbox
+from .resources import Resources, entered
+
+if TYPE_CHECKING:
+    from .engine import Runtime
+
+
+@asynccontextmanager
+async def living(runtime: Runtime) -> AsyncGenerator[None]:
+    """The resources are open and the services at work until the end of the block; then steps may end within the grace."""
+    runtime.pool.around = runtime.around
+    body_error: BaseException | None = None
+    async with entered(runtime.resources) as resources:
+        async with anyio.create_task_group() as group:
+            for service in _services_of(runtime):
+                group.start_soon(_serve, runtime, service, resources)
+            try:
+                yield
+            except BaseException as error:
+                body_error = error  # raised below as it is, not in the task group's wrapping
+            with anyio.CancelScope(shield=True):
+                await _drain(runtime)
+            runtime.performer.end()
+            group.cancel_scope.cancel()
+        if body_error is not None:
+            raise body_error
+
+
+def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+    async def passivate_for_ever() -> None:
+        mark = 0
+        while True:
+            await anyio.sleep(runtime.settings.actors.passivate_seconds)
+            await runtime.dispatcher.passivate(untouched_since=mark)
+            mark = runtime.dispatcher.turns
+
+    alarm = runtime.alarm
+    return runtime.dispatcher.run, runtime.pool.serve, runtime.courier.serve, alarm.serve, alarm.sweep_for_ever, passivate_for_ever
+
+
+async def _serve(runtime: Runtime, service: Callable[[], Coroutine[Any, Any, None]], resources: Resources) -> None:
+    """In the context of the services alone: what the pool performs is begun from there."""
+    RESOURCES.set(resources)
+    OUTBOX.set(RequestOutbox(runtime.do))
+    await service()
+
+
+async def _drain(runtime: Runtime) -> None:
+    with anyio.move_on_after(runtime.settings.drain_seconds):
+        runtime.dispatcher.close()
+        await runtime.pool.drain()
+        await runtime.dispatcher.drain()
+        await runtime.dispatcher.passivate()
