@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..actors.kind import Kind
@@ -17,6 +17,7 @@ from ..runtime.resources import Resources
 from ..runtime.settings import Settings
 from .system.bell import bell
 from .system.clock import SystemClock, SystemIds, WorkerThreads, owner
+from .system.processes import WorkerProcesses
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -46,7 +47,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     what was written to it.
     """
     settings = settings or Settings.of(os.environ)
-    async with carrier_of(url) as carrier:
+    async with carrier_of(url) as carrier, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
         runtime = Runtime(
             carrier,
             workflows,
@@ -60,6 +61,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             interceptors=interceptors,
             bell=bell,
         )
+        runtime.pool.processes = processes
         async with runtime.serving():
             yield runtime
 

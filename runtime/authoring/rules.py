@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from msgspec import Struct
 
 from ...eventlog.errors import Invalid
 from .retry import ONCE, Retry
+
+Executor = Literal["thread", "process"]
 
 
 class StepOptions(TypedDict, total=False):
@@ -22,6 +24,7 @@ class StepOptions(TypedDict, total=False):
     start_within: timedelta | None
     heartbeat_timeout: timedelta | None
     at_most_once: bool
+    executor: Executor
     raises: Sequence[type[Exception]]
     needs: Sequence[type[Any] | str]
 
@@ -40,6 +43,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     """How long an attempt may go without a call of `current().heartbeat()` before it is cancelled and has failed."""
     at_most_once: bool = False
     """An attempt that began is never begun again: if its owner is lost, the step has failed with Interrupted."""
+    executor: Executor = "thread"
+    """Where a plain function runs: in a thread, or, for what needs a processor to itself, in a process, which can be killed."""
     raises: tuple[type[Exception], ...] = ()
     needs: tuple[type[Any] | str, ...] = ()
     """Resources that a runtime must have to perform the step."""
@@ -58,6 +63,7 @@ class Rules(Struct, frozen=True, kw_only=True):
             start_within=options.get("start_within"),
             heartbeat_timeout=options.get("heartbeat_timeout"),
             at_most_once=options.get("at_most_once", False),
+            executor=options.get("executor", "thread"),
             raises=tuple(options.get("raises", ())),
             needs=tuple(options.get("needs", ())),
         )
@@ -80,7 +86,34 @@ class Rules(Struct, frozen=True, kw_only=True):
                 instead="leave retry out and let the workflow decide what follows a failure, or leave at_most_once out",
             )
 
+    def check_executor(self, who: str, function: Callable[..., Any], *, is_async: bool) -> None:
+        """A step for a process must be found there by its name."""
+        if self.executor not in get_args(Executor):
+            raise Invalid("there is no such executor", who=who, where="executor", expected="'thread' or 'process'",
+                          found=repr(self.executor), instead="leave it out to run a plain function in a thread")
+        if self.executor == "thread":
+            return
+        module, _, name = place_of(function).partition(":")
+        if is_async:
+            found, instead = "an async function, which waits and needs no processor to itself", "write it as a plain 'def'"
+        elif self.heartbeat_timeout is not None:
+            found, instead = "a heartbeat_timeout, and nobody hears a heartbeat from there", "bound the attempt with timeout"
+        elif self.needs:
+            found, instead = "needs=…, and the resources of a runtime stay in its own process", "open in the step what it needs"
+        elif module == "__main__" or "<" in name:
+            found, instead = f"{module}:{name}, which another process cannot import", "define it at the top of a module of its own"
+        else:
+            return
+        raise Invalid("the step cannot run in a process of its own", who=who, where="executor",
+                      expected="a plain function at the top of an importable module", found=found,
+                      instead=f"{instead}, or leave executor out")
+
     @property
     def are_special(self) -> bool:
         """Whether an attempt needs more than to be run."""
         return self.at_most_once or self.start_within is not None or self.heartbeat_timeout is not None
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """Where a function is defined, as `module:name`."""
+    return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '<unnamed>')}"

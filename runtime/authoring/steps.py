@@ -167,6 +167,7 @@ class Step(Generic[P, R]):
         self.is_special = rules.are_special
         """Whether an attempt needs more than to be run; what does not is spared all of that."""
         self.is_async = inspect.iscoroutinefunction(function)
+        rules.check_executor(f"step {name!r}", function, is_async=self.is_async)
         self.arguments = Arguments(function, f"step {name!r}")
         self.is_plain = self.is_async and self.arguments.plain
         """Whether calling the function with the received arguments gives the coroutine to perform."""
@@ -220,8 +221,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Unpack[StepOp
     `timeout` bounds one attempt (a plain function cannot be stopped: its slot stays taken until it returns), `start_within` the
     wait of an attempt until it begins, `overall` all attempts and pauses together. With `at_most_once` an attempt that began is
     never begun again: if its owner is lost, the code sees Interrupted. With `heartbeat_timeout` an attempt that is silent for
-    longer is cancelled and has failed: see `current().heartbeat()`.
-    `needs` names the resources that it takes by
+    longer is cancelled and has failed: see `current().heartbeat()`. `executor="process"` runs a plain function in a process of
+    its own, which is killed when the attempt is cancelled. `needs` names the resources that it takes by
     `current().resource(…)`, so that a runtime without them is refused when it opens.
     """
     decorate = _Decorator(options)

@@ -32,10 +32,11 @@ from ..authoring.steps import ATTEMPT, Step, attempt_of
 from ..authoring.values import NOTHING
 from ..run.commands import StepBroke
 from ..run.events import StepCompleted, StepDeferred
-from . import attending
+from . import attending, elsewhere
 from .attending import Care
+from .elsewhere import FailedElsewhere
 from .interceptors import Around
-from .ports import Threads
+from .ports import Processes, Threads
 
 logger = logging.getLogger("perdure.runtime")
 
@@ -99,6 +100,8 @@ class Pool:
         """What each attempt has to pass before it begins: a simulation stops or notes it there."""
         self.around: Around | None = None
         """The interceptors, where there are any."""
+        self.processes: Processes | None = None
+        """Where steps run that ask for a process; without them in a thread."""
         self.attempts = 0
         """Attempts begun so far."""
         self._queue: deque[Job] = deque()
@@ -225,9 +228,9 @@ class Pool:
             run = context.run
             try:
                 if self.around is None:
-                    body = step.function(*call.arguments) if step.is_plain else self._begin(step, call.arguments)
+                    body = step.function(*call.arguments) if step.is_plain else self._begin(job, step, call.arguments)
                 else:
-                    body = self.around(attempt_of(job), partial(self._begin, step, call.arguments))
+                    body = self.around(attempt_of(job), partial(self._begin, job, step, call.arguments))
                 value = None
                 try:
                     wish = run(body.send, None)
@@ -289,8 +292,10 @@ class Pool:
         if rules.heartbeat_timeout is not None and job.care is not None and self._group is not None:
             self._group.start_soon(attending.listen, self, job, job.care, rules.heartbeat_timeout)
 
-    def _begin(self, step: Step[..., Any], arguments: tuple[Any, ...]) -> Any:
+    def _begin(self, job: Job, step: Step[..., Any], arguments: tuple[Any, ...]) -> Any:
         """The coroutine of an attempt that is not simply called; nothing of it has run yet."""
+        if step.rules.executor == "process" and self.processes is not None:
+            return self._elsewhere(self.processes, job)
         args, kwargs = step.arguments.split(arguments)
         return step.function(*args, **kwargs) if step.is_async else self.threads.run(step.function, *args, **kwargs)
 
@@ -306,6 +311,11 @@ class Pool:
                 logger.warning("the outcome of %s of %s cannot be written: %r", job.id, job.stream, away)
                 failures += 1
                 await anyio.sleep(min(LONGEST_PAUSE, 0.05 * 2**failures))
+
+    @staticmethod
+    async def _elsewhere(processes: Processes, job: Job) -> Any:
+        report = await processes.run(elsewhere.order(job.stream, job.id, job.attempt, job.call))
+        return elsewhere.value_of(job.call, report)
 
     def _is_spent(self, job: Job, scope: anyio.CancelScope, started: int, error: BaseException) -> bool:
         """Post what it means that the attempt raised; whether the worker has to end with it."""
@@ -329,9 +339,14 @@ class Pool:
         job.again = None
         self._land(job)
         retry = None if isinstance(error, FOR_GOOD) else job.call.step.retry
-        failure = Failure("Cancelled", str(error)) if isinstance(error, Unwanted) else failure_of(error)
+        failure, kinds = failure_of(error), kinds_of(error)
+        if isinstance(error, Unwanted):
+            failure = Failure("Cancelled", str(error))
+        elif isinstance(error, FailedElsewhere):
+            report = error.report
+            failure, kinds, retry = report.failure or failure, report.kinds, None if report.for_good else retry
         told = None if job.care is None else job.care.untold()
-        broke = StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry, kinds_of(error), told)
+        broke = StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry, kinds, told)
         self.post(job.stream, broke)
 
     def _land(self, job: Job) -> None:

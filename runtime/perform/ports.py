@@ -16,6 +16,14 @@ class Threads(Protocol):
         ...
 
 
+class Processes(Protocol):
+    """Runs attempts in processes of their own, which end with an attempt that is cancelled."""
+
+    async def run(self, order: bytes) -> bytes:
+        """The report on an order, see `elsewhere`; ProcessEnded where the process died."""
+        ...
+
+
 class Ids(Protocol):
     """Chance from outside: drawn once, and recorded."""
 
