@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgspec
+from msgspec import Struct
 
 import perdure
 from perdure import Retry, RunError, StepError, step, workflow
@@ -15,7 +15,7 @@ from perdure import Retry, RunError, StepError, step, workflow
 CALLS_MAX = 6
 
 
-class Turn(msgspec.Struct, frozen=True):
+class Turn(Struct, frozen=True):
     """What the model wants: a tool with its argument, or, without a tool, to give its answer."""
 
     tool: str
@@ -25,9 +25,9 @@ class Turn(msgspec.Struct, frozen=True):
 @step(retry=Retry(attempts=3))
 async def ask_model(question: str, seen: list[str]) -> Turn:
     """A model of a few lines, in place of one behind a network: it looks things up until it has what it wants."""
-    if "for ever" in question:
-        return Turn("look_up", f"page {len(seen)}")
     match seen:
+        case _ if "for ever" in question:
+            return Turn("look_up", f"page {len(seen)}")
         case []:
             return Turn("look_up", "kettle")
         case [_]:
@@ -70,9 +70,8 @@ async def main() -> None:
     with TemporaryDirectory() as folder:
         async with perdure.open(f"sqlite:///{Path(folder) / 'agents.db'}", workflows=[agent]) as runtime:
             for question in ("A kettle and a cup are", "What goes on for ever?"):
-                run = await runtime.start(agent, question)
                 try:
-                    print(await run.result())
+                    print(await (await runtime.start(agent, question)).result())
                 except RunError as ended:
                     print(f"{question} {ended.failure.message if ended.failure else ended.status}")
 
