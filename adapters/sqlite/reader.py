@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from ...eventlog.errors import Corrupt
 from ...eventlog.records import Record, Tail
 from ...eventlog.snapshots import Snapshot
 from .faults import explained, is_undecodable
-from .rows import HEADS_OF, RECORD, RECORDS_BEHIND, SNAPSHOTS_OF, Row, lost_end, record_of, snapshot_of, summary_of
+from .rows import HEADS_OF, RECORD, RECORDS_BEHIND, SNAPSHOTS_OF, Row, lost_end, records_of, snapshot_of, summary_of
 from .schema import connect_reader
+
+STREAM = attrgetter("stream")
 
 PAGE_ROWS = 512
 PAGE_BYTES = 4 * 1024 * 1024
@@ -42,8 +45,8 @@ class Reader:
         found: dict[str, list[Record]] = {stream: [] for stream in after}
         wanted = list(chain.from_iterable(after.items()))
         for question, values in RECORDS_BEHIND.statements(wanted):
-            for record in map(record_of, self.rows(question, values)):
-                found[record.stream].append(record)
+            for stream, records in groupby(records_of(self.rows(question, values)), key=STREAM):
+                found[stream] += records
         for stream, end in ends.items():
             if (found[stream][-1].last if found[stream] else after[stream]) < end.version:
                 found[stream].append(lost_end(end, stream))
@@ -63,10 +66,10 @@ class Reader:
         return ends
 
     def page_of_stream(self, stream: str, after: int) -> list[Record]:
-        return [record_of(row) for row in self._fetch(OF_STREAM, (stream, after), PAGE_BYTES)]
+        return records_of(self._fetch(OF_STREAM, (stream, after), PAGE_BYTES))
 
     def page_behind(self, position: int) -> list[Record]:
-        return [record_of(row) for row in self._fetch(BEHIND, (position,), PAGE_BYTES)]
+        return records_of(self._fetch(BEHIND, (position,), PAGE_BYTES))
 
     def snapshots(self, streams: Iterable[str]) -> dict[str, Snapshot]:
         """The intact snapshots of these streams."""

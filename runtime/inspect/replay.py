@@ -18,7 +18,7 @@ from ...eventlog.records import EMPTY, Record, verified
 from ...eventlog.streams import parts_of
 from ..authoring.workflows import Registry
 from ..run.events import CODEC
-from ..run.evolve import evolve
+from ..run.evolve import EVOLVE
 from ..run.replay import Revival
 from ..run.shell import outside_loop
 from ..run.state import Decided, Ended, Fired, Outcome, RunState, key_of, shown_and_expires, state_digest
@@ -124,8 +124,10 @@ def fold(stream: str, records: Iterable[Record], *, until: int | None = None) ->
             if until is not None and record.last > until:
                 break
             batch = CODEC.decode(record.data)
-            for event in batch.events:
-                evolve(facts, event, batch.at)
+            facts.at = at = batch.at
+            for event in batch.events:  # as `evolve` does, in place: most of a replay is spent here
+                facts.length += 1
+                EVOLVE[type(event)](facts, event, at)
     return facts
 
 

@@ -51,11 +51,15 @@ class Revival:
         return machine
 
     def _to_the_end(self, machine: Machine, facts: RunState, script: _Script) -> None:
+        arrivals, held, large = facts.arrivals, facts.held, self._large
         for place in range(self._place, facts.delivered):
             self._place = place
-            if self._large:
+            if large:
                 _have_at_hand(machine, facts, place)
-            _take(machine, facts, place)
+            if held or place < 0:
+                _take(machine, facts, place)
+            else:
+                machine.feed(arrivals[place], arrivals[place].at)
             script.check(machine, place + 1)
         self._place = facts.delivered
         script.check_end(machine)

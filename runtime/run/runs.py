@@ -107,13 +107,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         facts.length += 1
         facts.at = now
         completed(facts, command, now)
-        wishes: Sequence[Event]
-        try:
-            machine.feed(facts.arrivals[-1], now)
-            wishes, machine.wishes = machine.wishes, []
-        except (Diverged, RecursionError) as error:
-            wishes = [self._suspended(state, error)]
         events: list[Event] = [command]
+        wishes = self._drive(state)
         while wishes:
             for wish in wishes:
                 if type(wish) is ev.StepScheduled and not wish.due:
