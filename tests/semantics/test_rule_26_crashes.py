@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 import perdure
-from perdure import ChildError, attach, child, first_of, gather, sleep, start_child, step, workflow
+from perdure import ChildError, attach, child, first_of, gather, sleep, start_child, step, timeout, workflow
 from perdure.runtime.run import events as ev
 from perdure.testing import Simulation
 
@@ -62,3 +62,20 @@ def test_crashes_at_random_on_several_nodes_change_nothing(seed: int) -> None:
     outcome = Simulation(seed, nodes=1 + seed % 3).run(family, 3, also=[square, slowly], crash_at_random=True)
 
     assert outcome.value == EXPECTED
+
+
+@workflow
+async def limited() -> str:
+    try:
+        async with timeout(timedelta(hours=1)):
+            return await child(slowly)
+    except TimeoutError:
+        await sleep(timedelta(hours=1))
+        return "too slow"
+
+
+def test_a_limit_of_time_leaves_the_child_that_it_strikes() -> None:
+    outcome = Simulation(1).run(limited, also=[slowly], crash_after_every_append=True)
+
+    assert outcome.value == "too slow"
+    assert [type(event) for event in outcome.events if isinstance(event, ev.ChildReleased | ev.ChildEnded)] == [ev.ChildReleased]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import perdure
-from perdure import ChildError, attach, child, first_of, signal, start_child, step, task_group, timeout, workflow
+from perdure import ChildError, attach, child, first_of, signal, start_child, step, task_group, workflow
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.authoring.children import OnParentEnd
 from perdure.runtime.engine import Runtime
@@ -20,8 +19,6 @@ from tests.laws.node import AT_ONCE, PATIENCE, events_of, killed_node, named, no
 pytestmark = pytest.mark.anyio
 
 Flow = Callable[[OnParentEnd], Coroutine[Any, Any, object]]
-
-SHORT = timedelta(milliseconds=500)
 
 
 @step
@@ -43,15 +40,6 @@ async def races(how: OnParentEnd) -> int:
 
 
 @workflow
-async def limits(how: OnParentEnd) -> str:
-    try:
-        async with timeout(SHORT):
-            return await child(waits, id="c", on_parent_end=how)
-    except TimeoutError:
-        return "late"
-
-
-@workflow
 async def fails_beside(how: OnParentEnd) -> str:
     try:
         async with task_group() as group:
@@ -64,6 +52,12 @@ async def fails_beside(how: OnParentEnd) -> str:
 @workflow
 async def returns(how: OnParentEnd) -> str:
     return (await start_child(waits, id="c", on_parent_end=how)).id
+
+
+@workflow
+async def breaks(how: OnParentEnd) -> str:
+    await start_child(waits, id="c", on_parent_end=how)
+    raise ValueError("broken")
 
 
 @workflow
@@ -83,10 +77,10 @@ PARTINGS = {"cancel": "cancelled", "terminate": "terminated", "abandon": "runnin
 
 
 @pytest.mark.parametrize("how", PARTINGS)
-@pytest.mark.parametrize("flow", [races, limits, fails_beside, returns, is_stopped])
+@pytest.mark.parametrize("flow", [races, fails_beside, returns, breaks, is_stopped])
 async def test_a_child_that_is_no_longer_wanted_parts_as_it_was_told(flow: Flow, how: OnParentEnd) -> None:
     log = MemoryLog()
-    async with node(log.carrier(), races, limits, fails_beside, returns, is_stopped, waits) as runtime:
+    async with node(log.carrier(), races, fails_beside, returns, breaks, is_stopped, waits) as runtime:
         run: perdure.RunHandle[object] = await runtime.start(flow, how, id="p")
         await until(lambda: "ChildStarted" in named(log, "p"))
         await run.signal("enough", "enough") if flow in (races, fails_beside) else None
@@ -117,18 +111,17 @@ async def test_a_terminated_parent_parts_from_its_children(how: OnParentEnd) -> 
 
 @workflow
 async def attaches() -> str:
-    try:
-        async with timeout(SHORT):
-            return str(await attach("c"))
-    except TimeoutError:
-        return "late"
+    return str((await first_of(attach("c"), signal("enough", str))).value)
 
 
 async def test_a_run_that_was_only_attached_to_goes_on_and_forgets_who_left() -> None:
     log = MemoryLog()
     async with node(log.carrier(), attaches, waits) as runtime:
         await runtime.start(waits, id="c")
-        assert await (await runtime.start(attaches, id="p")).result(within=PATIENCE) == "late"
+        run = await runtime.start(attaches, id="p")
+        await until(lambda: "Watched" in named(log, "c"))
+        await run.signal("enough", "left")
+        assert await run.result(within=PATIENCE) == "left"
         await at_rest(log)
         assert named(log, "c") == ["RunStarted", "Watched", "Unwatched"]
         assert await status(runtime, "c") == "running"
