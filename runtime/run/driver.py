@@ -83,7 +83,7 @@ class Machine:
         self.dropped: list[str] = []
         """Effects no longer wanted and not yet taken to be cancelled."""
         self.waits: dict[str, tuple[Branch, Any]] = {}
-        self.inbox: dict[str, deque[Raw]] = {}
+        self.inbox: dict[str, deque[signals.Unread]] = {}
         self.unread = self.unread_bytes = 0
         """Signals in the inbox."""
         self.heard = Heard()
@@ -92,7 +92,7 @@ class Machine:
         """Branches that run a handler; the update, by its command, that each answers."""
         self.failed: BaseException | None = None
         """What a handler raised that nobody catches: the run ends with it."""
-        self.given: dict[Branch, tuple[SignalWait[Any], Raw]] = {}
+        self.given: dict[Branch, tuple[SignalWait[Any], signals.Unread]] = {}
         """Signals handed to branches that have not gone on since: if one is cancelled before it does, another gets its signal."""
         self.handles: dict[str, children.Held] = {}
         """Children that the code has a handle of, by the effect that started them."""

@@ -55,7 +55,7 @@ def hear(machine: Machine, handler: Handler) -> None:
     known[name] = handler
     if isinstance(handler, SignalHandler):
         while machine.inbox.get(name):
-            signal(machine, handler, signals.take(machine, name))
+            signal(machine, handler, signals.take(machine, name).value)
     elif isinstance(handler, UpdateHandler):
         early = machine.heard.early
         machine.heard.early = [arrival for arrival in early if arrival.name != name]

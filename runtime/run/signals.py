@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Raw
 
@@ -15,6 +17,16 @@ from .state import Signalled
 
 if TYPE_CHECKING:
     from .driver import Machine
+
+
+class Unread(NamedTuple):
+    """A signal that nobody has gone on with, and when it came: counted in arrivals."""
+
+    place: int
+    value: Raw
+
+
+_age = itemgetter(0)
 
 
 def ask_signal(machine: Machine, branch: Branch, effect: SignalWait[Any]) -> None:
@@ -40,20 +52,25 @@ def arrived(machine: Machine, arrival: Signalled) -> None:
         return
     listening = machine.listeners.get(arrival.name)
     if not listening:
-        machine.inbox.setdefault(arrival.name, deque()).append(value)
-        machine.unread += 1
-        machine.unread_bytes += len(value)
+        _keep(machine, arrival.name, Unread(machine.fed, value))
         return
     branch = next(iter(listening))
-    receive(machine, branch, listening.pop(branch), value)
+    receive(machine, branch, listening.pop(branch), Unread(machine.fed, value))
 
 
-def take(machine: Machine, name: str) -> Raw:
+def _keep(machine: Machine, name: str, unread: Unread) -> None:
+    """Into the inbox, where the oldest comes first."""
+    insort(machine.inbox.setdefault(name, deque()), unread, key=_age)
+    machine.unread += 1
+    machine.unread_bytes += len(unread.value)
+
+
+def take(machine: Machine, name: str) -> Unread:
     """The oldest signal of a name that nobody has read."""
-    value = machine.inbox[name].popleft()
+    unread = machine.inbox[name].popleft()
     machine.unread -= 1
-    machine.unread_bytes -= len(value)
-    return value
+    machine.unread_bytes -= len(unread.value)
+    return unread
 
 
 def give_back(machine: Machine, branch: Branch) -> bool:
@@ -66,21 +83,19 @@ def give_back(machine: Machine, branch: Branch) -> bool:
     return True
 
 
-def put_back(machine: Machine, effect: SignalWait[Any], value: Raw) -> None:
-    """A signal that nobody went on with: the next who waits gets it, or it is the first in the inbox again."""
+def put_back(machine: Machine, effect: SignalWait[Any], unread: Unread) -> None:
+    """A signal that nobody went on with: the next who waits gets it, or it is in the inbox again, before those that came after it."""
     if listening := machine.listeners.get(effect.name):
         other = next(iter(listening))
-        receive(machine, other, listening.pop(other), value)
+        receive(machine, other, listening.pop(other), unread)
     else:
-        machine.inbox.setdefault(effect.name, deque()).appendleft(value)
-        machine.unread += 1
-        machine.unread_bytes += len(value)
+        _keep(machine, effect.name, unread)
 
 
-def receive(machine: Machine, branch: Branch, effect: SignalWait[Any], value: Raw) -> None:
-    machine.given[branch] = (effect, value)
+def receive(machine: Machine, branch: Branch, effect: SignalWait[Any], unread: Unread) -> None:
+    machine.given[branch] = (effect, unread)
     try:
-        machine.resume(branch, effect.shape.decode(value))
+        machine.resume(branch, effect.shape.decode(unread.value))
     except Invalid as unfit:
         machine.resume(branch, None, unfit)
 

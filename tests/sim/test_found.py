@@ -207,3 +207,21 @@ async def test_a_race_that_a_signal_won_gives_it_back_when_an_outer_race_is_lost
             result = await run.result()
 
     assert result == ["blue 1", "red 1"]
+
+
+@perdure.workflow
+async def three_reach_for_one() -> list[str]:
+    await perdure.signal("go")
+    first = await perdure.first_of(*(in_turn(perdure.signal("blue", str)) for _ in range(3)))
+    return [first.value, await perdure.signal("blue", str), await perdure.signal("blue", str)]
+
+
+async def test_signals_that_several_losers_give_back_lie_in_the_order_in_which_they_came() -> None:
+    async with served({}, three_reach_for_one) as (runtime, _):
+        run = await runtime.start(three_reach_for_one, id="eight")
+        for name, value in (("blue", "1"), ("blue", "2"), ("blue", "3"), ("go", None)):
+            await run.signal(name, value)
+        with anyio.fail_after(5):
+            result = await run.result()
+
+    assert result == ["1", "2", "3"]
