@@ -11,6 +11,12 @@ import pytest
 from tests.house import tree
 
 SAID = {
+    "web_app": (
+        'PUT {"order":"o-1","status":"running"}\n'
+        'GET {"order":"o-1","status":"running","result":null}\n'
+        'POST {"order":"o-1","result":"kettle shipped for o-1"}\n'
+        'GET {"order":"o-1","status":"completed","result":"kettle shipped for o-1"}\n'
+    ),
     "bank_account": (
         "after a deposit and a withdrawal: 300\nrefused: the account does not hold that much (at most 300)\nafter a restart: 300\n"
     ),
