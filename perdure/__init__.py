@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .actors.kind import Kind
+from .eventlog.blobs import Artifact
 from .eventlog.codec import Codec, Event
 from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, TooLarge, Unavailable
 from .eventlog.search import Condition
 from .runtime.authoring.approvals import Decision, approval
+from .runtime.authoring.artifacts import artifact
 from .runtime.authoring.children import ChildHandle, attach, child, start_child
 from .runtime.authoring.errors import (
     Cancelled,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Artifact",
     "Attempt",
     "Bug",
     "Cancelled",
@@ -75,6 +78,7 @@ __all__ = [
     "TooLarge",
     "Unavailable",
     "approval",
+    "artifact",
     "attach",
     "attributes",
     "cancel_run",

@@ -62,6 +62,7 @@ from .run.runs import Runs
 from .run.shell import outside_loop
 from .run.state import ENDED
 from .settings import Settings
+from .storing import Storing
 from .translating import COMMANDS, applied, stream_for, with_result
 
 P = ParamSpec("P")
@@ -73,7 +74,7 @@ A = TypeVar("A")
 logger = logging.getLogger("perdure")
 
 
-class Runtime(Listing):
+class Runtime(Listing, Storing):
     """Serves the runs of a carrier while `serving()` is open."""
 
     def __init__(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from .authoring.artifacts import STORE
 from .authoring.resources import RESOURCES
 from .authoring.sending import OUTBOX
 from .perform.outbox import RequestOutbox
@@ -53,6 +54,7 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
 async def _serve(runtime: Runtime, service: Callable[[], Coroutine[Any, Any, None]], resources: Resources) -> None:
     """In the context of the services alone: what the pool performs is begun from there."""
     RESOURCES.set(resources)
+    STORE.set(runtime.carrier.blobs)
     OUTBOX.set(RequestOutbox(runtime.do))
     await service()
 

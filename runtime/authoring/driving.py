@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from random import Random
 from typing import Any, Protocol
 
+from ...eventlog.blobs import Artifact
 from ...eventlog.errors import Invalid
 
 
@@ -30,6 +31,8 @@ class Driver(Protocol):
     def set_attributes(self, values: dict[str, Any]) -> None: ...
 
     def patched(self, name: str) -> bool: ...
+
+    def artifact(self, name: str) -> Artifact | None: ...
 
     def describe(self) -> dict[str, Any]: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from hashlib import sha256
 from types import MappingProxyType
@@ -13,8 +13,10 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, ove
 import msgspec
 from msgspec import Raw, Struct
 
+from ...eventlog.blobs import Artifact
 from ...eventlog.errors import Invalid
 from ...eventlog.streams import parts_of
+from .artifacts import ArtifactWriter, read_artifact
 from .driving import DRIVER
 from .effects import StepCall
 from .resources import resource_of
@@ -67,6 +69,19 @@ class Attempt(Struct, frozen=True, gc=False):
         fresh = f"#{self.keys}" if self.keys else ""
         return sha256(f"{len(self.stream)}:{self.stream}:{self.effect}{fresh}".encode()).hexdigest()[:32]
 
+
+    def artifact(self, name: str) -> ArtifactWriter:
+        """To store content of any size under a name: `async with current().artifact("report.csv") as out: await out.write(chunk)`.
+
+        It counts with the outcome of this attempt: one that fails leaves nothing named. Of one name the last counts.
+        """
+        performed = self._performed()
+        performed.artifacts = stored = [] if performed.artifacts is None else performed.artifacts
+        return ArtifactWriter(stored, self.stream, name, f"step {self.step!r}")
+
+    def read(self, artifact: Artifact) -> AsyncGenerator[bytes]:
+        """The content of an artifact of this run, in chunks: `async for chunk in current().read(report)`."""
+        return read_artifact(self.stream, artifact)
 
     @property
     def token(self) -> str:
@@ -121,6 +136,7 @@ class Performed(Protocol):
     id: str
     attempt: int
     call: StepCall[Any]
+    artifacts: list[Artifact] | None
 
     @property
     def care(self) -> Care | None: ...

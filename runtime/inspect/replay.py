@@ -163,6 +163,8 @@ def workflow_hash(facts: RunState) -> str:
         if isinstance(arrival, Outcome | Ended):
             failed = b"" if arrival.error is None else b"!" + msgspec.json.encode(arrival.error, order="deterministic")
             outcome = failed or bytes(key_of(arrival.value, arrival.blob))
+            if isinstance(arrival, Outcome) and arrival.artifacts:
+                outcome += msgspec.json.encode(arrival.artifacts)
             items.append(Item(line.id, line.name, bytes(line.key), outcome))
         elif isinstance(arrival, Decided):
             shown, _ = shown_and_expires(line.key)

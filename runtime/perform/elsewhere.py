@@ -13,6 +13,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import Raw, Struct
 
+from ...eventlog.blobs import Artifact
 from ...eventlog.errors import Invalid
 from ..authoring.driving import Driver
 from ..authoring.effects import StepCall
@@ -64,6 +65,7 @@ class _There(Struct):
     id: str
     attempt: int
     call: StepCall[Any]
+    artifacts: list[Artifact] | None = None
     care: Care | None = None
 
 

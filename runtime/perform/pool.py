@@ -23,7 +23,7 @@ from msgspec import Struct
 
 from ...actors.ports import Bell, Clock
 from ...actors.shelf import Shelf
-from ...eventlog.blobs import Blob
+from ...eventlog.blobs import Artifact, Blob
 from ...eventlog.errors import Invalid, PerdureError, TooLarge
 from ..authoring.effects import StepCall
 from ..authoring.errors import CompleteLater, Failure, Fatal, failure_of
@@ -68,6 +68,8 @@ class Job(Struct, gc=False, eq=False):
     """Another node has the run, so its end is no news; until it has ended, nothing is begun in its place."""
     again: Job | None = None
     """What is to be begun in its place, because the run came back."""
+    artifacts: list[Artifact] | None = None
+    """What the attempt has stored."""
     care: Care | None = None
     """Where the attempt needs more than to be run."""
 
@@ -262,7 +264,8 @@ class Pool:
                     raise
             else:
                 del flying[job.stream, job.id]
-                self.post(job.stream, StepCompleted(job.id, job.attempt, raw, started, now(), self.owner, blob=blob))
+                stored = () if job.artifacts is None else tuple(job.artifacts)
+                self.post(job.stream, StepCompleted(job.id, job.attempt, raw, started, now(), self.owner, "", blob, stored))
                 if self._quiet is not None and not flying:
                     self._quiet.set()
             job.scope = None

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Raw
 
 from ...actors.shelf import NeedValue, Shelf
-from ...eventlog.blobs import Blob
+from ...eventlog.blobs import Artifact, Blob
 from ...eventlog.codec import Event
 from ...eventlog.errors import Bug, Diverged, Invalid
 from ..authoring.driving import DRIVER
@@ -50,10 +50,10 @@ class Machine:
     """A run's code being driven. `begin`, then `feed` each arrival; take `wishes` after each."""
 
     __slots__ = (
-        "_now", "abandoned", "alive", "cancelling", "carried", "closing", "conditions", "current", "dropped", "ending", "failed", "fed",
-        "fresh", "generation", "given", "handles", "handling_for", "heard", "inbox", "input", "input_blob", "listeners", "patches",
-        "reading", "ready", "replaying", "revived", "root", "run", "seed", "shelf", "stream", "unread", "unread_bytes", "waits", "wishes",
-        "workflow",
+        "_now", "abandoned", "alive", "artifacts", "cancelling", "carried", "closing", "conditions", "current", "dropped", "ending",
+        "failed", "fed", "fresh", "generation", "given", "handles", "handling_for", "heard", "inbox", "input", "input_blob", "listeners",
+        "patches", "reading", "ready", "replaying", "revived", "root", "run", "seed", "shelf", "stream", "unread", "unread_bytes",
+        "waits", "wishes", "workflow",
     )  # fmt: skip
 
     def __init__(
@@ -62,8 +62,7 @@ class Machine:
         self.run, self.stream, self.shelf = run, stream, shelf
         """Where the large values of the run are, under its stream."""
         self.workflow = workflow
-        self.seed, self.input, self.input_blob = facts.seed, facts.input, facts.input_blob
-        self.generation = facts.generation
+        self.seed, self.input, self.input_blob, self.generation = facts.seed, facts.input, facts.input_blob, facts.generation
         self.carried = facts.held[0].end if facts.held and facts.held[0].start < 0 else 0
         """Arrivals that an earlier generation left unread, or that came before the code began."""
         self.fed = -1
@@ -103,12 +102,13 @@ class Machine:
         self.alive: dict[Branch, None] = {}
         """Coroutines that have not ended, in the order of their beginning."""
         self.abandoned: list[str] = []
+        self.artifacts: dict[str, Artifact] = {}
+        """What the steps stored whose outcomes the code was given, by name."""
         self.current: Branch | None = None
         self.root: Branch | None = None
         self.reading = ""
         """What looks at the code's state right now and must not change it; empty while the code itself runs."""
-        self._now = 0
-        self.cancelling = False
+        self._now, self.cancelling = 0, False
 
     # -- what the shell calls ------------------------------------------------------------------------------------------
 
@@ -169,6 +169,9 @@ class Machine:
             if known:
                 self.wishes.append(ev.Patched(name))
         return known
+
+    def artifact(self, name: str) -> Artifact | None:
+        return self.artifacts.get(name)
 
     def describe(self) -> dict[str, Any]:
         return {"run": self.run, "workflow": self.workflow.name, "version": self.workflow.version, "generation": self.generation}

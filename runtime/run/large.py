@@ -11,7 +11,7 @@ from ...actors.shelf import NeedValue, too_large
 from ...eventlog.blobs import Blob
 from ...eventlog.errors import TooLarge
 from ..authoring.effects import StepCall
-from ..authoring.retry import ONCE
+from ..authoring.rules import Rules
 from ..authoring.steps import Step
 from ..authoring.values import NOTHING
 from .state import RunState
@@ -44,12 +44,12 @@ def _refused(machine: Machine, call: StepCall[Any]) -> StepCall[Any]:
     """A call that is performed in the place of one whose arguments are too large."""
     who, size, most = f"step {call.step.name!r}, arguments", len(call.raw), machine.shelf.value_bytes_max
 
-    async def refuse() -> None:
+    async def refuse(*_: Any, **__: Any) -> None:
         raise too_large(who, size, most)
 
     step = cast("Step[..., Any]", Step.__new__(Step))
-    vars(step).update(vars(call.step), function=refuse, is_async=True, is_plain=True, retry=ONCE, timeout=None)
-    return StepCall(step, call.raw, (), call.driver)
+    vars(step).update(vars(call.step), function=refuse, rules=Rules(), is_async=True, is_plain=True, is_limited=False, is_special=False)
+    return StepCall(step, call.raw, call.arguments, call.driver)
 
 
 def needed(facts: RunState, place: int) -> NeedValue:

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct, field
 
-from ...eventlog.blobs import Blob
+from ...eventlog.blobs import Artifact, Blob
 from ...eventlog.codec import Event
 from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
@@ -69,6 +69,7 @@ class Outcome(Struct, frozen=True, tag=True, omit_defaults=True, gc=False):
     error: Failure | None = None
     attempt: int = 1
     blob: Blob | None = None
+    artifacts: tuple[Artifact, ...] = ()
     given: bool = False
     """Whether somebody else than its attempt ended the step: an attempt that still runs is not wanted any more."""
 
@@ -266,6 +267,8 @@ class RunState(Struct):
     backlog: tuple[int, int] = (0, 0)
     """Signals that came since the code last took all there was, and their bytes."""
     attributes: dict[str, Raw] = field(default_factory=dict)
+    artifacts: dict[str, Artifact] = field(default_factory=dict)
+    """What earlier generations of the run stored, by name; see `artifacts_of`."""
     patches: list[str] = field(default_factory=list)
     """Changes of code whose new way this generation takes."""
     cancelling: int = 0
@@ -307,6 +310,12 @@ def state_digest(state: RunState) -> str:
 def restore(data: bytes) -> RunState:
     """The state that `canonical` made the bytes from."""
     return _decode_state(data)
+
+
+def artifacts_of(state: RunState) -> dict[str, Artifact]:
+    """What the run has stored, by name: the last of each."""
+    stored = (one for arrival in state.arrivals if isinstance(arrival, Outcome) for one in arrival.artifacts)
+    return {**state.artifacts, **{one.name: one for one in stored}}
 
 
 def json_of(value: object) -> Raw:

@@ -191,8 +191,7 @@ async def test_a_rehydrated_run_performs_nothing_for_a_query() -> None:
     async with node(log.carrier(2), cart) as runtime:
         with pytest.raises(Refused, match="the code of the run is not here") as away:
             await runtime.run("b").query("begun")
-    records = [record async for record in log.read(stream("b"))]
-    answer = answer_aside(stream("b"), records, Registry([busy]), Query("begun", Raw(b"[]")))
+    answer = answer_aside(stream("b"), records := log.streams[stream("b")], Registry([busy]), Query("begun", Raw(b"[]")))
 
     assert away.value.expected == "workflow 'busy' version 1"
     assert (bytes(answer.result), answer.version, begun) == (b'"asked"', 2, ["step"])

@@ -8,7 +8,7 @@ from typing import Any
 from ....eventlog.codec import Event
 from ....eventlog.errors import Bug
 from .. import events as ev
-from ..state import AFTER, Held, RunState, key_of
+from ..state import AFTER, Held, RunState, artifacts_of, key_of
 from .again import begin_again, go_back, unread
 from .arriving import copied, remember
 from .children import leave_all
@@ -49,7 +49,9 @@ def _continued(state: RunState, event: ev.Continued, at: int) -> None:
     change_phase(state, event)
     carried = unread(state, event)
     state.origin = state.origin or key_of(state.input, state.input_blob)
+    stored = artifacts_of(state)
     begin_again(state)
+    state.artifacts = stored
     state.version, state.input, state.started_at = event.version, event.input.copy(), at
     state.input_blob, state.arrivals = event.blob, carried
     if carried:

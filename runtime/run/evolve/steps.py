@@ -52,7 +52,7 @@ def completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
             state.deferred.pop(event.id, None)
         if event.command:
             remember(state, event.command)
-        arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt, event.blob))
+        arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt, event.blob, artifacts=event.artifacts))
     else:
         state.abandoned.pop(event.id, None)
 
