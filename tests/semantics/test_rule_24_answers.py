@@ -14,7 +14,7 @@ from perdure import RunHandle, Runtime, cancel_run, continue_as, on_query, on_si
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.run.events import StepScheduled
 from tests.actors.account import WatchedLog
-from tests.laws.node import AT_ONCE, PATIENCE, events_of, named, node, until
+from tests.laws.node import AT_ONCE, PATIENCE, events_of, named, node, rest, until
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +62,7 @@ async def test_nothing_is_answered_before_it_is_durable(word: str) -> None:
             for what in _asked(runtime, run, word):
                 group.start_soon(ask, what)
             await until(lambda: log.held)
+            await rest()
             before += said
             log.gate.set()
 

@@ -1,0 +1,181 @@
+"""Breaks of how runs are steered: standing still, ending, beginning again, messages, children, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from msgspec.structs import replace
+
+from perdure.actors.dispatcher import Dispatcher
+from perdure.eventlog.codec import Event
+from perdure.eventlog.errors import Refused
+from perdure.runtime.perform.attending import Care
+from perdure.runtime.run import admitting
+from perdure.runtime.run import commands as cmd
+from perdure.runtime.run import events as ev
+from perdure.runtime.run.decide import DECIDE
+from perdure.runtime.run.decide import steps as deciding_steps
+from perdure.runtime.run.driver import Machine
+from perdure.runtime.run.evolve import EVOLVE
+from perdure.runtime.run.evolve import children as evolving_children
+from perdure.runtime.run.state import RunState
+from tests.semantics.breaks.table import breaks
+from tests.sim.bugs import begun_again_at_recovery, reply_before_durable, signal_eaten_by_a_loser
+
+breaks("21", "test_rule_21_order.py::test_a_lost_race_takes_none")(signal_eaten_by_a_loser)
+breaks("24", "test_rule_24_answers.py::test_nothing_is_answered_before_it_is_durable")(reply_before_durable)
+breaks("29", "test_rule_29_at_most_once.py::test_a_crash_gives_interrupted_and_no_second_attempt")(begun_again_at_recovery)
+
+
+@breaks("10", "test_rule_10_generations.py::test_a_generation_follows_the_other_in_one_stream_with_ids_and_keys_of_its_own")
+@contextmanager
+def generations_not_counted() -> Generator[None]:
+    """The next generation has the ids of the one before."""
+    real = EVOLVE[ev.Continued]
+
+    def continued(state: RunState, event: ev.Continued, at: int) -> None:
+        generation = state.generation
+        real(state, event, at)
+        state.generation = generation
+
+    with patch.dict(EVOLVE, {ev.Continued: continued}):
+        yield
+
+
+@breaks("14", "test_rule_14_standing_still.py::test_waiting_is_running_and_passivated_is_the_same_without_memory")
+@contextmanager
+def never_passivated() -> Generator[None]:
+    """Idle runs stay in memory."""
+
+    async def passivate(self: Dispatcher, *, untouched_since: int | None = None) -> int:
+        return 0
+
+    with patch.object(Dispatcher, "passivate", passivate):
+        yield
+
+
+@breaks("15", "test_rule_15_pause.py::test_a_running_step_ends_and_is_recorded_and_no_new_one_starts")
+@contextmanager
+def pause_forgotten() -> Generator[None]:
+    """A pause is recorded, and the run goes on."""
+    real = EVOLVE[ev.Paused]
+
+    def paused(state: RunState, event: ev.Paused, at: int) -> None:
+        real(state, event, at)
+        state.phase = "running"
+
+    with patch.dict(EVOLVE, {ev.Paused: paused}):
+        yield
+
+
+@breaks("16", "test_rule_16_cancel.py::test_the_run_ends_cancelled_whatever_the_body_returns")
+@contextmanager
+def ends_as_the_body_says() -> Generator[None]:
+    """A cancelled run whose body returns a value completes."""
+    real = Machine._ending
+
+    def ending(self: Machine, value: Any, error: BaseException | None) -> Event:
+        self.cancelling = False
+        return real(self, value, error)
+
+    with patch.object(Machine, "_ending", ending):
+        yield
+
+
+@breaks("17", "test_rule_17_retry.py::test_it_goes_on_from_the_failed_step_with_the_same_key")
+@contextmanager
+def always_fresh_keys() -> Generator[None]:
+    """A retried step is told another key."""
+    real = EVOLVE[ev.RetryRequested]
+
+    def retried(state: RunState, event: ev.RetryRequested, at: int) -> None:
+        real(state, replace(event, fresh_keys=True), at)
+
+    with patch.dict(EVOLVE, {ev.RetryRequested: retried}):
+        yield
+
+
+@breaks("22", "test_rule_22_updates_and_queries.py::test_what_the_validator_refuses_is_not_recorded")
+@contextmanager
+def validators_not_asked() -> Generator[None]:
+    """Every update is accepted."""
+    with patch.object(admitting, "judged", lambda machine, name, args: args):
+        yield
+
+
+@breaks("23", "test_rule_23_dedupe.py::test_a_repeated_command_counts_once_in_one_file_over_restarts")
+@contextmanager
+def commands_forgotten() -> Generator[None]:
+    """Which signals were accepted is not remembered."""
+    real = DECIDE[cmd.Signal]
+
+    def signal(state: RunState, command: cmd.Signal, now: int) -> Sequence[Event]:
+        state.commands.clear()
+        return real(state, command, now)
+
+    with patch.dict(DECIDE, {cmd.Signal: signal}):
+        yield
+
+
+@breaks("25", "test_rule_25_taken_id.py::test_another_input_is_refused")
+@contextmanager
+def any_input_will_do() -> Generator[None]:
+    """A start with a taken id gives that run, whatever it was started with."""
+    real = DECIDE[cmd.Start]
+
+    def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
+        try:
+            return real(state, command, now)
+        except Refused:
+            return ()
+
+    with patch.dict(DECIDE, {cmd.Start: start}):
+        yield
+
+
+@breaks("26", "test_rule_26_partings.py::test_a_terminated_parent_parts_from_its_children")
+@contextmanager
+def every_child_goes_on() -> Generator[None]:
+    """Whatever a child was told about the end of its parent, it is abandoned."""
+    real = evolving_children._want
+
+    def want(state: RunState, id: str, child: Any) -> None:
+        real(state, id, replace(child, how="abandon"))
+
+    with patch.object(evolving_children, "_want", want):
+        yield
+
+
+@breaks("27", "test_rule_27_heartbeats.py::test_the_last_heartbeat_of_an_attempt_that_failed_at_once_is_not_lost")
+@contextmanager
+def heartbeats_unheard() -> Generator[None]:
+    """The next attempt is not told how far the one before came."""
+    with patch.object(Care, "untold", lambda self: None):
+        yield
+
+
+@breaks("30", "test_rule_30_ended_from_outside.py::test_the_token_of_another_attempt_is_refused")
+@contextmanager
+def any_token_will_do() -> Generator[None]:
+    """The token of any attempt ends the step."""
+    real = DECIDE[cmd.Settle]
+
+    def settle(state: RunState, command: cmd.Settle, now: int) -> Sequence[Event]:
+        step = state.steps.get(command.token.effect)
+        if step is not None:
+            step.attempt = command.token.attempt
+        return real(state, command, now)
+
+    with patch.dict(DECIDE, {cmd.Settle: settle}):
+        yield
+
+
+@breaks("31", "test_rule_31_retries.py::test_only_named_errors_and_those_below_them_are_tried_again")
+@contextmanager
+def never_tried_again() -> Generator[None]:
+    """A failed attempt is the last."""
+    with patch.object(deciding_steps, "pause_after", lambda *args: None):
+        yield

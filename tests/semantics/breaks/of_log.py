@@ -1,0 +1,155 @@
+"""Breaks of what is recorded and of the log that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+from unittest.mock import patch
+
+from perdure.actors import activation
+from perdure.actors.dispatcher import Dispatcher
+from perdure.actors.judging import Judged
+from perdure.actors.judging import judge as real_judge
+from perdure.actors.mailbox import Actor, Letter
+from perdure.actors.ports import Ownership
+from perdure.adapters.sqlite.anchor import START
+from perdure.adapters.sqlite.writer import Writer
+from perdure.eventlog import records, streams
+from perdure.eventlog.codec import Codec
+from perdure.eventlog.records import Append, Tail, sealed
+from perdure.runtime.authoring import values
+from perdure.runtime.authoring.errors import StepError
+from perdure.runtime.run import steps
+from tests.semantics.breaks.table import breaks
+
+
+@breaks("01", "test_rule_01_one_write_a_step.py::test_each_record_holds_an_outcome_and_what_the_code_wants_next")
+@contextmanager
+def a_record_an_event() -> Generator[None]:
+    """Every event is written by itself."""
+    def judge(actors: Sequence[Actor], now: int, ownership: Ownership, judged: Judged) -> None:
+        real_judge(actors, now, ownership, judged)
+        appends, writers = list(judged.appends), list(judged.writers)
+        judged.appends.clear()
+        judged.writers.clear()
+        for append, writer in zip(appends, writers, strict=True):
+            for one in alone(append, writer.kind.codec):
+                judged.appends.append(one)
+                judged.writers.append(writer)
+
+    def alone(append: Append, codec: Codec[Any]) -> Generator[Append]:
+        batch, tail = codec.decode(append.data), append.expected
+        for event in batch.events:
+            one = sealed(append.stream, tail, codec.encode(batch.at, batch.epoch, [event]), 1, append.head)
+            tail = one.tail
+            yield one
+
+    with patch("perdure.actors.dispatcher.judge", judge):
+        yield
+
+
+@breaks("04", "test_rule_04_values.py::test_what_would_come_back_changed_is_invalid_at_the_step_with_its_path")
+@contextmanager
+def losses_overlooked() -> Generator[None]:
+    """Nobody looks whether a value comes back as it was."""
+    with patch.object(values, "keeps_less_than_it_takes", lambda annotation: False):
+        yield
+
+
+@breaks("05", "test_rule_05_errors.py::test_live_and_replayed_the_code_sees_the_same_error")
+@contextmanager
+def errors_not_rebuilt() -> Generator[None]:
+    """A class that the step declares is not raised."""
+    with patch.object(steps, "raised", lambda step, failure, raises: StepError(step, failure)):
+        yield
+
+
+@breaks("06", "test_rule_06_keys_for_ever.py::test_what_was_written_once_is_read_and_written_alike")
+@contextmanager
+def a_key_renamed() -> Generator[None]:
+    """`worker` is called `by` from now on."""
+    encode, decode = Codec.encode, Codec.decode
+    with (
+        patch.object(Codec, "encode", lambda self, *args: encode(self, *args).replace(b'"worker":', b'"by":')),
+        patch.object(Codec, "decode", lambda self, data: decode(self, data.replace(b'"by":', b'"worker":'))),
+    ):
+        yield
+
+
+@breaks("07", "test_rule_07_names.py::test_every_id_has_a_name_of_its_own_in_plain_letters")
+@contextmanager
+def names_not_escaped() -> Generator[None]:
+    """An id is part of a stream's name as it is."""
+    with patch.object(streams, "escape", lambda part: part):
+        yield
+
+
+@breaks("36", "test_rule_36_the_lock.py::test_in_memory")
+@contextmanager
+def versions_alone() -> Generator[None]:
+    """Tails of one version are taken for the same, whatever the records hold."""
+    with (
+        patch.object(Tail, "__eq__", lambda self, other: self.version == other.version),
+        patch.object(Tail, "__ne__", lambda self, other: self.version != other.version),
+    ):
+        yield
+
+
+@breaks("36-file", "test_rule_36_the_lock.py::test_in_a_file")
+@contextmanager
+def versions_alone_in_a_file() -> Generator[None]:
+    """As above, for the file."""
+    with versions_alone():
+        yield
+
+
+@breaks("37", "test_rule_37_the_chain.py::test_the_digest_is_what_is_promised")
+@contextmanager
+def no_chain() -> Generator[None]:
+    """A record's digest does not cover the one before it."""
+    with patch.object(records, "sha256", lambda data: sha256(data[32:])):
+        yield
+
+
+@breaks("38", "test_rule_38_head_and_anchor.py::test_a_file_put_back_behind_its_anchor_is_found")
+@contextmanager
+def anchor_not_asked() -> Generator[None]:
+    """Whatever the file holds is taken for all that there was."""
+    with patch.object(Writer, "_proven_place", lambda self: START):
+        yield
+
+
+@breaks("39", "test_rule_39_snapshots.py::test_only_a_tail_of_more_than_a_hundred_events_or_64_kib_is_worth_one")
+@contextmanager
+def a_snapshot_of_everything() -> Generator[None]:
+    """A short tail, too, is worth a snapshot."""
+    with patch.object(activation, "SNAPSHOT_EVENTS", 10):
+        yield
+
+
+@breaks("43", "test_rule_43_durable_answers.py::test_who_asked_is_told_that_the_outcome_is_unknown_and_an_outcome_is_kept")
+@contextmanager
+def outcomes_lost_with_an_append() -> Generator[None]:
+    """An append that raised takes the outcomes of steps with it."""
+    real = Dispatcher._outcome_unknown
+
+    def outcome_unknown(self: Dispatcher, turn: Sequence[Actor], error: Exception) -> None:
+        for actor in turn:
+            actor.letters = [letter for letter in actor.letters if type(letter) is Letter]
+        real(self, turn, error)
+
+    with patch.object(Dispatcher, "_outcome_unknown", outcome_unknown):
+        yield
+
+
+@breaks("44", "test_rule_44_the_disk.py::test_a_failed_sync_shuts_the_log_for_the_life_of_the_process")
+@contextmanager
+def writes_after_a_failed_sync() -> Generator[None]:
+    """That a sync failed is forgotten."""
+
+    def forget(self: Writer, why: str) -> None: ...
+
+    with patch.object(Writer, "shut", property(lambda self: "", forget), create=True):
+        yield
