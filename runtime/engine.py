@@ -57,9 +57,9 @@ from .resources import Resources, checked
 from .run import commands as cmd
 from .run.commands import OnConflict, Reuse
 from .run.live import Run
+from .run.machine.shell import outside_loop
 from .run.performing import Standing
 from .run.runs import Runs
-from .run.shell import outside_loop
 from .run.state import ENDED
 from .settings import Settings
 from .storing import Storing

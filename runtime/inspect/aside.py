@@ -11,11 +11,11 @@ from ...eventlog.records import Record
 from ...eventlog.streams import parts_of
 from ..authoring.workflows import Registry
 from ..run.commands import Query
-from ..run.driver import NO_SHELF
-from ..run.handlers import answered
+from ..run.machine.driver import NO_SHELF
+from ..run.machine.handlers import answered
+from ..run.machine.replay import revive_as_far
+from ..run.machine.shell import outside_loop
 from ..run.performing import Answer
-from ..run.replay import revive_as_far
-from ..run.shell import outside_loop
 from ..run.state import RunState
 from .replay import fold
 

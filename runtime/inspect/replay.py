@@ -19,8 +19,8 @@ from ...eventlog.streams import parts_of
 from ..authoring.workflows import Registry
 from ..run.events import CODEC
 from ..run.evolve import EVOLVE
-from ..run.replay import Revival
-from ..run.shell import outside_loop
+from ..run.machine.replay import Revival
+from ..run.machine.shell import outside_loop
 from ..run.state import Decided, Ended, Fired, Outcome, RunState, key_of, shown_and_expires, state_digest
 
 

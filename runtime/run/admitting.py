@@ -17,8 +17,8 @@ from ...eventlog.guard import guard
 from ..authoring.effects import StepCall
 from . import commands as cmd
 from .decide.outside import step_meant
-from .handlers import answered, judged
 from .live import Run
+from .machine.handlers import answered, judged
 from .performing import Answer
 from .state import Update
 

@@ -9,9 +9,9 @@ from heapq import heapify, heappop
 from ...eventlog.codec import Event
 from ...eventlog.streams import parts_of
 from . import events as ev
-from .driver import Machine
+from .machine.driver import Machine
+from .machine.replay import Revival
 from .performing import Standing
-from .replay import Revival
 from .state import ENDED, NEVER, RunState
 
 NO_MORE: deque[Event] = deque()

@@ -22,15 +22,15 @@ from . import commands as cmd
 from . import events as ev
 from .admitting import ADMIT, answer_now, answer_to
 from .decide import DECIDE
-from .driver import NO_SHELF, Machine
 from .errands import errands_of, has_errands
 from .evolve import EVOLVE
 from .evolve.steps import completed, scheduled
-from .large import names_blobs
 from .live import Run
+from .machine.driver import NO_SHELF, Machine
+from .machine.large import names_blobs
+from .machine.replay import Revival, too_deep, wishes_of
+from .machine.shell import outside_loop
 from .performing import Answer, Performing, Standing
-from .replay import Revival, too_deep, wishes_of
-from .shell import outside_loop
 from .state import ENDED, NEVER, RunState, canonical, restore
 
 ASKS = {"perdure.asks": Raw(b"true")}

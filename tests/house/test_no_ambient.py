@@ -15,7 +15,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "actors/deadlines.py": {"anyio.current_time": "the deadline of an answer is kept in the loop's time"},
     "actors/dispatcher.py": {"anyio.sleep": "backs off from a carrier that is away, by the loop's clock"},
     "actors/fetching.py": {"anyio.sleep": "backs off from blobs that are away, by the loop's clock"},
-    "runtime/run/shell.py": {
+    "runtime/run/machine/shell.py": {
         "asyncio": "unsets the running loop while workflow code is driven",
         "trio": "the same for the other loop",
         "sys": "sees whether trio is loaded",

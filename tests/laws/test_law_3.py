@@ -24,8 +24,8 @@ from perdure.runtime.run import events as ev
 from perdure.runtime.run.decide import decide
 from perdure.runtime.run.evolve import evolve
 from perdure.runtime.run.live import Run
+from perdure.runtime.run.machine.shell import outside_loop
 from perdure.runtime.run.runs import Runs
-from perdure.runtime.run.shell import outside_loop
 from perdure.runtime.run.state import RunState, canonical, restore
 from tests.house.tree import ROOT, modules, name, parse
 

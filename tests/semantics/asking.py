@@ -13,7 +13,7 @@ from perdure.eventlog.codec import Event
 from perdure.runtime.authoring.workflows import Registry, Workflow
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.approvals import digest_of
+from perdure.runtime.run.machine.approvals import digest_of
 from perdure.runtime.run.runs import Runs
 
 DAY = timedelta(days=1)

@@ -11,8 +11,8 @@ from msgspec import Raw
 import perdure
 from perdure import workflow
 from perdure.runtime.authoring.drawing import Drawing
-from perdure.runtime.run.driver import Machine
-from perdure.runtime.run.shell import outside_loop
+from perdure.runtime.run.machine.driver import Machine
+from perdure.runtime.run.machine.shell import outside_loop
 from perdure.runtime.run.state import RunState
 from tests.runtime.run.driving import result
 

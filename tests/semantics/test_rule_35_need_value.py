@@ -12,7 +12,7 @@ from perdure.eventlog.blobs import Blob
 from perdure.eventlog.errors import Corrupt, Unavailable
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryBlobs, MemoryLog
-from perdure.runtime.run import large
+from perdure.runtime.run.machine import large
 from tests.runtime.serving import PATIENCE, serving, until
 from tests.semantics.large import (
     MANY,

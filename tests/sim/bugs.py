@@ -19,18 +19,19 @@ from perdure.runtime.authoring.effects import SignalWait
 from perdure.runtime.authoring.steps import Attempt
 from perdure.runtime.perform.courier import Courier
 from perdure.runtime.run import commands as cmd
-from perdure.runtime.run import errands, runs, signals
+from perdure.runtime.run import errands, runs
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.branches import Branch
 from perdure.runtime.run.commands import Leave
 from perdure.runtime.run.decide import DECIDE
-from perdure.runtime.run.driver import Machine
 from perdure.runtime.run.errands import Errand
 from perdure.runtime.run.events import ChildEnded, Unwatched
 from perdure.runtime.run.evolve import EVOLVE
 from perdure.runtime.run.live import Run
+from perdure.runtime.run.machine import signals
+from perdure.runtime.run.machine.branches import Branch
+from perdure.runtime.run.machine.driver import Machine
+from perdure.runtime.run.machine.shell import outside_loop
 from perdure.runtime.run.runs import Runs
-from perdure.runtime.run.shell import outside_loop
 from perdure.runtime.run.state import NEVER, RunState
 
 Planted = Callable[[], AbstractContextManager[Any]]

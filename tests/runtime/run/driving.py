@@ -9,8 +9,8 @@ from msgspec import Raw
 
 from perdure.runtime.authoring.workflows import Workflow
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.driver import Machine
-from perdure.runtime.run.shell import outside_loop
+from perdure.runtime.run.machine.driver import Machine
+from perdure.runtime.run.machine.shell import outside_loop
 from perdure.runtime.run.state import Arrival, Fired, Outcome, RunState, Signalled
 
 

@@ -13,9 +13,9 @@ import perdure
 from perdure import Refused, gather, handling, on_query, on_signal, on_update, signal, sleep, wait_until, workflow
 from perdure.eventlog.errors import Diverged, Invalid, PerdureError
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.driver import Machine
-from perdure.runtime.run.handlers import answered, judged
-from perdure.runtime.run.shell import outside_loop
+from perdure.runtime.run.machine.driver import Machine
+from perdure.runtime.run.machine.handlers import answered, judged
+from perdure.runtime.run.machine.shell import outside_loop
 from perdure.runtime.run.state import CancelAsked, UpdateAsked
 from tests.runtime.run.driving import done, fed, fired, result, signalled, wanted
 

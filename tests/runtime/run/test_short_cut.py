@@ -24,9 +24,9 @@ from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run.events import StepCompleted
 from perdure.runtime.run.live import Run
+from perdure.runtime.run.machine.shell import outside_loop
 from perdure.runtime.run.performing import Performing
 from perdure.runtime.run.runs import Runs
-from perdure.runtime.run.shell import outside_loop
 from perdure.runtime.run.state import RunState, canonical
 
 AGAIN = Retry(attempts=3, first=timedelta(seconds=1))

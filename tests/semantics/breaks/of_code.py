@@ -16,9 +16,9 @@ from perdure.eventlog.codec import Event
 from perdure.runtime.authoring.drawing import Drawing
 from perdure.runtime.authoring.workflows import Registry, Workflow
 from perdure.runtime.inspect import replay as inspecting
-from perdure.runtime.run import driver, groups, replay, shell
-from perdure.runtime.run.driver import Machine
 from perdure.runtime.run.live import Run
+from perdure.runtime.run.machine import driver, groups, replay, shell
+from perdure.runtime.run.machine.driver import Machine
 from perdure.runtime.run.runs import Runs
 from perdure.runtime.run.state import RunState
 from tests.semantics.breaks.table import breaks

@@ -18,9 +18,9 @@ from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.decide import DECIDE
 from perdure.runtime.run.decide import steps as deciding_steps
-from perdure.runtime.run.driver import Machine
 from perdure.runtime.run.evolve import EVOLVE
 from perdure.runtime.run.evolve import children as evolving_children
+from perdure.runtime.run.machine.driver import Machine
 from perdure.runtime.run.state import RunState
 from tests.semantics.breaks.table import breaks
 from tests.sim.bugs import begun_again_at_recovery, reply_before_durable, signal_eaten_by_a_loser

@@ -21,7 +21,7 @@ from perdure.eventlog.codec import Codec
 from perdure.eventlog.records import Append, Tail, sealed
 from perdure.runtime.authoring import values
 from perdure.runtime.authoring.errors import StepError
-from perdure.runtime.run import steps
+from perdure.runtime.run.machine import steps
 from tests.semantics.breaks.table import breaks
 
 

@@ -11,10 +11,10 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...eventlog.errors import Invalid
-from ..authoring.effects import CloseScope, Effect, JoinGroup, JoinTask, OpenGroup, Together
-from ..authoring.errors import Cancelled
-from ..authoring.groups import First
+from ....eventlog.errors import Invalid
+from ...authoring.effects import CloseScope, Effect, JoinGroup, JoinTask, OpenGroup, Together
+from ...authoring.errors import Cancelled
+from ...authoring.groups import First
 from . import signals
 from .branches import Branch, Group
 

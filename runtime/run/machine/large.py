@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Raw
 
-from ...actors.shelf import NeedValue, too_large
-from ...eventlog.blobs import Blob
-from ...eventlog.errors import TooLarge
-from ..authoring.effects import StepCall
-from ..authoring.rules import Rules
-from ..authoring.steps import Step
-from ..authoring.values import NOTHING
-from .state import RunState
+from ....actors.shelf import NeedValue, too_large
+from ....eventlog.blobs import Blob
+from ....eventlog.errors import TooLarge
+from ...authoring.effects import StepCall
+from ...authoring.rules import Rules
+from ...authoring.steps import Step
+from ...authoring.values import NOTHING
+from ..state import RunState
 
 if TYPE_CHECKING:
     from .driver import Machine

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Raw
 
-from ...eventlog.errors import Invalid
-from ..authoring.effects import SignalWait
+from ....eventlog.errors import Invalid
+from ...authoring.effects import SignalWait
+from ..state import Signalled
 from . import handlers
 from .branches import Branch
-from .state import Signalled
 
 if TYPE_CHECKING:
     from .driver import Machine

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
-from ..authoring.errors import ForeignAwait
+from ...authoring.errors import ForeignAwait
 
 INSTEAD = (
     "do I/O inside an @step and await the step; wait with perdure.sleep or perdure.timeout; "

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
-from ..authoring.approvals import ApprovalWait, Decision
-from ..authoring.words import moment
-from . import events as ev
+from ...authoring.approvals import ApprovalWait, Decision
+from ...authoring.words import moment
+from .. import events as ev
+from ..state import Decided
 from .branches import Branch
-from .state import Decided
 
 if TYPE_CHECKING:
     from .driver import Machine

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..authoring.effects import CloseScope, OpenScope, Sleep
-from ..authoring.errors import Cancelled
-from ..authoring.messages import WaitUntil
+from ...authoring.effects import CloseScope, OpenScope, Sleep
+from ...authoring.errors import Cancelled
+from ...authoring.messages import WaitUntil
+from .. import events as ev
+from ..state import Fired
 from . import conditions, groups
-from . import events as ev
 from .branches import Branch
-from .state import Fired
 
 if TYPE_CHECKING:
     from .driver import Machine

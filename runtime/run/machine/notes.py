@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from ...actors.shelf import too_large
-from ..authoring.values import Shape
+from ....actors.shelf import too_large
+from ...authoring.values import Shape
 
 NOTE_BYTES_MAX = 128 * 1024
 """What one line, or one attribute, may hold."""

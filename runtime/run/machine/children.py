@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from ...eventlog.errors import Diverged, Invalid
-from ...eventlog.streams import shortened
-from ..authoring.children import ChildHandle
-from ..authoring.effects import Attach, ChildCall, ChildResult
-from ..authoring.errors import ChildError, Failure
-from . import events as ev
+from ....eventlog.errors import Diverged, Invalid
+from ....eventlog.streams import shortened
+from ...authoring.children import ChildHandle
+from ...authoring.effects import Attach, ChildCall, ChildResult
+from ...authoring.errors import ChildError, Failure
+from .. import events as ev
+from ..state import Begun, Ended
 from .branches import Branch
 from .large import kept_or_named
-from .state import Begun, Ended
 
 if TYPE_CHECKING:
     from .driver import Machine

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...eventlog.errors import Diverged, Invalid
-from ..authoring.effects import StepCall
-from ..authoring.errors import raised
-from . import events as ev
+from ....eventlog.errors import Diverged, Invalid
+from ...authoring.effects import StepCall
+from ...authoring.errors import raised
+from .. import events as ev
+from ..state import Outcome
 from .branches import Branch
 from .large import kept_arguments
-from .state import Outcome
 
 if TYPE_CHECKING:
     from .driver import Machine

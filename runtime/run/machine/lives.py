@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...eventlog.errors import Invalid
-from ..authoring.effects import ContinueAs
-from . import events as ev
+from ....eventlog.errors import Invalid
+from ...authoring.effects import ContinueAs
+from .. import events as ev
 from .branches import Branch
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from hashlib import sha256
 from random import Random
 from typing import Any
 
-from ...eventlog.errors import Bug
-from ..authoring.drawing import Drawing
-from ..authoring.errors import Cancelled
+from ....eventlog.errors import Bug
+from ...authoring.drawing import Drawing
+from ...authoring.errors import Cancelled
 
 
 class Branch:

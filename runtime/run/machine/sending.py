@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw
 
-from ...eventlog.blobs import Blob
-from ..authoring.sending import Sending, send_signal
-from ..authoring.values import NOTHING
-from . import events as ev
+from ....eventlog.blobs import Blob
+from ...authoring.sending import Sending, send_signal
+from ...authoring.values import NOTHING
+from .. import events as ev
 from .branches import Branch
 
 if TYPE_CHECKING:

@@ -16,26 +16,26 @@ from typing import Any
 
 from msgspec import Raw
 
-from ...actors.shelf import NeedValue, Shelf
-from ...eventlog.blobs import Artifact, Blob
-from ...eventlog.codec import Event
-from ...eventlog.errors import Bug, Diverged, Invalid
-from ..authoring.driving import DRIVER
-from ..authoring.effects import CLOSING_REFUSALS, ChildResult, ContinueAs, Effect, SignalWait, StepCall
-from ..authoring.errors import Cancelled, ChildError, StepError, failure_of
-from ..authoring.handlers import Handler, UpdateHandler
-from ..authoring.messages import WaitUntil
-from ..authoring.sending import Sending
-from ..authoring.values import NOTHING
-from ..authoring.workflows import Workflow
+from ....actors.shelf import NeedValue, Shelf
+from ....eventlog.blobs import Artifact, Blob
+from ....eventlog.codec import Event
+from ....eventlog.errors import Bug, Diverged, Invalid
+from ...authoring.driving import DRIVER
+from ...authoring.effects import CLOSING_REFUSALS, ChildResult, ContinueAs, Effect, SignalWait, StepCall
+from ...authoring.errors import Cancelled, ChildError, StepError, failure_of
+from ...authoring.handlers import Handler, UpdateHandler
+from ...authoring.messages import WaitUntil
+from ...authoring.sending import Sending
+from ...authoring.values import NOTHING
+from ...authoring.workflows import Workflow
+from .. import events as ev
+from ..state import Arrival, Begun, CancelAsked, Decided, Ended, Fired, Outcome, RunState, Signalled, UpdateAsked
 from . import approvals, children, conditions, groups, handlers, lives, signals, steps, timers
-from . import events as ev
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
 from .handlers import Heard
 from .notes import noted, noted_value
 from .sending import ask_sending
-from .state import Arrival, Begun, CancelAsked, Decided, Ended, Fired, Outcome, RunState, Signalled, UpdateAsked
 from .steps import ask_step
 
 NOBODY: tuple[None, None] = (None, None)

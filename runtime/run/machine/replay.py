@@ -11,14 +11,14 @@ from typing import Any, NoReturn
 
 from msgspec import Raw
 
-from ...actors.shelf import NeedValue, Shelf
-from ...eventlog.codec import Event
-from ...eventlog.errors import Diverged, Invalid
-from ..authoring.workflows import Workflow
+from ....actors.shelf import NeedValue, Shelf
+from ....eventlog.codec import Event
+from ....eventlog.errors import Diverged, Invalid
+from ...authoring.workflows import Workflow
+from ..events import RunCompleted, StepScheduled
+from ..state import Line, RunState, key_of, line_of, shown_and_expires
 from .driver import NO_SHELF, Machine
-from .events import RunCompleted, StepScheduled
 from .large import named_at, names_blobs, needed
-from .state import Line, RunState, key_of, line_of, shown_and_expires
 
 
 class Revival:

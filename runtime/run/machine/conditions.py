@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..authoring.messages import WaitUntil
-from . import events as ev
+from ...authoring.messages import WaitUntil
+from .. import events as ev
 from .branches import Branch
 from .reading import read
 

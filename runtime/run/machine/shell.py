@@ -12,8 +12,8 @@ from asyncio import _get_running_loop, _set_running_loop
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
-from ...eventlog.errors import Bug
-from ..authoring.driving import DRIVER
+from ....eventlog.errors import Bug
+from ...authoring.driving import DRIVER
 from .foreign import line_of_code, refused, running_frames
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from ...eventlog.errors import Invalid
+from ....eventlog.errors import Invalid
 from .foreign import line_of_function
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Raw, Struct, field
 
-from ...eventlog.errors import Bug, Diverged, Invalid, PerdureError, Refused
-from ..authoring.errors import Cancelled, Failure, failure_of
-from ..authoring.handlers import AnsweringHandler, Handler, QueryHandler, SignalHandler, UpdateHandler
-from . import events as ev
+from ....eventlog.errors import Bug, Diverged, Invalid, PerdureError, Refused
+from ...authoring.errors import Cancelled, Failure, failure_of
+from ...authoring.handlers import AnsweringHandler, Handler, QueryHandler, SignalHandler, UpdateHandler
+from .. import events as ev
+from ..state import UpdateAsked
 from . import groups, signals
 from .branches import Branch
 from .reading import read
-from .state import UpdateAsked
 
 if TYPE_CHECKING:
     from .driver import Machine

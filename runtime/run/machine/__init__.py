@@ -1,0 +1,1 @@
+"""The machine: a run's code, driven by hand over what arrived. Each thing the code may await has a file that begins it and ends it."""
