@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from msgspec import Raw
 
 import perdure
 from perdure import ChildError, attach, child, gather, signal, sleep, start_child, step, workflow
@@ -216,7 +217,9 @@ async def test_a_workflow_that_is_not_registered_is_refused_and_says_what_to_do(
 
     assert said == "refused: NotFound: no such workflow"
     (refusal,) = [event for event in events_of(log, "p") if isinstance(event, ev.ChildEnded)]
-    assert b"workflows=[" in bytes(refusal.error.details if refusal.error else b"")  # type: ignore[arg-type]
+    assert refusal.error is not None
+    assert isinstance(refusal.error.details, Raw)
+    assert b"workflows=[" in bytes(refusal.error.details)
 
 
 async def test_a_wrong_child_is_refused_in_the_code_that_asks_for_it() -> None:

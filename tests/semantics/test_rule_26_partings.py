@@ -144,10 +144,10 @@ async def test_a_child_that_was_wanted_and_left_before_it_could_start_never_runs
     """The node dies between the wish and its performing; while it is away the parent is cancelled: its code never sees the child."""
     log = MemoryLog()
     async with killed_node(log, is_stopped) as runtime:
-        async def never(target: str, command: object) -> object:
+        async def never(target: str, command: object) -> Any:
             raise perdure.Unavailable("cut off")
 
-        runtime.courier.ask = never  # type: ignore[assignment]
+        runtime.courier.ask = never
         run = await runtime.start(is_stopped, "cancel", id="p")
         await run.cancel()
     assert stream("c") not in log.streams
@@ -190,10 +190,10 @@ async def test_the_end_of_a_child_reaches_a_parent_that_nobody_served_meanwhile(
         await runtime.start(is_stopped, "cancel", id="p")
         await until(lambda: "ChildStarted" in named(log, "p"))
     async with killed_node(log, waits, epoch=2) as runtime:
-        async def never(target: str, command: object) -> object:
+        async def never(target: str, command: object) -> Any:
             raise perdure.Unavailable("cut off")
 
-        runtime.courier.ask = never  # type: ignore[assignment]
+        runtime.courier.ask = never
         await runtime.run("c").signal("go", "done")
         await until(lambda: "RunCompleted" in named(log, "c"))
         assert log.summaries[stream("c")].head.wake_at == 0, "somebody must still be told"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import perdure
-from perdure import Corrupt, step, workflow
+from perdure import Conflict, Corrupt, step, workflow
 from perdure.eventlog.memory import MemoryLog
-from perdure.eventlog.records import Append
+from perdure.eventlog.records import Append, Tail
 from tests.laws.node import PATIENCE, named, node, until
 
 
@@ -34,7 +34,7 @@ class Watched(MemoryLog):
         super().__init__()
         self.heads: list[bool] = []
 
-    def append_one(self, append: Append) -> object:  # type: ignore[override]
+    def append_one(self, append: Append) -> Tail | Conflict:
         self.heads.append(append.head is not None)
         return super().append_one(append)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 
@@ -75,7 +77,8 @@ async def cannot_be_undone() -> str:
 @workflow
 async def called_too_early() -> None:
     async with perdure.saga() as undo:
-        undo(release("hotel"))  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
+        called: Any = release("hotel")
+        undo(called)
 
 
 @pytest.mark.anyio

@@ -115,7 +115,8 @@ async def test_one_may_refuse_and_then_the_step_is_not_begun() -> None:
 @pytest.mark.anyio
 async def test_arguments_are_only_to_be_read() -> None:
     async def meddling(attempt: Attempt, call_next: Next) -> Any:
-        attempt.arguments["name"] = "Eve"  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
+        writable: Any = attempt.arguments
+        writable["name"] = "Eve"
         return await call_next()
 
     async with perdure.open("memory:", workflows=[greeting], interceptors=[meddling]) as runtime:
