@@ -80,8 +80,8 @@ async def test_an_actor_of_a_kind_that_is_not_served_has_no_address() -> None:
     async with perdure.open("memory:", kinds=[Counter()]) as runtime:
         with pytest.raises(Invalid, match="no such kind"):
             runtime.actor("konter", "one")
+        nameless: Any = Nameless
         with pytest.raises(Invalid, match="no such kind"):
-            nameless: Any = Nameless
             runtime.actor(nameless, "one")
 
 
