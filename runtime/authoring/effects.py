@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Generator
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
 from ...eventlog.blobs import Blob
 from ...eventlog.errors import Invalid
@@ -46,7 +46,7 @@ class Effect(Generic[T]):
 class Wanted(Protocol):
     """What an attempt may know of the facts of its step."""
 
-    heartbeat: Raw | None
+    heartbeat: Raw | UnsetType
 
 
 class StepCall(Effect[T]):

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, UnsetType
 
 from ...actors.ports import Clock
 from ...eventlog.errors import PerdureError, Unavailable
@@ -77,7 +77,7 @@ async def begin(pool: Attempts, job: Job) -> bool:
     if care is None:
         return True
     care.listens = rules.heartbeat_timeout is not None
-    care.before = None if facts is None else facts.heartbeat
+    care.before = None if facts is None or isinstance(facts.heartbeat, UnsetType) else facts.heartbeat
     if rules.start_within is not None and now - care.asked_at > microseconds(rules.start_within):
         raise TimeoutError(f"the attempt did not begin within {rules.start_within}")
     return not rules.at_most_once or await _is_first(pool, job, now)

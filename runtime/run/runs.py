@@ -130,7 +130,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         if isinstance(command, cmd.Query):
             return answer_now(state, command)
         id: str = getattr(command, "command", "")
-        version = 1 if isinstance(command, cmd.Start) else facts.commands.get(id) or facts.length
+        version = facts.commands.get(id) or (1 if isinstance(command, cmd.Start) else facts.length)
         if isinstance(command, cmd.Cancel) and id not in facts.commands:
             version = facts.cancelling or version  # a second cancel changes nothing: the first one's answer is its answer
         standing = _standing(facts, version)

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Literal
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from ...eventlog.blobs import Artifact, Blob
 from ...eventlog.codec import Event
@@ -157,7 +157,7 @@ class OpenStep(Struct, gc=False):
     attempt: int = 1
     begun: tuple[int, str] | None = None
     """When and by whom the attempt was begun, where that is recorded."""
-    heartbeat: Raw | None = None
+    heartbeat: Raw | UnsetType = UNSET
     """What an attempt told last."""
 
 
@@ -211,7 +211,7 @@ class RunState(Struct):
     input: Raw = NOTHING
     input_blob: Blob | None = None
     seed: int = 0
-    origin: Raw | None = None
+    origin: Raw | UnsetType = UNSET
     """What the run was started with, where `input` is that of a later generation."""
     generation: int = 1
     """Counts the runs and continuations of runs in this stream; from the second on, the ids of effects begin with it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec import UnsetType
+
 from ....eventlog.codec import Event
 from ....eventlog.errors import Refused, Unavailable
 from .. import commands as cmd
@@ -32,7 +34,8 @@ def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
         raise Refused("the id belongs to a run that has not ended", who=f"run of workflow {state.workflow!r}", where="start",
                       expected="an id that is free", found=f"a run that is {state.phase}",
                       instead="choose another id, wait for its end, or start with on_conflict='existing'")
-    known, asked = state.origin or key_of(state.input, state.input_blob), key_of(command.input, command.blob)
+    known = key_of(state.input, state.input_blob) if isinstance(state.origin, UnsetType) else state.origin
+    asked = key_of(command.input, command.blob)
     if (state.workflow, bytes(known)) != (command.workflow, bytes(asked)):
         raise Refused(
             "the id belongs to another run",

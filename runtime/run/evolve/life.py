@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from ....eventlog.codec import Event
 from ....eventlog.errors import Bug
 from .. import events as ev
@@ -30,7 +32,7 @@ def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
         begin_again(state)
         forget_open_updates(state)
         state.attributes.clear()
-        state.origin = None
+        state.origin = UNSET
     change_phase(state, event)
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed
     state.started_at, state.deadline, state.input_blob = at, event.deadline, event.blob
@@ -48,7 +50,7 @@ def _delayed(state: RunState, event: ev.RunDelayed, at: int) -> None:
 def _continued(state: RunState, event: ev.Continued, at: int) -> None:
     change_phase(state, event)
     carried = unread(state, event)
-    state.origin = state.origin or key_of(state.input, state.input_blob)
+    state.origin = key_of(state.input, state.input_blob) if isinstance(state.origin, UnsetType) else state.origin
     stored = artifacts_of(state)
     begin_again(state)
     state.artifacts = stored

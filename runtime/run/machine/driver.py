@@ -203,12 +203,16 @@ class Machine:
             for branch in tuple(self.conditions):
                 if conditions.holds(self, branch):
                     stirred, left = True, self._go_on(left)
+        self.tell_abandoned()
+        if self.root is not None and self.root.ended and self.ending is None:
+            self._ended(self.root)
+
+    def tell_abandoned(self) -> None:
+        """Say what the code no longer wants: after all that it asked for before, and before its generation ends."""
         if self.abandoned:
             self.wishes.append(ev.EffectsAbandoned(self.abandoned))
             self.dropped += self.abandoned
             self.abandoned = []
-        if self.root is not None and self.root.ended and self.ending is None:
-            self._ended(self.root)
 
     def _go_on(self, left: int) -> int:
         """Run whoever is ready until all wait; how many awaits are left of those that one rest may take."""
@@ -345,6 +349,10 @@ class Machine:
 
 
 def _kind_of(error: BaseException) -> str:
+    """A group of failures is the code's if any of them is."""
+    if isinstance(error, BaseExceptionGroup):
+        kinds = {_kind_of(one) for one in error.exceptions}  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType,reportUnknownMemberType]
+        return "code" if "code" in kinds else min(kinds)
     return "step" if isinstance(error, StepError) else "child" if isinstance(error, ChildError) else "code"
 
 

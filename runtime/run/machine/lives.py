@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ....eventlog.codec import Event
 from ....eventlog.errors import Invalid
 from ...authoring.effects import ContinueAs
 from .. import events as ev
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 def ask_continue(machine: Machine, branch: Branch, effect: ContinueAs) -> None:
     """The code never goes on from here, unless what it asks for cannot be."""
     if machine.cancelling:
-        branch.waiting, machine.ending = effect, ev.RunCancelled()
-        machine.wishes.append(machine.ending)
+        _end(machine, branch, effect, ev.RunCancelled())
         return
     try:
         if branch is not machine.root or len(machine.alive) > 1:
@@ -34,6 +34,11 @@ def ask_continue(machine: Machine, branch: Branch, effect: ContinueAs) -> None:
     except Invalid as unfit:
         machine.resume(branch, None, unfit)
         return
-    branch.waiting = effect
-    machine.ending = ev.Continued(raw, machine.workflow.version, machine.fed, unread, blob)
-    machine.wishes.append(machine.ending)
+    _end(machine, branch, effect, ev.Continued(raw, machine.workflow.version, machine.fed, unread, blob))
+
+
+def _end(machine: Machine, branch: Branch, effect: ContinueAs, ending: Event) -> None:
+    """What this generation abandoned in its last turn is told before its end: behind it, it would be said of the next one."""
+    branch.waiting, machine.ending = effect, ending
+    machine.tell_abandoned()
+    machine.wishes.append(ending)

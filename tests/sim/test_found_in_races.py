@@ -1,0 +1,115 @@
+"""What racing wishes found in the product, each as the smallest case that shows it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import anyio
+import pytest
+
+import perdure
+from perdure.eventlog.codec import Event
+from perdure.runtime.authoring.values import NOTHING
+from perdure.runtime.engine import Runtime
+from perdure.runtime.requests import StartRun
+from perdure.runtime.run import events as ev
+from perdure.runtime.run.evolve import evolve
+from perdure.runtime.run.state import RunState, canonical, json_of, restore
+from tests.sim.test_found import served, wait_for_ever
+
+pytestmark = pytest.mark.anyio
+
+
+def folded(*events: Event) -> RunState:
+    facts = RunState()
+    for event in events:
+        facts = evolve(facts, event, 1)
+    return facts
+
+
+STARTED = ev.RunStarted("flow", 1, json_of("an order"), 7)
+
+
+def test_a_run_that_continued_thaws_from_its_snapshot() -> None:
+    facts = folded(STARTED, ev.Continued(NOTHING, 1, 0))
+
+    assert canonical(restore(canonical(facts))) == canonical(facts)
+
+
+def test_a_run_whose_step_told_how_far_it_is_thaws_from_its_snapshot() -> None:
+    facts = folded(STARTED, ev.StepScheduled("0", "work", NOTHING), ev.StepHeartbeat("0", 1, json_of("half")))
+
+    assert canonical(restore(canonical(facts))) == canonical(facts)
+
+
+@perdure.step
+async def quick() -> None:
+    return None
+
+
+@perdure.step
+async def fails_once() -> str:
+    if perdure.current().attempt == 1:
+        raise ValueError("not yet")
+    return "done"
+
+
+@perdure.workflow
+async def two_lives(life: int) -> str:
+    if life == 2:
+        await perdure.signal("end")
+        return "ended"
+    async with perdure.timeout(timedelta(hours=1)):
+        await quick()
+    return await perdure.continue_as(2)
+
+
+async def test_what_a_generation_abandons_in_its_last_turn_is_not_told_of_the_next() -> None:
+    async with served({}, two_lives) as (runtime, _):
+        run = await runtime.start(two_lives, 1, id="one")
+        with anyio.fail_after(5):
+            await told(runtime, "one", ev.Continued)
+            await runtime.dispatcher.passivate()
+            await run.signal("end")
+            result = await run.result()
+
+    assert result == "ended"
+
+
+async def told(runtime: Runtime, run: str, kind: type[Event]) -> None:
+    while not any(isinstance(event, kind) for event in await events_of(runtime, run)):  # noqa: ASYNC110 - a log tells nobody
+        await anyio.sleep(0.001)
+
+
+async def events_of(runtime: Runtime, run: str) -> list[Event]:
+    records = [record async for record in runtime.carrier.log.read(f"run/default/{run}")]
+    return [event for record in records for event in ev.CODEC.decode(record.data).events]
+
+
+async def test_a_start_that_follows_another_run_is_answered_with_its_own_version() -> None:
+    async with served({}, wait_for_ever) as (runtime, _):
+        await runtime.start(wait_for_ever, id="two", command="a")
+        another = StartRun(workflow="wait_for_ever", run="two", command="b", on_conflict="terminate_and_start")
+        answers = [await runtime.do(another), await runtime.do(another)]
+        await runtime.run("two").terminate()
+
+    assert [answer.version for answer in answers] == [3, 3]
+
+
+@perdure.workflow
+async def fails_in_a_group() -> str:
+    async with perdure.task_group() as group:
+        task = group.start(fails_once())
+    return task.result()
+
+
+async def test_a_run_that_failed_by_a_step_in_a_task_group_goes_on_from_that_step() -> None:
+    async with served({}, fails_in_a_group) as (runtime, _):
+        run = await runtime.start(fails_in_a_group, id="three")
+        with anyio.fail_after(5):
+            with pytest.raises(perdure.RunError):
+                await run.result()
+            await run.retry()
+            result = await run.result()
+
+    assert result == "done"
