@@ -31,6 +31,7 @@ from .runtime.authoring.sending import cancel_run, signal_run
 from .runtime.authoring.steps import Attempt, current, step
 from .runtime.authoring.words import attributes, continue_as, info, log, now, patched, random, signal, sleep, sleep_until, uuid
 from .runtime.authoring.workflows import workflow
+from .runtime.logs import LogContext, logger
 
 if TYPE_CHECKING:
     from .actors.ref import Ref
@@ -64,6 +65,7 @@ __all__ = [
     "Interrupted",
     "Invalid",
     "Kind",
+    "LogContext",
     "NotFound",
     "OpenApproval",
     "PerdureError",
@@ -90,6 +92,7 @@ __all__ = [
     "handling",
     "info",
     "log",
+    "logger",
     "now",
     "on_query",
     "on_signal",

@@ -22,6 +22,7 @@ from ...eventlog.streams import stream_of
 from ...runtime.authoring.effects import StepCall
 from ...runtime.authoring.workflows import Registry, Workflow
 from ...runtime.inspect.replay import fold
+from ...runtime.logs import speak
 from ...runtime.run.commands import Command, Retry
 from ...runtime.run.errands import Errand
 from ...runtime.run.performing import Standing
@@ -45,7 +46,7 @@ class Told(Struct, frozen=True):
 
 
 class Performs:
-    """Nothing: steps wait for the process that serves the run."""
+    """Nothing but what the code logs: steps wait for the process that serves the run."""
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None: ...
 
@@ -58,6 +59,9 @@ class Performs:
     def lost(self, stream: str) -> None: ...
 
     def wake_at(self, stream: str, due: int) -> None: ...
+
+    def said(self, lines: list[Any]) -> None:
+        speak(lines)
 
     def updated(self, stream: str, updates: Mapping[str, Update]) -> None: ...
 

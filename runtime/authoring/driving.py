@@ -21,6 +21,8 @@ class Driver(Protocol):
     closing: bool
     seed: int
     reading: str
+    lines: list[Any] | None
+    """Where log records wait until what the code decided is durable; None where it only says again what it said before."""
 
     def time(self) -> int: ...
 

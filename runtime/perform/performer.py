@@ -12,6 +12,7 @@ from ...actors.mailbox import Promise
 from ...actors.ports import Bell, Clock
 from ...eventlog.errors import Bug, Refused, Unavailable
 from ..authoring.effects import StepCall
+from ..logs import speak
 from ..run.admitting import answer_to
 from ..run.commands import StepBroke
 from ..run.errands import Errand
@@ -88,6 +89,9 @@ class Performer:
         for _, promise in self._asking.pop(stream, ()):
             promise.breaks(Refused("the run ended before it had answered the update", who=stream, expected="an answer before the end",
                                    found=f"it is {standing.status}", instead="look at the run's own result"))
+
+    def said(self, lines: list[Any]) -> None:
+        speak(lines)
 
     def updated(self, stream: str, updates: Mapping[str, Update]) -> None:
         for command, promise in self._asking.get(stream, ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from heapq import heapify, heappop
+from typing import Any
 
 from ...eventlog.codec import Event
 from ...eventlog.streams import parts_of
@@ -20,7 +21,7 @@ NO_MORE: deque[Event] = deque()
 class Run:
     """A run in memory: its facts, and beside them what can be built from them at any time."""
 
-    __slots__ = ("coming", "dues", "facts", "fresh", "leftover", "machine", "replaced", "revival", "stream")
+    __slots__ = ("coming", "dues", "facts", "fresh", "leftover", "lines", "machine", "replaced", "revival", "stream")
 
     def __init__(self, stream: str, facts: RunState) -> None:
         self.stream = stream
@@ -30,6 +31,8 @@ class Run:
         """The machine on its way through the log, while large values are fetched for it."""
         self.fresh = True
         """Nothing of what the code asks for in this generation is in the log yet."""
+        self.lines: list[Any] = []
+        """Log records of the code, to be emitted when the turn is durable."""
         self.leftover: list[str] = []
         """What an earlier machine still waited for when another took its place, not yet taken to be cancelled."""
         self.replaced: Standing | None = None

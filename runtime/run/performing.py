@@ -66,6 +66,10 @@ class Performing(Protocol):
 
     def time(self) -> int: ...
 
+    def said(self, lines: list[Any]) -> None:
+        """What the code logged by ordinary `logging` is durable now: emit these records, and leave the list empty."""
+        ...
+
     def updated(self, stream: str, updates: Mapping[str, Update]) -> None:
         """What became of the run's updates, by their commands: who waits for an answer may have it."""
         ...

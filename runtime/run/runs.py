@@ -153,10 +153,12 @@ class Runs(Kind[Run, cmd.Command, Event]):
     def _machine(self, run: Run, workflow: Workflow[..., Any]) -> Machine:
         if run.fresh:
             run.fresh = False
-            return Machine(run.id, workflow, run.facts, stream=run.stream, shelf=self.shelf)
-        revival = run.revival or Revival(run.id, workflow, run.facts, stream=run.stream, shelf=self.shelf)
-        machine = revival.go_on()
-        run.revival = None
+            machine = Machine(run.id, workflow, run.facts, stream=run.stream, shelf=self.shelf)
+        else:
+            revival = run.revival or Revival(run.id, workflow, run.facts, stream=run.stream, shelf=self.shelf)
+            machine = revival.go_on()
+            run.revival = None
+        machine.lines = run.lines
         return machine
 
     def _before_it_goes_on(self, run: Run, decided: Sequence[Event]) -> Sequence[Event]:
@@ -187,6 +189,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             raise Refused("the code of that version disagrees with the log of the run", who=who, where=f"upgrade, {differs.where}",
                           expected=differs.expected, found=differs.found,
                           instead="let the run end under its own version, or change the code behind patched(…)") from differs
+        machine.lines = run.lines
         if run.machine is not None:
             run.machine.close()
         run.machine = None if facts.phase == "suspended" else machine
@@ -267,7 +270,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def perform(self, stream: str, state: Run) -> None:
         facts, machine, performing = state.facts, state.machine, self.performing
-        if facts.updates:
+        if state.lines or facts.updates:
+            performing.said(state.lines)
             performing.updated(stream, facts.updates)
         if (facts.starting or facts.leaving or facts.watchers) and has_errands(facts):
             performing.carry(stream, errands_of(stream, facts))

@@ -51,9 +51,9 @@ class Machine:
 
     __slots__ = (
         "_now", "abandoned", "alive", "artifacts", "cancelling", "carried", "closing", "conditions", "current", "dropped", "ending",
-        "failed", "fed", "fresh", "generation", "given", "handles", "handling_for", "heard", "inbox", "input", "input_blob", "listeners",
-        "patches", "reading", "ready", "replaying", "revived", "root", "run", "seed", "shelf", "stream", "unread", "unread_bytes",
-        "waits", "wishes", "workflow",
+        "failed", "fed", "fresh", "generation", "given", "handles", "handling_for", "heard", "inbox", "input", "input_blob", "lines",
+        "listeners", "patches", "reading", "ready", "replaying", "revived", "root", "run", "seed", "shelf", "stream", "unread",
+        "unread_bytes", "waits", "wishes", "workflow",
     )  # fmt: skip
 
     def __init__(
@@ -67,9 +67,9 @@ class Machine:
         """Arrivals that an earlier generation left unread, or that came before the code began."""
         self.fed = -1
         """Arrivals taken; -1 before the code began."""
-        self.closing = False
-        self.replaying = False
+        self.closing = self.replaying = False
         """What it answers to is recorded: it is driven over the log again."""
+        self.lines: list[Any] | None = None
         self.patches = dict.fromkeys(facts.patches, True)
         """Changes of code that this run knows, and whether it takes the new way."""
         self.revived = False
