@@ -46,7 +46,8 @@ def heard() -> Heard:
     heard = Heard()
     for name in ("tests.shop", "tests.library"):
         logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [heard], False
+        logger.handlers[:] = [heard]
+        logger.propagate = False
         logger.setLevel(logging.INFO)
     return heard
 
