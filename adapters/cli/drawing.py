@@ -13,7 +13,7 @@ from ...runtime.inspect.replay import Verdict
 from ...runtime.run.state import ENDED
 from ..sqlite.verify import Report
 from .console import say_columns
-from .looking import RunLine
+from .looking import ArtifactLine, RunLine
 from .messages import Told
 from .rebuilding import Rebuilt
 from .timeline import Moment, Timeline
@@ -48,6 +48,19 @@ MARKS = {
     "cancelled": ("■", "magenta"),
     "terminated": ("■", "magenta"),
 }
+
+
+def draw_artifacts(out: Console, artifacts: Sequence[ArtifactLine]) -> None:
+    if not artifacts:
+        out.print(Text("no artifacts", style="dim"))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("artifact", overflow="fold")
+    table.add_column("bytes", justify="right")
+    table.add_column("SHA-256", style="dim")
+    for line in artifacts:
+        table.add_row(Text(line.name), f"{line.size:,}", line.digest)
+    out.print(table)
 
 
 def draw_runs(out: Console, runs: Sequence[RunLine]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,7 +16,9 @@ from ...eventlog.records import Record
 from ...eventlog.search import Search
 from ...eventlog.streams import parts_of, stream_of
 from ...runtime.authoring.workflows import Registry, Workflow
-from ...runtime.inspect.replay import Verdict, judge
+from ...runtime.inspect.replay import Verdict, fold, judged
+from ...runtime.run.state import artifacts_of
+from ...runtime.storing import artifact_in
 from ...runtime.where import conditions
 from ..sqlite.views import Views, open_views
 from .loading import listed, suggestion
@@ -99,11 +101,35 @@ def events_of(records: Sequence[Record]) -> Iterator[EventLine]:
             yield EventLine(version, moment(batch["at"]), batch["epoch"], event)
 
 
+class ArtifactLine(Struct, frozen=True):
+    """One artifact of a run."""
+
+    name: str
+    size: int
+    digest: str
+
+
+async def artifacts_of_run(path: Path, run: str) -> list[ArtifactLine]:
+    """What the run has stored, by name."""
+    known = artifacts_of(fold(stream_of("run", "default", run), await records_of(path, run)))
+    return [ArtifactLine(name, known[name].size, known[name].digest) for name in sorted(known)]
+
+
+async def write_artifact(path: Path, run: str, name: str, out: BinaryIO) -> None:
+    """Write the content of an artifact, chunk by chunk."""
+    stream = stream_of("run", "default", run)
+    async with open_views(path) as views:
+        found = artifact_in(artifacts_of(fold(stream, await _records(views, path, run))), run, name)
+        async for chunk in views.read(stream, found.blob):
+            out.write(chunk)
+    out.flush()
+
+
 async def replay_run(path: Path, run: str, known: Sequence[Workflow[..., Any]] | None) -> Verdict:
     """Refold a run and, where its code is given, drive it; NotFound where the code has not this workflow."""
-    records = await records_of(path, run)
-    registry = None if known is None else Registry(known)
-    verdict = judge(stream_of("run", "default", run), records, registry)
+    registry, stream = None if known is None else Registry(known), stream_of("run", "default", run)
+    async with open_views(path) as views:
+        verdict = await judged(stream, await _records(views, path, run), registry, views)
     if registry is not None and registry.find(verdict.workflow, verdict.version) is None:
         raise NotFound(
             "the module does not hold the workflow of the run",

@@ -139,6 +139,26 @@ def events(run: RunId, log: Log = DEFAULT, json: Json = False) -> int:
 
 
 @app.command()
+def artifacts(
+    run: RunId,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Write the content of this one to stdout.")] = "",
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
+    """List what a run has stored, or write the content of one artifact to stdout."""
+    from .console import answer
+    from .drawing import draw_artifacts
+    from .looking import artifacts_of_run, write_artifact
+    from .places import path_of
+
+    if name:
+        wait(write_artifact, path_of(log), run, name, sys.stdout.buffer)
+    else:
+        answer(wait(artifacts_of_run, path_of(log), run), draw_artifacts, as_json=json)
+    return DONE
+
+
+@app.command()
 def replay(
     run: RunId,
     module: Annotated[str, typer.Argument(metavar="[MODULE]", help="The code to drive: pkg.mod or file.py.")] = "",

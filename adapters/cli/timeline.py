@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Raw, Struct, field
 
+from ...eventlog.blobs import Blob
 from ...eventlog.codec import Event
 from ...eventlog.records import Record
 from ...runtime.authoring.errors import Failure
@@ -107,13 +108,18 @@ def short(raw: Raw | str) -> str:
     return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
 
 
+def value(raw: Raw, blob: Blob | None) -> str:
+    """A value, or, where it is large, how large it is."""
+    return short(raw) if blob is None else f"<{blob.size:,} bytes>"
+
+
 def told_of(failure: Failure) -> str:
     return short(f"{failure.type}: {failure.message}")
 
 
 def _started(fold: _Fold, event: ev.RunStarted) -> None:
     fold.line.workflow, fold.line.version, fold.line.started_at = event.workflow, event.version, moment(fold.start)
-    fold.add("started", short(event.input))
+    fold.add("started", value(event.input, event.blob))
 
 
 def _delayed(fold: _Fold, event: ev.RunDelayed) -> None:
@@ -129,9 +135,8 @@ def _completed(fold: _Fold, event: ev.StepCompleted) -> None:
     step = fold.open.pop(event.id, None)
     fold.line.steps += 1
     name = step.name if step is not None else "a step no longer wanted"
-    fold.add(
-        "step", f"{name} {event.id} = {short(event.value)}", seconds=round((event.ended - event.started) / 1e6, 6), attempts=event.attempt
-    )
+    seconds = round((event.ended - event.started) / 1e6, 6)
+    fold.add("step", f"{name} {event.id} = {value(event.value, event.blob)}", seconds=seconds, attempts=event.attempt)
 
 
 def _failed(fold: _Fold, event: ev.StepFailed) -> None:
@@ -199,7 +204,7 @@ def _child_started(fold: _Fold, event: ev.ChildStarted | ev.Attached) -> None:
 
 def _child_ended(fold: _Fold, event: ev.ChildEnded) -> None:
     child = fold.open.pop(event.id, None)
-    outcome = f"= {short(event.value)}" if event.error is None else f"{event.status}: {told_of(event.error)}"
+    outcome = f"= {value(event.value, event.blob)}" if event.error is None else f"{event.status}: {told_of(event.error)}"
     seconds = None if child is None else round(fold.since(fold.at) - child.since, 6)
     fold.add("child ended", f"{child.name if child else 'one no longer wanted'} {event.id} {outcome}", seconds=seconds)
 
@@ -221,7 +226,7 @@ def _suspended(fold: _Fold, event: ev.Suspended) -> None:
 
 def _continued(fold: _Fold, event: ev.Continued) -> None:
     fold.open.clear()
-    fold.add("continued", short(event.input))
+    fold.add("continued", value(event.input, event.blob))
 
 
 def _retried(fold: _Fold, event: ev.RetryRequested) -> None:
@@ -230,7 +235,7 @@ def _retried(fold: _Fold, event: ev.RetryRequested) -> None:
 
 
 _SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
-    ev.SignalReceived: ("signal", lambda event: f"{event.name} {short(event.value)}"),
+    ev.SignalReceived: ("signal", lambda event: f"{event.name} {value(event.value, event.blob)}"),
     ev.UpdateAccepted: ("update", lambda event: f"{event.name} {short(event.args)}"),
     ev.UpdateCompleted: ("answered", lambda event: told_of(event.error) if event.error is not None else short(event.result)),
     ev.AttributesSet: ("attributes", lambda event: ", ".join(f"{name} = {short(value)}" for name, value in event.values.items())),
@@ -242,7 +247,7 @@ _SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ev.Unwatched: ("unwatched", lambda event: f"by {event.by}"),
     ev.Patched: ("patched", lambda event: event.name),
     ev.Upgraded: ("upgraded", lambda event: f"to version {event.version}"),
-    ev.RunCompleted: ("completed", lambda event: short(event.result)),
+    ev.RunCompleted: ("completed", lambda event: value(event.result, event.blob)),
     ev.RunFailed: ("failed", lambda event: told_of(event.error)),
     ev.RunCancelled: ("cancelled", lambda event: event.reason),
     ev.RunTerminated: ("terminated", lambda event: event.reason),

@@ -10,11 +10,13 @@ from typing import Any
 
 import aiosqlite
 
+from ...eventlog.blobs import Blob, Check, damaged
 from ...eventlog.errors import NotFound
 from ...eventlog.log import Summary
 from ...eventlog.records import EMPTY, Record, verified
 from ...eventlog.search import Search
 from .attributes import candidates
+from .blob_rows import CHUNK, KNOWN, checked
 from .faults import explained
 from .rows import HEAD, RECORD, Row, record_of, summary_of
 from .schema import BUSY_SECONDS, READING, connect_reader, placed, reading_uri
@@ -65,6 +67,17 @@ class Views:
     async def records(self, stream: str, *, limit: int = 100_000) -> Sequence[Record]:
         """The records of a stream from its start, their chain verified."""
         return list(verified(stream, EMPTY, map(record_of, await self._rows(OF_STREAM, stream, 0, limit))))
+
+    async def read(self, stream: str, blob: Blob) -> AsyncGenerator[bytes]:
+        """The content of a blob, in chunks, each checked before it is given."""
+        check, number = Check(stream, blob), 0
+        if not await self._rows(KNOWN, stream, blob.digest):
+            raise damaged(stream, blob, "")
+        while not check.complete:
+            rows = await self._rows(CHUNK, stream, blob.digest, number)
+            if chunk := checked(rows[0] if rows else None, check):
+                yield chunk
+            number += 1
 
     async def _rows(self, question: str, *values: Any) -> list[Row]:
         try:
