@@ -19,10 +19,10 @@ from msgspec import Raw
 from ....actors.shelf import NeedValue, Shelf
 from ....eventlog.blobs import Artifact, Blob
 from ....eventlog.codec import Event
-from ....eventlog.errors import Bug, Diverged, Invalid
+from ....eventlog.errors import Bug, Diverged
 from ...authoring.driving import DRIVER
-from ...authoring.effects import CLOSING_REFUSALS, ChildResult, ContinueAs, Effect, SignalWait, StepCall
-from ...authoring.errors import Cancelled, ChildError, StepError, failure_of
+from ...authoring.effects import ChildResult, ContinueAs, Effect, SignalWait, StepCall
+from ...authoring.errors import Cancelled
 from ...authoring.handlers import Handler, UpdateHandler
 from ...authoring.messages import WaitUntil
 from ...authoring.sending import Sending
@@ -139,7 +139,7 @@ class Machine:
         """Leave memory: every coroutine is closed by us, and what its cleanup awaits is refused, never performed."""
         self.closing = True
         for branch in reversed(self.alive):
-            _close(branch)
+            lives.close(branch)
             branch.waiting = branch.group = None
             branch.joiners.clear()
         kept = self.alive, self.waits, self.listeners, self.handles, self.given, self.conditions, self.ready, self.fresh, self.handling_for
@@ -285,19 +285,8 @@ class Machine:
             handlers.ended(self, branch)
 
     def _ended(self, root: Branch) -> None:
-        self.ending = self._ending(root.value, root.error)
+        self.ending = lives.ending_of(self, root.value, root.error)
         self.wishes.append(self.ending)
-
-    def _ending(self, value: Any, error: BaseException | None) -> Event:
-        if self.cancelling:
-            return ev.RunCancelled()
-        error = self.failed or error
-        if error is not None:
-            return ev.RunFailed(_kind_of(error), failure_of(error))
-        try:
-            return ev.RunCompleted(*self.keep(self.workflow.returns.encode(value), f"workflow {self.workflow.name!r}, result"))
-        except Invalid as unfit:
-            return ev.RunFailed("code", failure_of(unfit))
 
     # -- large values --------------------------------------------------------------------------------------------------
 
@@ -346,26 +335,6 @@ class Machine:
         if self.waits.pop(id, None) is not None:
             self.fresh.pop(id, None)
             self.abandoned.append(id)
-
-
-def _kind_of(error: BaseException) -> str:
-    """A group of failures is the code's if any of them is."""
-    if isinstance(error, BaseExceptionGroup):
-        kinds = {_kind_of(one) for one in error.exceptions}  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType,reportUnknownMemberType]
-        return "code" if "code" in kinds else min(kinds)
-    return "step" if isinstance(error, StepError) else "child" if isinstance(error, ChildError) else "code"
-
-
-def _close(branch: Branch) -> None:
-    coroutine: Any = branch.coroutine
-    for _ in range(CLOSING_REFUSALS):
-        try:
-            branch.context.run(coroutine.close)
-        except RuntimeError:
-            continue  # it awaits again in its cleanup: refused again
-        except BaseException:  # noqa: S110 - the cleanup of code that leaves memory has nobody to tell
-            pass
-        return
 
 
 def cancelled(machine: Machine, arrival: CancelAsked) -> None:

@@ -1,12 +1,13 @@
-"""How a generation of a run ends so that the next begins: `continue_as`."""
+"""How the code of a run ends: it returns or fails, begins the next generation, or leaves memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ....eventlog.codec import Event
 from ....eventlog.errors import Invalid
-from ...authoring.effects import ContinueAs
+from ...authoring.effects import CLOSING_REFUSALS, ContinueAs
+from ...authoring.errors import ChildError, StepError, failure_of
 from .. import events as ev
 from .branches import Branch
 
@@ -42,3 +43,37 @@ def _end(machine: Machine, branch: Branch, effect: ContinueAs, ending: Event) ->
     branch.waiting, machine.ending = effect, ending
     machine.tell_abandoned()
     machine.wishes.append(ending)
+
+
+def ending_of(machine: Machine, value: Any, error: BaseException | None) -> Event:
+    """What it means for the run that its code returned or raised."""
+    if machine.cancelling:
+        return ev.RunCancelled()
+    error = machine.failed or error
+    if error is not None:
+        return ev.RunFailed(_kind_of(error), failure_of(error))
+    try:
+        return ev.RunCompleted(*machine.keep(machine.workflow.returns.encode(value), f"workflow {machine.workflow.name!r}, result"))
+    except Invalid as unfit:
+        return ev.RunFailed("code", failure_of(unfit))
+
+
+def _kind_of(error: BaseException) -> str:
+    """A group of failures is the code's if any of them is."""
+    if isinstance(error, BaseExceptionGroup):
+        kinds = {_kind_of(one) for one in error.exceptions}  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType,reportUnknownMemberType]
+        return "code" if "code" in kinds else min(kinds)
+    return "step" if isinstance(error, StepError) else "child" if isinstance(error, ChildError) else "code"
+
+
+def close(branch: Branch) -> None:
+    """End a coroutine by hand; what it awaits in its cleanup is refused."""
+    coroutine: Any = branch.coroutine
+    for _ in range(CLOSING_REFUSALS):
+        try:
+            branch.context.run(coroutine.close)
+        except RuntimeError:
+            continue  # it awaits again in its cleanup: refused again
+        except BaseException:  # noqa: S110 - the cleanup of code that leaves memory has nobody to tell
+            pass
+        return
