@@ -20,6 +20,7 @@ from perdure.runtime.run.decide import DECIDE
 from perdure.runtime.run.decide import steps as deciding_steps
 from perdure.runtime.run.evolve import EVOLVE
 from perdure.runtime.run.evolve import children as evolving_children
+from perdure.runtime.run.machine import lives
 from perdure.runtime.run.machine.driver import Machine
 from perdure.runtime.run.state import RunState
 from tests.semantics.breaks.table import breaks
@@ -75,13 +76,13 @@ def pause_forgotten() -> Generator[None]:
 @contextmanager
 def ends_as_the_body_says() -> Generator[None]:
     """A cancelled run whose body returns a value completes."""
-    real = Machine._ending
+    real = lives.ending_of
 
-    def ending(self: Machine, value: Any, error: BaseException | None) -> Event:
-        self.cancelling = False
-        return real(self, value, error)
+    def ending(machine: Machine, value: Any, error: BaseException | None) -> Event:
+        machine.cancelling = False
+        return real(machine, value, error)
 
-    with patch.object(Machine, "_ending", ending):
+    with patch.object(lives, "ending_of", ending):
         yield
 
 
