@@ -62,7 +62,7 @@ def test_a_sound_module_is_clean(shop: Here) -> None:
 
     assert (said.code, said.json["findings"], said.err) == (0, [], "")
     assert said.json["workflows"] == ["greet", "fragile", "rich", "waits", "asks", "fails"]
-    assert shop("check", "flows").out.startswith("✓ nothing found  5 workflows of flows")
+    assert shop("check", "flows").out.startswith("✓ nothing found  6 workflows of flows")
 
 
 def test_a_finding_has_an_exit_code_of_its_own_and_all_its_parts(shop: Here) -> None:
