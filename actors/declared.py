@@ -128,11 +128,11 @@ def _functions(cls: type) -> Iterator[FunctionType]:
 
 
 def _code_text(code: CodeType) -> str:
-    constants = [_code_text(each) if isinstance(each, CodeType) else _constant_text(each) for each in code.co_consts]
+    constants = [_code_text(each) if isinstance(each, CodeType) else constant_text(each) for each in code.co_consts]
     return repr((code.co_qualname, code.co_code.hex(), code.co_names, code.co_varnames, constants))
 
 
-def _constant_text(constant: Any) -> str:
+def constant_text(constant: Any) -> str:
     """The same in every process: a set is written in an order that changes with the hash seed."""
     parts: list[Any] = list(constant) if isinstance(constant, frozenset) else [constant]  # pyright: ignore[reportUnknownArgumentType]
     return repr(sorted(map(repr, parts)))

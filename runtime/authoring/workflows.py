@@ -9,6 +9,7 @@ from hashlib import sha256
 from types import CodeType, FunctionType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from ...actors.declared import constant_text
 from ...eventlog.errors import Invalid, NotFound
 from .values import Arguments, Shape, hints_of, name_of
 
@@ -49,7 +50,7 @@ def _is_home(found: Any, space: dict[str, Any]) -> bool:
 
 def _code(function: Any) -> str:
     def digest(code: CodeType) -> str:
-        constants = [digest(part) if isinstance(part, CodeType) else repr(part) for part in code.co_consts]
+        constants = [digest(part) if isinstance(part, CodeType) else constant_text(part) for part in code.co_consts]
         return sha256(repr((code.co_name, code.co_code.hex(), code.co_names, code.co_varnames, constants)).encode()).hexdigest()
 
     return digest(function.__code__)
