@@ -24,6 +24,7 @@ from .runtime.authoring.errors import (
     StepError,
 )
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
+from .runtime.authoring.limits import Limit
 from .runtime.authoring.messages import handling, on_query, on_signal, on_update, wait_until
 from .runtime.authoring.retry import Retry
 from .runtime.authoring.saga import saga
@@ -65,6 +66,7 @@ __all__ = [
     "Interrupted",
     "Invalid",
     "Kind",
+    "Limit",
     "LogContext",
     "NotFound",
     "OpenApproval",

@@ -26,12 +26,14 @@ from .authoring.workflows import Registry, Workflow
 from .conversations import Conversations
 from .handle import RunHandle, too_slow
 from .inspect.replay import fold
+from .kinds.limit import Limits
 from .kinds.registry import by_name, served
 from .life import living
 from .listing import Listing
 from .perform.alarm import Alarm
 from .perform.courier import Courier
 from .perform.interceptors import Interceptor, chain
+from .perform.limiting import Limiting
 from .perform.performer import Performer
 from .perform.pool import Pool
 from .perform.ports import Ids, Threads
@@ -106,14 +108,16 @@ class Runtime(Listing, Storing):
         self.ids = ids
         self.performer = Performer(clock, bell)
         self.shelf = Shelf(carrier.blobs, large_bytes=self.settings.large_bytes, value_bytes_max=self.settings.value_bytes_max)
-        self.kinds = by_name(Runs(self.registry, self.performer, self.shelf), *kinds)
+        self.limiting = Limiting(self._ask_limit, f"{ownership.owner}:{carrier.epoch}")
+        limits = Limits(self.limiting.given, self.performer.wake_at)
+        self.kinds = by_name(Runs(self.registry, self.performer, self.shelf), limits, *kinds)
         self.dispatcher = dispatcher = Dispatcher(
             carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell,
             shelf=self.shelf,
         )  # fmt: skip
         concurrency = self.settings.worker_concurrency
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
-        self.pool.shelf = self.shelf
+        self.pool.shelf, self.pool.limiting = self.shelf, self.limiting
         self.alarm = Alarm(carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves)
         self.courier = Courier(self._ask_run, dispatcher.post, self.shelf)
         self.performer.connect(self.pool, self.alarm, self.courier, self.dispatcher.mail_of)
@@ -126,6 +130,9 @@ class Runtime(Listing, Storing):
             self.registry.known_or_raise(command.workflow, command.version)
         answer: Standing = await self.dispatcher.ask(stream, command)
         return answer
+
+    async def _ask_limit(self, stream: str, report: Any) -> Any:
+        return await self.courier.ask(stream, report)
 
     def _serves(self, summary: Summary) -> bool:
         """Whether a stream is one to wake here: runs of workflows that only another program knows are left to it."""

@@ -47,8 +47,8 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
             await runtime.dispatcher.passivate(untouched_since=mark)
             mark = runtime.dispatcher.turns
 
-    alarm = runtime.alarm
-    return runtime.dispatcher.run, runtime.pool.serve, runtime.courier.serve, alarm.serve, alarm.sweep_for_ever, passivate_for_ever
+    alarm, carriers = runtime.alarm, (runtime.courier.serve, runtime.limiting.serve)
+    return runtime.dispatcher.run, runtime.pool.serve, *carriers, alarm.serve, alarm.sweep_for_ever, passivate_for_ever
 
 
 async def _serve(runtime: Runtime, service: Callable[[], Coroutine[Any, Any, None]], resources: Resources) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from typing import Any, cast
 
 from ..eventlog.errors import Invalid, PerdureError, Unavailable
+from .authoring.limits import agree
 from .authoring.resources import missing, shown
 from .authoring.steps import Step
 from .authoring.workflows import Workflow
@@ -61,17 +62,21 @@ def _unfit(key: Any, expected: str, found: Any) -> Invalid:
 
 
 def checked(resources: Resources, workflows: Iterable[Workflow[..., Any]]) -> Resources:
-    """The resources; Invalid where a step, known by a name to the module of a workflow, says that it needs another one."""
+    """The resources; Invalid where a step, known by a name to the module of a workflow, says that it needs another one.
+
+    Invalid, too, where two such steps bound one limit differently.
+    """
     for key in resources:
         if not isinstance(key, type | str):
             raise Invalid("a resource is known by its type or by a name", who="perdure.open", where="resources",
                           expected="a class or a str", found=repr(key),
                           instead="write resources={Pool: open_pool} or resources={'pool': open_pool}")
-    for workflow in workflows:
-        for step in _steps_near(workflow.function):
-            for key in step.rules.needs:
-                if key not in resources:
-                    raise missing(key, f"step {step.name!r}", resources)
+    steps = [step for workflow in workflows for step in _steps_near(workflow.function)]
+    for step in steps:
+        for key in step.rules.needs:
+            if key not in resources:
+                raise missing(key, f"step {step.name!r}", resources)
+    agree((step.name, step.rules.limit) for step in steps if step.rules.limit is not None)
     return resources
 
 

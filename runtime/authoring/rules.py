@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict, get_args
 from msgspec import Struct
 
 from ...eventlog.errors import Invalid
+from .limits import Limit
 from .retry import ONCE, Retry
 
 Executor = Literal["thread", "process"]
@@ -24,6 +25,7 @@ class StepOptions(TypedDict, total=False):
     start_within: timedelta | None
     heartbeat_timeout: timedelta | None
     at_most_once: bool
+    limit: Limit | None
     executor: Executor
     raises: Sequence[type[Exception]]
     needs: Sequence[type[Any] | str]
@@ -43,6 +45,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     """How long an attempt may go without a call of `current().heartbeat()` before it is cancelled and has failed."""
     at_most_once: bool = False
     """An attempt that began is never begun again: if its owner is lost, the step has failed with Interrupted."""
+    limit: Limit | None = None
+    """What bounds the attempts of this step, and of others, over all runs."""
     executor: Executor = "thread"
     """Where a plain function runs: in a thread, or, for what needs a processor to itself, in a process, which can be killed."""
     raises: tuple[type[Exception], ...] = ()
@@ -63,6 +67,7 @@ class Rules(Struct, frozen=True, kw_only=True):
             start_within=options.get("start_within"),
             heartbeat_timeout=options.get("heartbeat_timeout"),
             at_most_once=options.get("at_most_once", False),
+            limit=options.get("limit"),
             executor=options.get("executor", "thread"),
             raises=tuple(options.get("raises", ())),
             needs=tuple(options.get("needs", ())),
@@ -111,7 +116,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     @property
     def are_special(self) -> bool:
         """Whether an attempt needs more than to be run."""
-        return self.at_most_once or self.start_within is not None or self.heartbeat_timeout is not None
+        return self.at_most_once or self.limit is not None or self.start_within is not None or self.heartbeat_timeout is not None
 
 
 def place_of(function: Callable[..., Any]) -> str:

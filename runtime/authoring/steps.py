@@ -178,12 +178,14 @@ class Step(Generic[P, R]):
         self.raises = rules.raises
         self.overall = 0 if rules.overall is None else microseconds(rules.overall)
         """Microseconds; 0 where there is no limit."""
-        self.is_limited = rules.timeout is not None or rules.heartbeat_timeout is not None
-        """Whether a running attempt may be cancelled because it takes too long."""
+        self.is_limited = rules.timeout is not None or rules.heartbeat_timeout is not None or rules.limit is not None
+        """Whether a running attempt may be cancelled because it takes too long, or has a slot to give back."""
         self.is_special = rules.are_special
         """Whether an attempt needs more than to be run; what does not is spared all of that."""
         self.is_async = inspect.iscoroutinefunction(function)
         rules.check_executor(f"step {name!r}", function, is_async=self.is_async)
+        if rules.limit is not None:
+            rules.limit.check_key(f"step {name!r}", function)
         self.arguments = Arguments(function, f"step {name!r}")
         self.is_plain = self.is_async and self.arguments.plain
         """Whether calling the function with the received arguments gives the coroutine to perform."""
@@ -238,8 +240,8 @@ def step(function: Callable[..., Any] | None = None, /, **options: Unpack[StepOp
     wait of an attempt until it begins, `overall` all attempts and pauses together. With `at_most_once` an attempt that began is
     never begun again: if its owner is lost, the code sees Interrupted. With `heartbeat_timeout` an attempt that is silent for
     longer is cancelled and has failed: see `current().heartbeat()`. `executor="process"` runs a plain function in a process of
-    its own, which is killed when the attempt is cancelled. `needs` names the resources that it takes by
-    `current().resource(…)`, so that a runtime without them is refused when it opens.
+    its own, which is killed when the attempt is cancelled. `limit` bounds attempts over all runs: see `Limit`. `needs` names the
+    resources that it takes by `current().resource(…)`, so that a runtime without them is refused when it opens.
     """
     decorate = _Decorator(options)
     return decorate if function is None else decorate(function)

@@ -19,7 +19,8 @@ from ..run.commands import Begin
 from ..run.events import StepHeartbeat
 
 if TYPE_CHECKING:
-    from .pool import Job
+    from .job import Job
+    from .limiting import Turn
 
 LOOKS = 4
 """How often, within a heartbeat's timeout, it is listened for; what was heard is recorded at every second of these times."""
@@ -48,6 +49,8 @@ class Care(Struct, eq=False):
     """That of who listens."""
     ended: bool = False
     """Nobody needs to listen any more."""
+    turn: Turn | None = None
+    """What it has of its limit: a place among those who wait, or a slot."""
 
     def beat(self, details: Raw) -> None:
         self.details = details
@@ -81,6 +84,18 @@ async def begin(pool: Attempts, job: Job) -> bool:
     if rules.start_within is not None and now - care.asked_at > microseconds(rules.start_within):
         raise TimeoutError(f"the attempt did not begin within {rules.start_within}")
     return not rules.at_most_once or await _is_first(pool, job, now)
+
+
+def waits_elsewhere(job: Job) -> bool:
+    """Whether the attempt is not in the pool's queue yet."""
+    return job.care is not None and job.care.turn is not None and not job.care.turn.given
+
+
+def let_go(job: Job) -> None:
+    """Give back the slot of an attempt that has ended."""
+    if job.care is not None and (turn := job.care.turn) is not None:
+        job.care.turn = None
+        turn.desk.leave(turn)
 
 
 async def _is_first(pool: Attempts, job: Job, started: int) -> bool:

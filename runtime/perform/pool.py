@@ -19,14 +19,13 @@ from typing import Any
 import anyio
 import anyio.abc
 from anyio.lowlevel import checkpoint
-from msgspec import Struct
 
 from ...actors.ports import Bell, Clock
 from ...actors.shelf import Shelf
-from ...eventlog.blobs import Artifact, Blob
-from ...eventlog.errors import Invalid, PerdureError, TooLarge
+from ...eventlog.blobs import Blob
+from ...eventlog.errors import Bug, PerdureError, TooLarge
 from ..authoring.effects import StepCall
-from ..authoring.errors import CompleteLater, Failure, Fatal, failure_of
+from ..authoring.errors import CompleteLater, Failure, failure_of
 from ..authoring.retry import kinds_of
 from ..authoring.steps import ATTEMPT, Step, attempt_of
 from ..authoring.values import NOTHING
@@ -36,6 +35,8 @@ from . import attending, elsewhere
 from .attending import Care
 from .elsewhere import FailedElsewhere
 from .interceptors import Around
+from .job import FOR_GOOD, Job, Unwanted
+from .limiting import Limiting
 from .ports import Processes, Threads
 
 logger = logging.getLogger("perdure.runtime")
@@ -44,34 +45,6 @@ LONGEST_PAUSE = 5.0
 
 STEPS_BETWEEN_RESTS = 64
 """A worker whose steps never wait lets the loop go on this often."""
-
-
-class Unwanted(Exception):
-    """The run no longer wants the step that it asked for."""
-
-
-FOR_GOOD = (Fatal, Invalid, Unwanted)
-"""Errors after which another attempt would not help."""
-
-
-class Job(Struct, gc=False, eq=False):
-    """One attempt to be performed."""
-
-    stream: str
-    id: str
-    attempt: int
-    call: StepCall[Any]
-    scope: anyio.CancelScope | None = None
-    """That of the worker, while the attempt runs."""
-    unwanted: bool = False
-    lost: bool = False
-    """Another node has the run, so its end is no news; until it has ended, nothing is begun in its place."""
-    again: Job | None = None
-    """What is to be begun in its place, because the run came back."""
-    artifacts: list[Artifact] | None = None
-    """What the attempt has stored."""
-    care: Care | None = None
-    """Where the attempt needs more than to be run."""
 
 
 class Pool:
@@ -104,6 +77,8 @@ class Pool:
         """The interceptors, where there are any."""
         self.processes: Processes | None = None
         """Where steps run that ask for a process; without them in a thread."""
+        self.limiting: Limiting | None = None
+        """Where attempts wait that need a slot of a limit."""
         self.attempts = 0
         """Attempts begun so far."""
         self._queue: deque[Job] = deque()
@@ -124,7 +99,7 @@ class Pool:
     async def drain(self) -> None:
         """Begin nothing more, and return once what runs has ended."""
         self.stopping = True
-        for job in self._queue:
+        for job in (*self._queue, *filter(attending.waits_elsewhere, self._flying.values())):
             self._land(job)
         self._queue.clear()
         while self._flying:
@@ -147,15 +122,29 @@ class Pool:
             return
         if (flying := self._flying.get(key)) is not None:
             if flying.lost:
-                flying.again = self._job(stream, id, attempt, call)
+                flying.again = Job(stream, id, attempt, call)
             return
-        job = self._flying[key] = self._job(stream, id, attempt, call)
+        job = self._flying[key] = Job(stream, id, attempt, call)
+        if call.step.is_special and not self._prepare(job):
+            return
         self._queue.append(job)
         if self._idle or self._workers < self.concurrency:
             self._call_worker()
 
-    def _job(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> Job:
-        return Job(stream, id, attempt, call, care=Care(self.clock.now()) if call.step.is_special else None)
+    def _prepare(self, job: Job) -> bool:
+        """Whether an attempt that needs more than to be run may go into the queue; else it is somewhere else first."""
+        job.care, rules = Care(self.clock.now()), job.call.step.rules
+        if rules.limit is None:
+            return True
+        if self.limiting is None:
+            raise Bug("a step with a limit, and nobody who asks for a slot", who="Pool", found=job.call.step.name)
+        self.limiting.enter(self, job)
+        return False
+
+    def admit(self, job: Job) -> None:
+        """An attempt that waited elsewhere may begin: it is the next, because what it holds others wait for."""
+        self._queue.appendleft(job)
+        self._call_worker()
 
     def cancel(self, stream: str, id: str) -> None:
         job = self._flying.get((stream, id))
@@ -164,6 +153,8 @@ class Pool:
         job.unwanted = True
         if job.scope is not None:
             job.scope.cancel()
+        elif attending.waits_elsewhere(job):
+            self._land(job)
 
     def lose(self, stream: str) -> None:
         """Another node performs the steps of the stream from now on: end what is in flight here, and tell nobody."""
@@ -278,7 +269,7 @@ class Pool:
         try:
             may_begin = await attending.begin(self, job)
         except TimeoutError as late:
-            self._broke(job, asked, late)
+            self.fail(job, asked, late)
         except BaseException:
             self._land(job)
             raise
@@ -329,15 +320,15 @@ class Pool:
             return False
         its_own = not cancelled and _is_its_own(error)
         if its_own or isinstance(error, Exception | SystemExit):
-            self._broke(job, started, error)
+            self.fail(job, started, error)
             return False
         if not cancelled or job.lost:
             self._land(job)
         else:
-            self._broke(job, started, Unwanted("the run no longer wants the step") if job.unwanted else _too_late(job))
+            self.fail(job, started, Unwanted("the run no longer wants the step") if job.unwanted else _too_late(job))
         return True
 
-    def _broke(self, job: Job, started: int, error: BaseException) -> None:
+    def fail(self, job: Job, started: int, error: BaseException) -> None:
         """The attempt has ended by an error: tell the run."""
         job.again = None
         self._land(job)
@@ -355,10 +346,12 @@ class Pool:
     def _land(self, job: Job) -> None:
         key = (job.stream, job.id)
         del self._flying[key]
-        if job.again is not None and not self.stopping:
-            self._flying[key] = job.again
-            self._queue.append(job.again)
-            self._call_worker()
+        attending.let_go(job)
+        if (again := job.again) is not None and not self.stopping:
+            self._flying[key] = again
+            if not again.call.step.is_special or self._prepare(again):
+                self._queue.append(again)
+                self._call_worker()
         if self._quiet is not None and not self._flying:
             self._quiet.set()
 
@@ -370,6 +363,7 @@ def _is_its_own(error: BaseException) -> bool:
 
 def _unlimit(job: Job, scope: anyio.CancelScope) -> None:
     scope.deadline = math.inf
+    attending.let_go(job)
     if job.care is not None:
         job.care.ended = True
         if job.care.watch is not None:

@@ -10,7 +10,8 @@ import anyio
 
 from ...actors.ports import Clock
 from ..authoring.steps import Attempt
-from ..perform.pool import Job, Pool
+from ..perform.job import Job
+from ..perform.pool import Pool
 from ..perform.ports import Threads
 
 

@@ -142,6 +142,7 @@ class Node:
             settings.worker_concurrency,
         )
         self.runtime.pool.shelf = self.runtime.shelf
+        self.runtime.pool.limiting = self.runtime.limiting
         self.runtime.courier.ask = self._ask_run
         self.runtime.performer.connect(self.runtime.pool, self.runtime.alarm, self.runtime.courier, dispatcher.mail_of)
         self._scope = anyio.CancelScope()
