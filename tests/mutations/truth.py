@@ -324,16 +324,17 @@ def _compare(number: int, held: list[Ask], wanted: list[Ask], end: str) -> Verdi
         if by_id.get(ask.id) != ask:
             other = by_id.get(ask.id)
             return Verdict(number, str(ask), frozenset([str(other) if other else end or "nothing"]))
-    besides = [str(ask) for ask in wanted if ask not in held]
     if end:
         return Verdict(number, NOTHING_HERE, frozenset([end]))
+    besides = [str(ask) for ask in wanted if ask not in held]
     return Verdict(number, NOTHING_HERE, frozenset(besides)) if besides else None
 
 
 def _end_of(main: Task) -> str:
     if not main.done():
         return ""
-    return "the end of the run (RunFailed)" if main.exception() is not None else "the end of the run (RunCompleted)"
+    error = main.exception()
+    return "the end of the run (" + (f"RunFailed, {type(error).__name__}: {error}" if error is not None else "RunCompleted") + ")"
 
 
 def _compare_end(number: int, main: Task, log: Recorded) -> Verdict | None:

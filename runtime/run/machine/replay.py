@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+import msgspec
 from msgspec import Raw
 
 from ....actors.shelf import NeedValue, Shelf
 from ....eventlog.codec import Event
 from ....eventlog.errors import Diverged, Invalid
 from ...authoring.workflows import Workflow
-from ..events import RunCompleted, StepScheduled
-from ..state import Line, RunState, key_of, line_of, shown_and_expires
+from ..events import RunCompleted, RunFailed, StepScheduled
+from ..state import Line, RunState, json_of, key_of, line_of, shown_and_expires
 from .driver import NO_SHELF, Machine
 from .large import named_at, names_blobs, needed
 
@@ -142,19 +143,21 @@ class _Script:
         if len(wishes) == 1 and self._is_next(wishes[0], rest):
             self.place += 1
             return
-        end = self.ends.get(rest)
+        end, too_early = self.ends.get(rest), ""
         for wish in wishes:
             line = line_of(wish, rest if end is None else end)
             if line is not None:
                 self.wanted.append(line)
             elif wish is machine.ending and not (rest == self.facts.delivered and self.facts.ended):
-                self._differs(rest, None, f"the end of the run ({type(wish).__name__})")
+                too_early = _shown_early(wish)
+        if too_early:
+            self._first_difference(rest, rest if end is None else end, too_early)
         if end is not None:
             return
         lines, start = self.lines, self.place
         stop = start + len(self.wanted)
         if self.wanted != lines[start:stop] or (stop < len(lines) and lines[stop].after <= rest):
-            self._first_difference(rest)
+            self._first_difference(rest, rest)
         self.place = stop
         self.wanted = []
 
@@ -167,24 +170,27 @@ class _Script:
         same = line.what == "step" and line.id == wish.id and line.name == wish.name and line.key == key_of(wish.args, wish.blob)
         return same and line.after == rest and (place + 1 == len(lines) or lines[place + 1].after > rest)
 
-    def _first_difference(self, rest: int) -> None:
-        """Order within a rest does not matter, ids do: compare by id, and name the first that differs."""
+    def _first_difference(self, rest: int, until: int, too_early: str = "") -> None:
+        """Order within a rest does not matter, ids do: compare by id, and name the first that differs.
+
+        `until`: the rest behind whose arrivals the lines are recorded. `too_early`: how the code ended, if it did while the log goes on.
+        """
         recorded: list[Line] = []
-        while self.place + len(recorded) < len(self.lines) and self.lines[self.place + len(recorded)].after <= rest:
-            recorded.append(self.lines[self.place + len(recorded)])
-        if sorted(recorded, key=_by_id) == sorted(self.wanted, key=_by_id):
+        while self.place + len(recorded) < len(self.lines) and self.lines[self.place + len(recorded)].after <= until:
+            recorded.append(_unordered(self.lines[self.place + len(recorded)]))
+        asked = [_unordered(line) for line in self.wanted]
+        if not too_early and sorted(recorded, key=_by_id) == sorted(asked, key=_by_id):
             return
-        wanted = {(line.what, line.id): line for line in self.wanted}
+        wanted = {(line.what, line.id): line for line in asked}
         for line in recorded:
             other = wanted.pop((line.what, line.id), None)
             if other != line:
-                self._differs(rest, line, _shown(other) if other else self._instead_of(line, wanted))
+                other = other or next((w for w in wanted.values() if w.id == line.id), None)
+                self._differs(rest, line, _shown(other) if other else too_early or "nothing")
+        if too_early:
+            self._differs(rest, None, too_early)
         for line in wanted.values():
             self._differs(rest, None, _shown(line))
-
-    def _instead_of(self, line: Line, wanted: dict[tuple[str, str], Line]) -> str:
-        other = next((w for w in wanted.values() if w.id == line.id), None)
-        return _shown(other) if other else "nothing"
 
     def _differs(self, rest: int, line: Line | None, found: str, expected: str = "nothing (the log holds no such effect here)") -> NoReturn:
         arrival = "the start" if rest == 0 else f"arrival {rest} of {self.facts.delivered}"
@@ -210,6 +216,13 @@ class _Script:
             self._differs(facts.delivered, None, _shown_end(kind, given), expected)
 
 
+def _unordered(line: Line) -> Line:
+    """The line as it is compared: the order in which effects are abandoned within a rest does not matter either."""
+    if line.what != "abandon":
+        return line
+    return msgspec.structs.replace(line, key=json_of(sorted(msgspec.json.decode(line.key, type=list[str]))))
+
+
 def _by_id(line: Line) -> tuple[str, str]:
     return line.what, line.id
 
@@ -232,6 +245,11 @@ def _shown(line: Line) -> str:
             return f"attaching to run {line.name!r} as {line.id}"
         case _:
             return f"abandoning {bytes(line.key).decode()}"
+
+
+def _shown_early(ending: Event) -> str:
+    why = f", {ending.error.type}: {ending.error.message}" if isinstance(ending, RunFailed) else ""
+    return f"the end of the run ({type(ending).__name__}{why})"
 
 
 def _shown_end(kind: str, result: Raw | None) -> str:
