@@ -251,7 +251,7 @@ class Recovered(Event, frozen=True):
 
 
 class Suspended(Event, frozen=True):
-    """The engine stopped the run. `delivered` is how many arrivals the code had taken when it still agreed with the log."""
+    """The engine stopped the run. `delivered` is how many arrivals the log holds the answers to: so far code must agree with it."""
 
     reason: str
     build: str

@@ -74,6 +74,12 @@ def _awaited(statement: ast.stmt) -> ast.Await | None:
     return value if isinstance(value, ast.Await) and _name(value.value) in STEPS else None
 
 
+def _must_await(statement: ast.stmt) -> ast.Await:
+    awaited = _awaited(statement)
+    assert awaited is not None
+    return awaited
+
+
 def _parsed(text: str) -> ast.stmt:
     return ast.parse(text).body[0]
 
@@ -99,6 +105,13 @@ class Replaced(ast.NodeTransformer):
         return self.new if node is self.old else self.generic_visit(node)
 
 
+def _replace(block: list[ast.stmt], place: int, old: ast.expr, new: ast.expr) -> None:
+    """Put another expression in the place of one within a statement."""
+    changed = Replaced(old, new).visit(block[place])
+    assert isinstance(changed, ast.stmt)
+    block[place] = changed
+
+
 # -- what the code asks for --------------------------------------------------------------------------------------------
 
 
@@ -112,9 +125,8 @@ def insert_a_race(program: Program, random: Random) -> bool:
 
 def delete_an_await(program: Program, random: Random) -> bool:
     block, place = random.choice(program.waits())
-    awaited = _awaited(block[place])
-    assert awaited is not None
-    block[place] = Replaced(awaited, _value(STEPS[_name(awaited.value)])).visit(block[place])
+    awaited = _must_await(block[place])
+    _replace(block, place, awaited, _value(STEPS[_name(awaited.value)]))
     return True
 
 
@@ -154,7 +166,7 @@ def change_an_argument(program: Program, random: Random) -> bool:
     if not found:
         return False
     constant = random.choice(found)
-    constant.value = constant.value + 1 if isinstance(constant.value, int) else f"{constant.value}!"
+    constant.value = constant.value + 1 if isinstance(constant.value, int) else str(constant.value) + "!"
     return True
 
 
@@ -178,10 +190,8 @@ def change_a_signal(program: Program, random: Random) -> bool:
 
 def wrap_in_a_branch(program: Program, random: Random) -> bool:
     block, place = random.choice(program.waits())
-    awaited = _awaited(block[place])
-    assert awaited is not None
-    wrapped = _value(f"(await gather({ast.unparse(awaited.value)}))[0]")
-    block[place] = Replaced(awaited, wrapped).visit(block[place])
+    awaited = _must_await(block[place])
+    _replace(block, place, awaited, _value(f"(await gather({ast.unparse(awaited.value)}))[0]"))
     return True
 
 
@@ -300,10 +310,9 @@ def use_keywords(program: Program, random: Random) -> bool:
 def move_into_a_helper(program: Program, random: Random) -> bool:
     """A coroutine that is awaited shares its caller's branch."""
     block, place = random.choice(program.waits())
-    awaited = _awaited(block[place])
-    assert awaited is not None
+    awaited = _must_await(block[place])
     helper = _parsed(f"async def helper():\n    return await {ast.unparse(awaited.value)}")
-    block[place] = Replaced(awaited, _value("await helper()")).visit(block[place])
+    _replace(block, place, awaited, _value("await helper()"))
     block.insert(place, helper)
     return True
 

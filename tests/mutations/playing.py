@@ -22,7 +22,10 @@ from tests.corpus.gate import GATE, turn
 from tests.corpus.release import Kill, Killed, Life, Message, Play, killed_here
 from tests.corpus.virtual import VirtualClock, on_trio
 
-WORDS = ("first_of", "gather", "log", "attributes", "patched", "signal", "sleep", "step", "task_group", "timeout", "workflow", "Retry", "StepError")
+WORDS = (
+    "Retry", "StepError", "attributes", "first_of", "gather", "log", "patched", "signal", "sleep", "step", "task_group", "timeout",
+    "workflow",
+)  # fmt: skip
 
 MESSAGES = [Message("signal", timedelta(minutes=minutes), "word", f"w{minutes}") for minutes in (1, 30, 90, 200, 300, 400)]
 """Sent to every run; what nobody waits for stays unread."""
@@ -44,7 +47,7 @@ def flow_of(text: str, name: str) -> Workflow[..., Any]:
     """The workflow of a program's text, with perdure's words."""
     space: dict[str, Any] = {word: getattr(perdure, word) for word in WORDS}
     space |= {"__name__": "changed", "perdure": perdure, "timedelta": timedelta, "Any": Any, "turn": turn}
-    exec(compile(text, f"<{name}>", "exec", dont_inherit=True), space)
+    exec(compile(text, f"<{name}>", "exec", dont_inherit=True), space)  # noqa: S102 - the text is our own
     flow: Workflow[..., Any] = space[name]
     return flow
 

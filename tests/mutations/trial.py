@@ -67,7 +67,10 @@ def changed(flow: str, mutate: Mutator, random: Random) -> str:
 
 
 def trial(seed: int) -> Trial:
-    """Draw a program, a point that its run has reached, and a change. The changes take turns; each draws a program that has a place for it."""
+    """Draw a program, a point that its run has reached, and a change.
+
+    The changes take turns; each draws a program that has a place for it.
+    """
     random = Random(seed)
     mutate = MUTATORS[seed % len(MUTATORS)]
     flow, after = next((flow, text) for flow in random.sample(FLOWS, len(FLOWS)) if (text := changed(flow, mutate, random)))
@@ -79,19 +82,23 @@ def trial(seed: int) -> Trial:
     begun = stage.begin(before, Kill(nth, nth == 1 or random.random() < 0.5))
     truth = first_difference(after, flow, recorded(begun.records))
     gone_on = stage.go_on(after)
-    judged = _harmless(stage, after, gone_on) if truth is None else _breaking(stage, before, gone_on, begun, truth, digest)
-    return Trial(seed, flow, mutate.__name__, after, truth, *judged)
+    if truth is None:
+        return Trial(seed, flow, mutate.__name__, after, truth, *_harmless(stage, after, gone_on))
+    verdict_wrong, first_event_wrong, appended_besides = _breaking(gone_on, truth, len(begun.facts.arrivals))
+    resumed_otherwise = "" if verdict_wrong else _resumed(stage.go_on(before), digest)
+    return Trial(seed, flow, mutate.__name__, after, truth, verdict_wrong, first_event_wrong, appended_besides, resumed_otherwise)
 
 
-def _harmless(stage: Stage, text: str, played: Played) -> tuple[str, str, str, str]:
+def _harmless(stage: Stage, text: str, played: Played) -> tuple[str, str, str]:
+    """(verdict wrong, first event wrong, appended besides) of a change that the truth finds harmless."""
     if "Suspended" in played.names:
         (told,) = [event for event in played.events if isinstance(event, ev.Suspended)]
-        return f"a harmless change was stopped {told.where}: expected {told.expected}, found {told.found}", "", "", ""
+        return f"a harmless change was stopped {told.where}: expected {told.expected}, found {told.found}", "", ""
     again = first_difference(text, stage.name, recorded(played.records))
     wrong = f"what it went on to write is not what the code asks for: {again}" if again else ""
     if not wrong and not stage.agrees(text):
         wrong = "a replay of what it went on to write finds a difference"
-    return wrong, "", _before_the_first_arrival(played), ""
+    return wrong, "", _before_the_first_arrival(played)
 
 
 def _before_the_first_arrival(played: Played) -> str:
@@ -104,16 +111,20 @@ def _before_the_first_arrival(played: Played) -> str:
     return ""
 
 
-def _breaking(stage: Stage, before: str, played: Played, begun: Played, truth: Verdict, digest: str) -> tuple[str, str, str, str]:
+def _breaking(played: Played, truth: Verdict, arrivals: int) -> tuple[str, str, str]:
+    """As `_harmless`, of a change that breaks the run."""
     told = [event for event in played.events if isinstance(event, ev.Suspended)]
     if len(told) != 1:
-        return f"a breaking change was told of {len(told)} times: {played.names}", "", "", ""
-    besides = [name for name in played.names if name not in ("Recovered", "Suspended", "SignalReceived")]
-    appended = f"besides one Suspended there are {besides}" if besides or played.names.count("SignalReceived") != 1 else ""
-    ended = stage.go_on(before)
+        return f"a breaking change was told of {len(told)} times: {played.names}", "", ""
+    besides = [name for name in played.names if name not in ("Recovered", "Suspended")]
+    appended = "" if besides == ["SignalReceived"] else f"besides one Suspended and what was sent there are {besides}"
+    return "", _wrongly_told(told[0], truth, arrivals), appended
+
+
+def _resumed(ended: Played, digest: str) -> str:
+    """What is wrong with a run that the code as it was has gone on with."""
     same = ended.facts.phase == "completed" and digest_of(ended) == digest and ended.names.count("Resumed") == 1
-    resumed = "" if same else f"it ended as {ended.facts.phase} with {ended.names}"
-    return "", _wrongly_told(told[0], truth, len(begun.facts.arrivals)), appended, resumed
+    return "" if same else f"it ended as {ended.facts.phase} with {ended.names}"
 
 
 def _wrongly_told(told: ev.Suspended, truth: Verdict, arrivals: int) -> str:

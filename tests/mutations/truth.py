@@ -12,9 +12,11 @@ import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from tests.mutations.recorded import Ask, Recorded, compact, forgetting
 
@@ -54,9 +56,18 @@ def next_id() -> str:
     return f"{place.path}{place.count - 1}"
 
 
-class First(NamedTuple):
+@dataclass
+class First:
     index: int
     value: Any
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """A word that leaves no trace in what is asked for."""
 
 
 class World:
@@ -75,10 +86,9 @@ class World:
     def words(self) -> dict[str, Any]:
         """What the text of a program may use."""
         return {
-            "step": self.step, "workflow": lambda function: function, "Retry": lambda **_: None, "StepError": StepError,
-            "gather": self.gather, "first_of": self.first_of, "task_group": lambda: TaskGroup(self),
-            "timeout": lambda duration: Timeout(self, duration), "sleep": self.sleep, "signal": self.signal,
-            "patched": lambda name: name in self.patches, "log": lambda *_, **__: None, "attributes": lambda **_: None,
+            "step": self.step, "workflow": _as_it_is, "Retry": _nothing, "StepError": StepError,
+            "gather": self.gather, "first_of": self.first_of, "task_group": partial(TaskGroup, self), "timeout": partial(Timeout, self),
+            "sleep": self.sleep, "signal": self.signal, "patched": self.patches.__contains__, "log": _nothing, "attributes": _nothing,
             "timedelta": timedelta, "Any": Any,
         }  # fmt: skip
 
@@ -220,7 +230,7 @@ class TaskGroup:
         self._members: list[Task] = []
         self._failed = self._leaving = False
 
-    async def __aenter__(self) -> TaskGroup:
+    async def __aenter__(self) -> Self:
         self._id, self._owner = next_id(), asyncio.current_task()
         return self
 
@@ -263,7 +273,7 @@ class Timeout:
         self._world, self._duration = world, duration
         self._expired = False
 
-    async def __aenter__(self) -> Timeout:
+    async def __aenter__(self) -> Self:
         self._id, self._owner = next_id(), asyncio.current_task()
         due = self._world.now + self._duration // timedelta(microseconds=1)
         self._world.asked.append(Ask("timer", self._id, "", str(due)))
@@ -292,7 +302,7 @@ def first_difference(text: str, flow: str, log: Recorded) -> Verdict | None:
 async def _judge(text: str, flow: str, log: Recorded) -> Verdict | None:
     world = World(log.patches)
     space = world.words()
-    exec(compile(text, f"<{flow}>", "exec", dont_inherit=True), space)
+    exec(compile(text, f"<{flow}>", "exec", dont_inherit=True), space)  # noqa: S102 - the text is our own
     main = branch("", space[flow]())
     try:
         for number, turn in enumerate(log.turns):
