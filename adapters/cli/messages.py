@@ -54,6 +54,9 @@ class Performs:
 
     def cancel(self, stream: str, id: str) -> None: ...
 
+    def hold(self, stream: str, ids: Iterable[str]) -> Mapping[str, StepCall[Any]]:
+        return {}
+
     def carry(self, stream: str, errands: Iterable[Errand]) -> None: ...
 
     def lost(self, stream: str) -> None: ...

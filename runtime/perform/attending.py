@@ -49,6 +49,8 @@ class Care(Struct, eq=False):
     """That of who listens."""
     ended: bool = False
     """Nobody needs to listen any more."""
+    asking: bool = False
+    """Whether it waits until its beginning is recorded."""
     turn: Turn | None = None
     """What it has of its limit: a place among those who wait, or a slot."""
 
@@ -83,12 +85,29 @@ async def begin(pool: Attempts, job: Job) -> bool:
     care.before = None if facts is None or isinstance(facts.heartbeat, UnsetType) else facts.heartbeat
     if rules.start_within is not None and now - care.asked_at > microseconds(rules.start_within):
         raise TimeoutError(f"the attempt did not begin within {rules.start_within}")
-    return not rules.at_most_once or await _is_first(pool, job, now)
+    if not rules.at_most_once:
+        return True
+    care.asking = True
+    try:
+        return await _is_first(pool, job, now)
+    finally:
+        care.asking = False
 
 
 def waits_elsewhere(job: Job) -> bool:
     """Whether the attempt is not in the pool's queue yet."""
     return job.care is not None and job.care.turn is not None and not job.care.turn.given
+
+
+def is_asking(job: Job) -> bool:
+    """Whether it is not recorded yet that the attempt begins."""
+    return job.care is not None and job.care.asking
+
+
+def too_late(job: Job) -> TimeoutError:
+    """Why an attempt that the run still wants was cancelled."""
+    late = job.care.late if job.care is not None else None
+    return late or TimeoutError(f"the attempt took longer than {job.call.step.timeout}")
 
 
 def let_go(job: Job) -> None:

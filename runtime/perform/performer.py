@@ -56,6 +56,9 @@ class Performer:
     def cancel(self, stream: str, id: str) -> None:
         self._connected().cancel(stream, id)
 
+    def hold(self, stream: str, ids: Iterable[str]) -> Mapping[str, StepCall[Any]]:
+        return self._connected().hold(stream, ids)
+
     def carry(self, stream: str, errands: Iterable[Errand]) -> None:
         courier = self._courier
         if courier is None:

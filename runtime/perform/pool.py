@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from contextvars import copy_context
 from functools import partial
 from types import coroutine
@@ -40,6 +40,8 @@ from .limiting import Limiting
 from .ports import Processes, Threads
 
 logger = logging.getLogger("perdure.runtime")
+
+Gate = Callable[[Job], Coroutine[Any, Any, None]]
 
 LONGEST_PAUSE = 5.0
 
@@ -71,7 +73,7 @@ class Pool:
         self.shelf = shelf or Shelf()
         """Where large outcomes go."""
         self._bell = bell
-        self.gate: Callable[[Job], Coroutine[Any, Any, None]] | None = None
+        self.gate: Gate | None = None
         """What each attempt has to pass before it begins: a simulation stops or notes it there."""
         self.around: Around | None = None
         """The interceptors, where there are any."""
@@ -156,6 +158,21 @@ class Pool:
         elif attending.waits_elsewhere(job):
             self._land(job)
 
+    def hold(self, stream: str, ids: Iterable[str]) -> dict[str, StepCall[Any]]:
+        """Take back what has not begun yet; the calls, by the ids of their steps."""
+        held: dict[str, StepCall[Any]] = {}
+        for job in filter(None, [self._flying.get((stream, id)) for id in ids]):
+            if job.scope is None and not job.unwanted:
+                held[job.id] = job.call
+                if not attending.waits_elsewhere(job):
+                    self._queue.remove(job)
+                self._land(job)
+            elif attending.is_asking(job):
+                held[job.id] = job.call
+                job.lost = True
+                self.cancel(stream, job.id)
+        return held
+
     def lose(self, stream: str) -> None:
         """Another node performs the steps of the stream from now on: end what is in flight here, and tell nobody."""
         for job in [job for job in self._flying.values() if job.stream == stream]:
@@ -213,7 +230,7 @@ class Pool:
                     return
                 continue
             if self.gate is not None:
-                yield from self.gate(job).__await__()
+                yield from self._pass(self.gate, job).__await__()
             started = now()
             self.attempts += 1
             ATTEMPT.set(job)
@@ -244,7 +261,7 @@ class Pool:
                     if step.is_limited:
                         _unlimit(job, scope)
                 if step.is_limited and scope.cancel_called and not job.unwanted:
-                    raise _too_late(job)  # a plain function cannot be stopped: it returned, but too late
+                    raise attending.too_late(job)  # a plain function cannot be stopped: it returned, but too late
                 call.outcome = raw, received = step.returns.pair(value)
                 blob: Blob | None = None
                 if len(raw) > self.shelf.large_bytes:
@@ -262,6 +279,14 @@ class Pool:
             job.scope = None
             if (step.is_limited or job.unwanted) and scope.cancel_called:
                 return
+
+    async def _pass(self, gate: Gate, job: Job) -> None:
+        """Wait at the gate; an attempt that is cancelled there has landed."""
+        try:
+            await gate(job)
+        except BaseException:
+            self._land(job)
+            raise
 
     async def _admit(self, job: Job) -> bool:
         """Whether an attempt that needs more than to be run may begin; where not, it has landed."""
@@ -325,7 +350,7 @@ class Pool:
         if not cancelled or job.lost:
             self._land(job)
         else:
-            self.fail(job, started, Unwanted("the run no longer wants the step") if job.unwanted else _too_late(job))
+            self.fail(job, started, Unwanted("the run no longer wants the step") if job.unwanted else attending.too_late(job))
         return True
 
     def fail(self, job: Job, started: int, error: BaseException) -> None:
@@ -368,9 +393,3 @@ def _unlimit(job: Job, scope: anyio.CancelScope) -> None:
         job.care.ended = True
         if job.care.watch is not None:
             job.care.watch.cancel()
-
-
-def _too_late(job: Job) -> TimeoutError:
-    """Why an attempt that the run still wants was cancelled."""
-    late = job.care.late if job.care is not None else None
-    return late or TimeoutError(f"the attempt took longer than {job.call.step.timeout}")

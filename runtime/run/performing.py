@@ -52,6 +52,10 @@ class Performing(Protocol):
 
     def cancel(self, stream: str, id: str) -> None: ...
 
+    def hold(self, stream: str, ids: Iterable[str]) -> Mapping[str, StepCall[Any]]:
+        """Begin no attempt of these steps that has not begun yet; those of them that were to begin."""
+        ...
+
     def carry(self, stream: str, errands: Iterable[Errand]) -> None:
         """Say these to other runs until they are answered, unless they are under way, or answered in the mailbox."""
         ...

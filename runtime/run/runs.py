@@ -306,8 +306,17 @@ class Runs(Kind[Run, cmd.Command, Event]):
         self._leave(stream, run)
         if ended:
             self.performing.ended(stream, _standing(run.facts, run.facts.length))
-        elif (due := run.next_due()) is not None:
+            return
+        if run.facts.phase == "paused" and run.facts.steps:
+            self._take_back(stream, run)
+        if (due := run.next_due()) is not None:
             self.performing.wake_at(stream, due)
+
+    def _take_back(self, stream: str, run: Run) -> None:
+        """Attempts that have not begun yet begin after Resume."""
+        held = self.performing.hold(stream, [id for id, step in run.facts.steps.items() if step.begun is None])
+        if run.machine is not None:
+            run.machine.fresh |= {id: call for id, call in held.items() if id in run.machine.waits}
 
     def _leave(self, stream: str, run: Run) -> None:
         """Cancel what is no longer wanted, and tell those who waited for a run whose place another took."""

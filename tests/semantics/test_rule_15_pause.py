@@ -8,10 +8,12 @@ import anyio
 import pytest
 
 import perdure
-from perdure import Refused, step, workflow
+from perdure import Refused, Settings, step, workflow
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.run import events as ev
-from tests.laws.node import PATIENCE, Bench, events_of, killed_node, named, node, until
+from perdure.runtime.run.commands import Begin
+from perdure.runtime.run.decide import DECIDE
+from tests.laws.node import PATIENCE, Bench, Flow, events_of, killed_node, named, node, rest, stream, until
 
 bench = Bench()
 
@@ -224,3 +226,86 @@ async def test_a_run_that_has_ended_cannot_be_paused() -> None:
 
         with pytest.raises(Refused, match="ended"):
             await run.pause()
+
+
+@step(at_most_once=True)
+async def once(what: str) -> str:
+    return await bench.held(what)
+
+
+@workflow
+async def one_step(what: str) -> str:
+    return await held(what)
+
+
+@workflow
+async def once_only(what: str) -> str:
+    return await once(what)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("flow", [one_step, once_only], ids=["plain", "at most once"])
+async def test_an_attempt_that_waits_for_a_worker_begins_after_resume(flow: Flow) -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), one_step, once_only, settings=Settings(worker_concurrency=1)) as runtime:
+        hog = await runtime.start(one_step, "hog")
+        await until(lambda: "hog" in bench.begun)
+        run = await runtime.start(flow, "queued", id="r")
+        await run.pause(wait=True)
+        bench.go.set()
+        await hog.result(within=PATIENCE)
+        await rest()
+
+        assert "queued" not in bench.begun
+        assert named(log, "r") == ["RunStarted", "StepScheduled", "Paused"]
+
+        await run.resume()
+
+        assert await run.result(within=PATIENCE) == "queued"
+    assert bench.count() == [1, 1]
+
+
+@pytest.mark.anyio
+async def test_an_attempt_whose_beginning_is_not_recorded_yet_begins_after_resume() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), once_only) as runtime:
+        asked, go, ask = anyio.Event(), anyio.Event(), runtime.pool.ask
+
+        async def slow(stream: str, command: object) -> object:
+            asked.set()
+            await go.wait()
+            return await ask(stream, command)
+
+        runtime.pool.ask = slow
+        run = await runtime.start(once_only, "one", id="r")
+        await asked.wait()
+        await run.pause(wait=True)
+        go.set()
+        bench.go.set()
+        await rest()
+
+        assert named(log, "r") == ["RunStarted", "StepScheduled", "Paused"]
+
+        await run.resume()
+
+        assert await run.result(within=PATIENCE) == "one"
+    assert bench.count() == [1]
+
+
+@pytest.mark.anyio
+async def test_a_beginning_that_comes_after_the_pause_is_not_recorded() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), once_only) as runtime:
+        run = await runtime.start(once_only, "one", id="r")
+        await until(lambda: "StepStarted" in named(log, "r"))
+        facts = runtime.dispatcher.peek(stream("r")).facts
+        step = facts.steps["0"]
+        begun, step.begun = step.begun, None
+        assert len(DECIDE[Begin](facts, Begin("0", 1, 5, "node"), 5)) == 1
+        facts.phase = "paused"
+
+        assert not DECIDE[Begin](facts, Begin("0", 1, 5, "node"), 5)
+
+        facts.phase, step.begun = "running", begun
+        bench.go.set()
+        await run.result(within=PATIENCE)

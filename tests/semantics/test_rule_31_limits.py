@@ -191,6 +191,26 @@ def test_the_wait_takes_no_worker() -> None:
     in_virtual_time(main)
 
 
+def test_a_paused_run_keeps_no_place_and_asks_again_after_resume() -> None:
+    async def main() -> None:
+        log = MemoryLog()
+        async with at_work(log, pays) as runtime:
+            for who in ("a", "b"):
+                await runtime.start(pays, who, 10.0, id=who)
+            await anyio.sleep(1)
+            run = await runtime.start(pays, "c", 1.0, id="c")
+            await anyio.sleep(1)
+            assert len(folds(log, "two")[-1].queue) == 1
+            await run.pause(wait=True)
+            await anyio.sleep(20)
+            assert [who for _, who in floor[0].begun] == ["a", "b"]
+            assert (folds(log, "two")[-1].held, folds(log, "two")[-1].queue) == ({}, {})
+            await run.resume()
+            assert await run.result() == "c"
+
+    in_virtual_time(main)
+
+
 def test_a_key_that_cannot_be_told_fails_the_step_for_good() -> None:
     @step(limit=Limit("odd", concurrency=1, key=lambda who: {}[who]), retry=Retry(attempts=3))
     async def odd(who: str) -> None: ...

@@ -13,9 +13,6 @@ from .. import events as ev
 from ..state import NEVER, NOBODY, RunState
 from .asking import NONE
 
-BEGINNING = ("running", "paused")
-"""Phases in which an attempt that was wanted may begin: one that was queued before a pause still does."""
-
 
 def _step_completed(state: RunState, command: ev.StepCompleted, now: int) -> Sequence[Event]:
     step = state.steps.get(command.id) or state.abandoned.get(command.id)
@@ -51,7 +48,7 @@ def _step_deferred(state: RunState, command: ev.StepDeferred, now: int) -> Seque
 def _begin(state: RunState, command: cmd.Begin, now: int) -> Sequence[Event]:
     """An attempt is begun once: whoever comes with another beginning finds it interrupted."""
     step, mine = state.steps.get(command.id), (command.started, command.worker)
-    if state.phase not in BEGINNING or step is None or step.attempt != command.attempt or step.begun == mine:
+    if state.phase != "running" or step is None or step.attempt != command.attempt or step.begun == mine:
         return NONE
     if step.begun is None:
         return (ev.StepStarted(command.id, command.attempt, command.started, command.worker),)

@@ -14,6 +14,7 @@ import pytest
 
 import perdure
 from perdure import Retry, RunError, current, gather, step, workflow
+from perdure.runtime.perform.job import Job
 from perdure.runtime.settings import Settings
 from tests.conftest import Loop
 from tests.runtime.serving import PATIENCE, serving, until
@@ -266,3 +267,21 @@ async def exits() -> None:
 async def test_a_step_that_wants_to_end_the_process_fails_instead() -> None:
     async with serving(exits) as runtime:
         assert await failure_of(await runtime.start(exits)) == "step 'exit_all' failed: SystemExit: 3"
+
+
+async def test_an_attempt_that_is_cancelled_at_the_gate_has_landed() -> None:
+    async with serving(crowd) as runtime:
+        arrived = anyio.Event()
+
+        async def shut(job: Job) -> None:
+            arrived.set()
+            await anyio.sleep_forever()
+
+        runtime.pool.gate = shut
+        run = await runtime.start(crowd)
+        await arrived.wait()
+        await run.terminate()
+        await until(lambda: not runtime.pool.flying)
+
+        runtime.pool.gate = None
+        assert await (await runtime.start(crowd)).result(within=PATIENCE) == sum(range(50))
