@@ -52,6 +52,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             carrier,
             workflows,
             clock=SystemClock(),
+            steady=SystemClock().steady,
             ids=SystemIds(),
             threads=WorkerThreads(settings.worker_concurrency),
             ownership=OwnsAll(owner(), carrier.epoch),

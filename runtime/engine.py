@@ -30,7 +30,7 @@ from .kinds.limit import Limits
 from .kinds.registry import by_name, served
 from .life import living
 from .listing import Listing
-from .perform.alarm import Alarm
+from .perform.alarm import Alarm, time_of_loop
 from .perform.courier import Courier
 from .perform.interceptors import Interceptor, chain
 from .perform.limiting import Limiting
@@ -93,6 +93,7 @@ class Runtime(Listing, Storing):
         resources: Resources | None = None,
         interceptors: Iterable[Interceptor] = (),
         bell: Callable[[], Bell] = anyio.Event,
+        steady: Callable[[], int] = time_of_loop,
     ) -> None:
         self.carrier = carrier
         self.registry = Registry(workflows)
@@ -118,7 +119,9 @@ class Runtime(Listing, Storing):
         concurrency = self.settings.worker_concurrency
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
         self.pool.shelf, self.pool.limiting = self.shelf, self.limiting
-        self.alarm = Alarm(carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves)
+        self.alarm = Alarm(
+            carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves, steady=steady
+        )
         self.courier = Courier(self._ask_run, dispatcher.post, self.shelf)
         self.performer.connect(self.pool, self.alarm, self.courier, self.dispatcher.mail_of)
         self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
@@ -268,6 +271,10 @@ class Runtime(Listing, Storing):
         """How results of a workflow decode; None where it is not known here."""
         versions = [known for (name, _), known in self.registry.by_key.items() if name == workflow]
         return versions[-1].returns if versions else None
+
+    def confirm_clock(self) -> None:
+        """Say that the wall clock is right, though it has jumped: timers, which were held, fire again by what it shows."""
+        self.alarm.confirm_clock()
 
     # -- what doors call -----------------------------------------------------------------------------------------------
 

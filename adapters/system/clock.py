@@ -19,12 +19,18 @@ PAIRS = [high + low for high in CROCKFORD for low in CROCKFORD]
 
 LOOKS_AT_ONCE = 4
 
+STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
 
 class SystemClock:
     """Wall time of this machine."""
 
     def now(self) -> int:
         return time.time_ns() // 1000
+
+    def steady(self) -> int:
+        """Microseconds of a clock that nobody can set, and that goes on while the machine sleeps, so that its waking is no jump."""
+        return time.clock_gettime_ns(STEADY) // 1000 if STEADY is not None else time.monotonic_ns() // 1000
 
 
 class SystemIds:

@@ -2,7 +2,7 @@
 
 What is due soon sits in a heap; what is due later rests in the index of heads alone, until the sweep, which runs every
 half horizon, finds it. The sweep also finds what should be live and is not: it is the recovery after a crash, and at
-rest it must find none.
+rest it must find none. While the wall clock is doubted, no timer fires, and the sweep only recovers.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ...actors.ports import Clock
 from ...eventlog.errors import PerdureError
 from ...eventlog.log import Heads, Summary
 from ..run.commands import Wake
+from .steadiness import Steadiness
 
 logger = logging.getLogger("perdure.runtime")
 
@@ -28,6 +29,14 @@ RECOVERED_AT_ONCE = 200
 """Runs that a sweep wakes before it waits for them to be awake."""
 
 LONGEST_NAP = 3600.0
+
+DOUBT_SECONDS = 1.0
+"""How often a wall clock that is doubted is looked at again."""
+
+
+def time_of_loop() -> int:
+    """The event loop's own clock, in microseconds: nobody can set it."""
+    return round(anyio.current_time() * 1e6)
 
 
 class Alarm:
@@ -42,6 +51,7 @@ class Alarm:
         ask: Callable[[str, Any], Awaitable[Any]],
         is_awake: Callable[[str], bool],
         serves: Callable[[Summary], bool] = lambda _: True,
+        steady: Callable[[], int] = time_of_loop,
     ) -> None:
         self._heads = heads
         self._clock = clock
@@ -49,6 +59,7 @@ class Alarm:
         self._ask = ask
         self._is_awake = is_awake
         self._serves = serves
+        self._steadiness = Steadiness(clock, steady)
         self._heap: list[tuple[int, str]] = []
         self._set: dict[str, int] = {}
         """The earliest entry of each stream that is in the heap."""
@@ -67,18 +78,25 @@ class Alarm:
             self._earlier.set()
             self._earlier = None
 
+    def confirm_clock(self) -> None:
+        """The wall clock is right as it is, whatever it showed before."""
+        self._steadiness.confirm()
+        if self._earlier is not None:
+            self._earlier.set()
+            self._earlier = None
+
     async def serve(self) -> None:
         """Wake what is due, until cancelled."""
         heap = self._heap
         while True:
-            now = self._clock.now()
-            while heap and heap[0][0] <= now:
+            now, doubted = self._clock.now(), self._steadiness.jumped()
+            while heap and heap[0][0] <= now and not doubted:
                 due, stream = heappop(heap)
                 if self._set.get(stream) == due:
                     del self._set[stream]
                     self._post(stream, Wake())
             self._earlier = anyio.Event()
-            with anyio.move_on_after((heap[0][0] - now) / 1e6 if heap else LONGEST_NAP):
+            with anyio.move_on_after(DOUBT_SECONDS if doubted else (heap[0][0] - now) / 1e6 if heap else LONGEST_NAP):
                 await self._earlier.wait()
 
     async def sweep_for_ever(self) -> None:
@@ -91,15 +109,15 @@ class Alarm:
 
     async def sweep(self) -> int:
         """Wake every run that should be live and is not; how many. Timers that come due soon go into the heap."""
-        found, after = 0, None
-        until = self._clock.now() + HORIZON
+        found, after, believed = 0, None, not self._steadiness.jumped()
+        until = self._clock.now() + HORIZON if believed else 0
         while page := await self._heads.due(until, after=after, limit=RECOVERED_AT_ONCE):
             ours = [summary for summary in page if self._serves(summary)]
             asleep = [s.stream for s in ours if s.head.wake_at == 0 and not self._is_awake(s.stream)]
             for stream in asleep[:-1]:
-                self._post(stream, Wake())
+                self._post(stream, Wake(timers=believed))
             if asleep:
-                await self._wake_and_wait(asleep[-1])
+                await self._wake_and_wait(asleep[-1], Wake(timers=believed))
             for summary in ours:
                 if summary.head.wake_at:
                     self.wake_at(summary.stream, summary.head.wake_at)
@@ -109,9 +127,9 @@ class Alarm:
         self.recovered += found
         return found
 
-    async def _wake_and_wait(self, stream: str) -> None:
+    async def _wake_and_wait(self, stream: str, wake: Wake) -> None:
         """The last of a page: once it has answered, all before it have had their turn."""
         try:
-            await self._ask(stream, Wake())
+            await self._ask(stream, wake)
         except PerdureError:
             return  # a broken stream must not keep the others from being found

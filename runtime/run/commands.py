@@ -105,6 +105,9 @@ class Skip(Struct, frozen=True, gc=False):
 class Wake(Struct, frozen=True, gc=False):
     """Look at the clock: fire what is due, perform what is wanted."""
 
+    timers: bool = True
+    """Whether the clock can be believed; where not, nothing fires."""
+
 
 class Signal(Struct, frozen=True, gc=False):
     """Hand the code a message."""

@@ -151,6 +151,7 @@ class World:
         for node in self.nodes.values():
             if isinstance(node.plan, Dice):
                 node.plan.calm()
+            node.runtime.confirm_clock()
             node.resume()
 
     # -- weather -------------------------------------------------------------------------------------------------------

@@ -40,7 +40,8 @@ class HandClock:
 @asynccontextmanager
 async def clocked(log: MemoryLog, clock: HandClock, *workflows: Flow) -> AsyncGenerator[Runtime]:
     """A node with this clock."""
-    runtime = Runtime(log.carrier(), workflows, clock=clock, ids=SystemIds(), threads=WorkerThreads(1), ownership=OwnsAll("node", 1))
+    runtime = Runtime(log.carrier(), workflows, clock=clock, ids=SystemIds(), threads=WorkerThreads(1), ownership=OwnsAll("node", 1),
+                      steady=clock.steady)
     with anyio.fail_after(PATIENCE.total_seconds()):
         async with runtime.serving():
             yield runtime

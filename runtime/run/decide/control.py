@@ -46,7 +46,7 @@ def _due(state: RunState, id: str, at: int, now: int) -> Event:
 
 
 def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:
-    if state.ended or state.phase == "new":
+    if state.ended or state.phase == "new" or not command.timers:
         return NONE
     if state.deadline and not state.frozen_at and state.deadline <= now:
         return [ev.RunTimedOut()]

@@ -16,6 +16,7 @@ from perdure.eventlog.codec import Event
 from perdure.runtime.authoring.drawing import Drawing
 from perdure.runtime.authoring.workflows import Registry, Workflow
 from perdure.runtime.inspect import replay as inspecting
+from perdure.runtime.perform.steadiness import Steadiness
 from perdure.runtime.run.live import Run
 from perdure.runtime.run.machine import driver, groups, replay, shell
 from perdure.runtime.run.machine.driver import Machine
@@ -89,6 +90,14 @@ def time_goes_back() -> Generator[None]:
         real_judge(actors, now, ownership, judged)
 
     with patch("perdure.actors.dispatcher.judge", judge):
+        yield
+
+
+@breaks("13-clock", "test_rule_13_clock_jumps.py::test_a_jump_holds_timers_and_is_told_once")
+@contextmanager
+def every_clock_believed() -> Generator[None]:
+    """A wall clock that jumps is followed at once."""
+    with patch.object(Steadiness, "jumped", lambda self: 0):
         yield
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+import anyio
+import anyio.to_thread
 from msgspec.structs import replace
 
 from perdure.actors.dispatcher import Dispatcher
+from perdure.adapters.system.clock import WorkerThreads
+from perdure.eventlog.blobs import Check
 from perdure.eventlog.codec import Event
 from perdure.eventlog.errors import Refused
 from perdure.runtime.perform.attending import Care
+from perdure.runtime.perform.pool import Pool
 from perdure.runtime.run import admitting
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
@@ -179,4 +185,39 @@ def any_token_will_do() -> Generator[None]:
 def never_tried_again() -> Generator[None]:
     """A failed attempt is the last."""
     with patch.object(deciding_steps, "pause_after", lambda *args: None):
+        yield
+
+
+@breaks("28", "test_rule_28_processes.py::test_it_runs_in_another_process_which_is_kept_for_the_next")
+@contextmanager
+def no_processes() -> Generator[None]:
+    """A step that asks for a process gets a thread."""
+
+    def forget(self: Pool, processes: object) -> None: ...
+
+    with patch.object(Pool, "processes", property(lambda self: None, forget), create=True):
+        yield
+
+
+@breaks("28-threads", "test_rule_28_threads.py::test_the_next_attempt_waits_for_the_thread_of_the_one_that_took_too_long")
+@contextmanager
+def threads_left_alone() -> Generator[None]:
+    """An attempt is over when its time is, though its thread goes on."""
+
+    async def run(self: WorkerThreads, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), abandon_on_cancel=True)
+
+    with patch.object(WorkerThreads, "run", run):
+        yield
+
+
+@breaks("35", "test_rule_35_need_value.py::test_a_damaged_blob_breaks_its_run_alone_and_its_log_stays_as_it_is")
+@contextmanager
+def blobs_not_checked() -> Generator[None]:
+    """Whatever lies under a blob's name is given to the code."""
+
+    def end(self: Check) -> None:
+        self.complete = True
+
+    with patch.object(Check, "end", end):
         yield
