@@ -18,7 +18,7 @@ from perdure.runtime.authoring.workflows import Registry, Workflow
 from perdure.runtime.inspect import replay as inspecting
 from perdure.runtime.perform.steadiness import Steadiness
 from perdure.runtime.run.live import Run
-from perdure.runtime.run.machine import driver, groups, replay, shell
+from perdure.runtime.run.machine import groups, lives, replay, shell
 from perdure.runtime.run.machine.driver import Machine
 from perdure.runtime.run.runs import Runs
 from perdure.runtime.run.state import RunState
@@ -165,5 +165,5 @@ def left_to_the_collector() -> Generator[None]:
 
     def leave(branch: object) -> None: ...
 
-    with patch.object(driver, "_close", leave):
+    with patch.object(lives, "close", leave):
         yield
