@@ -99,7 +99,7 @@ def _fold_into(actor: Actor, records: Sequence[Record] | Corrupt) -> None:
             for event in batch.events:
                 actor.state = kind.evolve(actor.state, event, batch.at)
             actor.tail, actor.at, actor.epoch = record.tail, batch.at, batch.epoch
-            actor.since_bytes += len(record.data)
+            actor.bytes += len(record.data)
     except (Corrupt, Invalid) as error:
         actor.forget()
         actor.broken = error
@@ -116,12 +116,12 @@ def _fold_into(actor: Actor, records: Sequence[Record] | Corrupt) -> None:
 
 def snapshot_of(actor: Actor) -> Snapshot | None:
     """A snapshot of a durable state, where the tail behind the last one is long enough to be worth it."""
-    if actor.tail.version - actor.snapshot_version < SNAPSHOT_EVENTS and actor.since_bytes < SNAPSHOT_BYTES:
+    if actor.tail.version - actor.snapshot_version < SNAPSHOT_EVENTS and actor.bytes - actor.snapshot_bytes < SNAPSHOT_BYTES:
         return None
     data = actor.kind.freeze(actor.state)
     if data is None:
         return None
-    actor.snapshot_version, actor.since_bytes = actor.tail.version, 0
+    actor.snapshot_version, actor.snapshot_bytes = actor.tail.version, actor.bytes
     frozen = msgspec.json.encode(Frozen(actor.at, actor.epoch, msgspec.Raw(data)))
     return Snapshot.of(actor.stream, actor.tail, actor.kind.state_version, frozen)
 

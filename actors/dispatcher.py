@@ -19,8 +19,8 @@ from ..eventlog.blobs import Blob
 from ..eventlog.errors import Bug, Conflict, Unavailable
 from ..eventlog.log import Log, Snapshots
 from ..eventlog.records import Tail
-from ..eventlog.snapshots import Snapshot
-from .activation import activate, snapshot_of
+from . import passivating
+from .activation import activate
 from .deadlines import Deadlines, too_late
 from .fetching import Fetching
 from .judging import Judged, judge
@@ -69,6 +69,9 @@ class Dispatcher:
         self._fetching = Fetching(self.shelf, self._queue)
         self.actors: dict[str, Actor] = {}
         self.turns = self.conflicts = self.passivated = 0
+        self.held = 0
+        """Bytes of the log that the states in memory were folded from."""
+        self.crowding = passivating.Crowding(self.settings.held_bytes_max)
         self._ready: list[Actor] = []
         self._waiting = 0
         self._wake: Bell | None = None
@@ -199,6 +202,7 @@ class Dispatcher:
         try:
             if cold:
                 await activate(cold, self.log, self.snapshots, _rest)
+                self.held += sum(actor.bytes for actor in cold)
             judged = await self._decide_all(turn)
             answers: Sequence[Tail | Conflict] = ()
             if judged.appends:
@@ -216,8 +220,10 @@ class Dispatcher:
                 self._came_too_late(actor)
             else:
                 actor.tail = answer
-                actor.since_bytes += len(append.data)
+                actor.bytes += len(append.data)
+                self.held += len(append.data)
         self._let_out(turn)
+        self.crowding.look(self.held)
         if self.shelf.lent:
             self._fetching.taken(turn)
         self._busy = False
@@ -255,7 +261,7 @@ class Dispatcher:
         actor.mail[:0], actor.letters = actor.letters, ()
         if actor.claimed:
             actor.wanted = (*actor.wanted, *blobs)
-            self._forget(actor)
+            self.forget(actor)
         self._fetching.begin(actor, blobs)
 
     def _make_room(self, actor: Actor) -> None:
@@ -286,13 +292,13 @@ class Dispatcher:
                 self._broke(actor, None, error)
                 continue
             if kind.done(actor.state) and not (actor.mail or actor.queued or actor.room):
-                self._forget(actor)
+                self.forget(actor)
                 del self.actors[actor.stream]
 
     def _again(self, actor: Actor) -> None:
         """Forget what could not be made durable, and judge the same letters again on what the log really says."""
         letters = actor.letters
-        self._forget(actor)
+        self.forget(actor)
         if letters:
             actor.mail[:0] = letters
             self._queue(actor)
@@ -305,7 +311,7 @@ class Dispatcher:
         self._failed_in_a_row += 1
         for actor in turn:
             letters = actor.letters
-            self._forget(actor)
+            self.forget(actor)
             actor.in_turn, actor.exists = False, True
             actor.mail[:0] = [letter for letter in letters if type(letter) is not Letter]
             for letter in letters:
@@ -320,7 +326,7 @@ class Dispatcher:
         for letter in actor.letters:
             if type(letter) is Letter:
                 letter.breaks(why)
-        self._forget(actor)
+        self.forget(actor)
         actor.kind.lose(actor.stream)
 
     def _broke(self, actor: Actor, letter: Any, error: Exception) -> None:
@@ -350,39 +356,24 @@ class Dispatcher:
             self._wake.set()
             self._wake = None
 
-    def _forget(self, actor: Actor) -> None:
+    def forget(self, actor: Actor) -> None:
+        """Let go of the actor's state; its mail stays."""
         if actor.awake:
             actor.kind.forget(actor.stream, actor.state)
+        self.held -= actor.bytes
         actor.forget()
 
     def leave(self) -> None:
         """Forget every actor at once: this node serves no more."""
         for actor in self.actors.values():
-            self._forget(actor)
+            self.forget(actor)
         self.actors.clear()
 
     async def passivate(self, *, untouched_since: int | None = None) -> int:
-        """Forget idle actors that had no turn after turn `untouched_since`, keeping snapshots of long ones; how many."""
-        snapshots: list[Snapshot] = []
-        limit = self.turns if untouched_since is None else untouched_since
-        gone = [actor for actor in self.actors.values() if actor.touched <= limit and self._is_idle(actor)]
-        for actor in gone:
-            if actor.awake and (snapshot := snapshot_of(actor)) is not None:
-                snapshots.append(snapshot)
-            self._forget(actor)
-            del self.actors[actor.stream]
-        self.passivated += len(gone)
-        try:
-            if snapshots:
-                await self.snapshots.save(snapshots)
-        except Exception as away:  # a snapshot is a cache: without it the next activation folds more
-            logger.warning("%d snapshots could not be kept: %r", len(snapshots), away)
-        return len(gone)
-
-    def _is_idle(self, actor: Actor) -> bool:
-        if actor.queued or actor.in_turn or actor.mail or actor.room:
-            return False
-        return actor.broken is not None or not actor.awake or actor.kind.idle(actor.state)
+        """Forget idle actors that had no turn after turn `untouched_since`, and more where too much is held; how many."""
+        gone = await passivating.passivate(self, self.turns if untouched_since is None else untouched_since)
+        self.passivated += gone
+        return gone
 
 
 def _tell(actor: Actor) -> None:

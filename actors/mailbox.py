@@ -66,8 +66,8 @@ class Actor:
     """One actor in memory: its mail, and, between activation and forgetting, its state and where its stream ends."""
 
     __slots__ = (
-        "answers", "at", "awake", "broken", "claimed", "epoch", "exists", "failures", "head", "in_turn", "kind", "letters", "mail",
-        "queued", "room", "since_bytes", "snapshot_version", "state", "stream", "tail", "touched", "wanted",
+        "answers", "at", "awake", "broken", "bytes", "claimed", "epoch", "exists", "failures", "head", "in_turn", "kind", "letters", "mail",
+        "queued", "room", "snapshot_bytes", "snapshot_version", "state", "stream", "tail", "touched", "wanted",
     )
 
     def __init__(self, stream: str, kind: Kind[Any, Any, Any]) -> None:
@@ -101,7 +101,9 @@ class Actor:
         self.epoch = 0
         self.claimed = 0
         self.snapshot_version = 0
-        """How far the newest snapshot goes, and how many bytes lie behind it."""
-        self.since_bytes = 0
+        """How far the newest snapshot goes, and how many of the bytes had been folded by then."""
+        self.snapshot_bytes = 0
+        self.bytes = 0
+        """Of the log, that the state was folded from."""
         self.letters: Sequence[Any] = ()
         self.answers: list[tuple[Letter, Any, PerdureError | None]] = []

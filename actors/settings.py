@@ -20,3 +20,5 @@ class Settings(Struct, frozen=True, gc=False):
     """OTP: period."""
     passivate_seconds: float = 30.0
     """How often idle actors are looked for; one that stayed idle in between is forgotten."""
+    held_bytes_max: int = 128 * 1024 * 1024
+    """Bytes of the log that states in memory may be folded from, before idle actors are forgotten at once, the longest untouched first."""

@@ -43,7 +43,8 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
     async def passivate_for_ever() -> None:
         mark = 0
         while True:
-            await anyio.sleep(runtime.settings.actors.passivate_seconds)
+            with anyio.move_on_after(runtime.settings.actors.passivate_seconds):
+                await runtime.dispatcher.crowding.wait()
             await runtime.dispatcher.passivate(untouched_since=mark)
             mark = runtime.dispatcher.turns
 

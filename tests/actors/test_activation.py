@@ -79,7 +79,7 @@ async def test_a_snapshot_counts_the_tail_behind_the_last_one() -> None:
 def test_few_but_large_events_are_worth_a_snapshot_too() -> None:
     actor = Actor(STREAM, Accounts())
     actor.state = Accounts().initial(STREAM)
-    actor.since_bytes = SNAPSHOT_BYTES
+    actor.bytes = SNAPSHOT_BYTES
 
     assert snapshot_of(actor) is not None
     assert snapshot_of(actor) is None

@@ -291,6 +291,25 @@ async def test_passivation_spares_who_had_a_turn_since() -> None:
         assert list(bank.dispatcher.actors) == ["account/default/bob"]
 
 
+async def test_where_too_much_is_held_idle_actors_leave_the_longest_untouched_first() -> None:
+    async with opened() as bank:
+        await bank.ask("ann", Move(1))
+        each = bank.dispatcher.held
+    async with opened(settings=Settings(held_bytes_max=2 * each + each // 2)) as bank, anyio.create_task_group() as group:
+        group.start_soon(bank.dispatcher.crowding.wait)  # ends once the third is held, and the task group with it
+        await anyio.wait_all_tasks_blocked()
+        for name in ("ann", "bob", "cid"):
+            await bank.ask(name, Move(1))
+        await bank.dispatcher.passivate(untouched_since=0)
+
+        assert list(bank.dispatcher.actors) == ["account/default/bob", "account/default/cid"]
+        assert bank.dispatcher.held == 2 * each
+
+        assert await bank.ask("ann", Move(1)) == 2
+        await bank.dispatcher.passivate()
+        assert bank.dispatcher.held == 0
+
+
 async def test_draining_takes_no_more_commands_and_ends_with_the_last_mail() -> None:
     log = WatchedLog()
     log.shut()

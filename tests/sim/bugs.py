@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+from perdure.actors import passivating
 from perdure.actors.dispatcher import Dispatcher
 from perdure.actors.mailbox import Actor
 from perdure.eventlog.codec import Event
@@ -80,16 +81,16 @@ def random_idempotency_key() -> Generator[None]:
 @contextmanager
 def snapshot_of_tentative_state() -> Generator[None]:
     """An actor is taken for idle while what it has decided is not durable yet."""
-    real = Dispatcher._is_idle
+    real = passivating._is_idle
 
-    def is_idle(self: Dispatcher, actor: Actor) -> bool:
+    def is_idle(actor: Actor) -> bool:
         in_turn, actor.in_turn = actor.in_turn, False
         try:
-            return real(self, actor)
+            return real(actor)
         finally:
             actor.in_turn = in_turn
 
-    with patch.object(Dispatcher, "_is_idle", is_idle):
+    with patch.object(passivating, "_is_idle", is_idle):
         yield
 
 

@@ -1,0 +1,70 @@
+"""Passivation: idle actors leave memory, those longest untouched first, by time and by how much is held in all."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+
+from ..eventlog.snapshots import Snapshot
+from .activation import snapshot_of
+from .mailbox import Actor
+
+if TYPE_CHECKING:
+    from .dispatcher import Dispatcher
+
+logger = logging.getLogger("perdure.actors")
+
+
+class Crowding:
+    """Says when more is held than may be. After a look that could free too little it says so again only once a quarter more is held."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._next = limit
+        self._waiting: anyio.Event | None = None
+
+    def look(self, held: int) -> None:
+        if held > self._next and self._waiting is not None:
+            self._waiting.set()
+            self._waiting = None
+
+    def eased(self, held: int) -> None:
+        """What could be forgotten has been."""
+        self._next = max(self.limit, held + held // 4)
+
+    async def wait(self) -> None:
+        self._waiting = self._waiting or anyio.Event()
+        await self._waiting.wait()
+
+
+async def passivate(dispatcher: Dispatcher, untouched_since: int) -> int:
+    """Forget idle actors without a turn since then, and, while too much is held, the others that are idle; keep snapshots of long ones."""
+    idle = sorted((actor for actor in dispatcher.actors.values() if _is_idle(actor)), key=_touched)
+    limit, snapshots, gone = dispatcher.crowding.limit, list[Snapshot](), 0
+    for actor in idle:
+        if actor.touched > untouched_since and dispatcher.held <= limit:
+            break
+        if actor.awake and (snapshot := snapshot_of(actor)) is not None:
+            snapshots.append(snapshot)
+        dispatcher.forget(actor)
+        del dispatcher.actors[actor.stream]
+        gone += 1
+    dispatcher.crowding.eased(dispatcher.held)
+    try:
+        if snapshots:
+            await dispatcher.snapshots.save(snapshots)
+    except Exception as away:  # a snapshot is a cache: without it the next activation folds more
+        logger.warning("%d snapshots could not be kept: %r", len(snapshots), away)
+    return gone
+
+
+def _touched(actor: Actor) -> int:
+    return actor.touched
+
+
+def _is_idle(actor: Actor) -> bool:
+    if actor.queued or actor.in_turn or actor.mail or actor.room:
+        return False
+    return actor.broken is not None or not actor.awake or actor.kind.idle(actor.state)
