@@ -17,8 +17,8 @@ from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Append, sealed
 from perdure.runtime.run.events import CODEC, Logged
-from perdure.runtime.run.state import RunState
-from tests.corpus.release import Play, play
+from tests.corpus.ledger import Play, Played
+from tests.corpus.release import play
 from tests.corpus.virtual import in_simulation, on_asyncio, on_trio
 
 FAULTS: dict[What, float] = {"lost_reply": 0.1, "refusal": 0.1, "conflict": 0.1, "slow_before": 0.1, "slow_after": 0.1}
@@ -71,22 +71,22 @@ def another_hand(append: Append) -> Append | None:
     return sealed(append.stream, append.expected, CODEC.encode(batch.at, batch.epoch, [Logged("info", "another hand", Raw(b"{}"))]), 1)
 
 
-def in_memory(run: Play, folder: Path, kills: int = 0) -> RunState:
+def in_memory(run: Play, folder: Path, kills: int = 0) -> Played:
     place = InMemory()
     return on_trio(lambda clock: play(run, place, clock, kills=kills))
 
 
-def in_file(run: Play, folder: Path, kills: int = 0) -> RunState:
+def in_file(run: Play, folder: Path, kills: int = 0) -> Played:
     place = InFile(folder / f"{run.id}.db")
     return on_asyncio(lambda clock: play(run, place, clock, kills=kills))
 
 
-def simulated(run: Play, folder: Path, kills: int = 0) -> RunState:
+def simulated(run: Play, folder: Path, kills: int = 0) -> Played:
     return play_simulated(run, Simulated(run.id), kills)
 
 
-def play_simulated(run: Play, place: Simulated, kills: int = 0) -> RunState:
+def play_simulated(run: Play, place: Simulated, kills: int = 0) -> Played:
     return in_simulation(run.seed, lambda clock: play(run, place, clock, kills=kills))
 
 
-CARRIERS: dict[str, Callable[[Play, Path, int], RunState]] = {"memory": in_memory, "sqlite": in_file, "simulation": simulated}
+CARRIERS: dict[str, Callable[[Play, Path, int], Played]] = {"memory": in_memory, "sqlite": in_file, "simulation": simulated}

@@ -1,60 +1,29 @@
-"""The corpus as a table: each workflow with its arguments, what is sent to it, and how it must end."""
+"""The corpus as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
-import msgspec
-from msgspec import Struct
-
 from perdure.runtime.authoring.workflows import Registry, Workflow
-from perdure.runtime.run.state import RunState
-from tests.corpus import branching, plain, stopped
-from tests.corpus.release import Message, Play
+from tests.corpus import asking, attempts, branching, changing, families, lives, messages, plain, sagas, stopped
+from tests.corpus.case import DAY, HOUR, Case, cancel, signals
+from tests.corpus.cases_with_others import CASES_WITH_OTHERS
+from tests.corpus.script import Message
 
-WORKFLOWS: list[Workflow[..., Any]] = [*plain.WORKFLOWS, *branching.WORKFLOWS, *stopped.WORKFLOWS]
+FILES = (plain, branching, stopped, messages, asking, families, lives, changing, attempts, sagas)
+WORKFLOWS: list[Workflow[..., Any]] = [workflow for file in FILES for workflow in file.WORKFLOWS]
 REGISTRY = Registry(WORKFLOWS)
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PACKED = datetime(2024, 2, 29, 12, tzinfo=UTC)
-
-
-class Case(Struct, frozen=True):
-    """`results`: all that the run may end with, as JSON; a race may end in several ways. Empty: whatever it draws."""
-
-    workflow: Workflow[..., Any]
-    args: tuple[Any, ...] = ()
-    messages: Sequence[Message] = ()
-    results: Sequence[Any] = ()
-    status: str = "completed"
-    failure: tuple[str, str] | None = None
-    """(kind of the innermost error, its message)"""
-
-    @property
-    def name(self) -> str:
-        return self.workflow.name
-
-    def play(self, seed: int) -> Play:
-        return Play(f"{self.name}-{seed}", self.workflow, self.args, self.messages, seed)
-
-
-def signals(name: str, *sent: tuple[timedelta, Any]) -> list[Message]:
-    return [Message("signal", at, name, value) for at, value in sent]
-
-
-def cancel(at: timedelta) -> list[Message]:
-    return [Message("cancel", at)]
-
 
 _PARCEL = {"packed": "2024-03-01T12:00:00Z", "weight": "4.40", "label": "AP8=", "size": [3, 4]}
 _LETTERS = [*signals("word", (timedelta(0), "early")), *signals("number", (HOUR, 1), (HOUR, 2), (2 * HOUR, 3))]
 _HEATS = [[f"q:{q}", "over", f"p:{p}", f"q:{q}", f"r:{r}"] for p, q, r in product(range(3), repeat=3)]
 _TIDY = [[f"{won} again", *(f"undone {name}" for name in "abc" if name != won)] for won in "abc"]
 
-CASES = [
+CASES_ALONE = [
     Case(plain.line, (12,), results=[66]),
     Case(plain.branching, (6,), results=[[6, 3, 10, 5, 16, 8, 4, 2, 1]]),
     Case(plain.threads, (3,), results=[83]),
@@ -92,16 +61,4 @@ CASES = [
     Case(stopped.too_late, messages=cancel(DAY), results=["done"]),
 ]
 
-
-def ends_as_it_must(case: Case, facts: RunState) -> str:
-    """What is wrong with the end of a run; empty where nothing is."""
-    innermost = facts.failure
-    while innermost is not None and innermost.cause is not None:
-        innermost = innermost.cause
-    failure = None if innermost is None else (innermost.type, innermost.message)
-    result = msgspec.json.decode(facts.result)
-    if (facts.phase, failure) != (case.status, case.failure):
-        return f"it ended as {facts.phase}, {failure}, and not as {case.status}, {case.failure}"
-    if case.results and result not in case.results:
-        return f"it ended with {result}, which is none of {list(case.results)}"
-    return ""
+CASES = [*CASES_ALONE, *CASES_WITH_OTHERS]

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from perdure.runtime.inspect.replay import workflow_hash
-from perdure.runtime.run.state import RunState
 from tests.corpus.carriers import InFile
 from tests.corpus.cases import CASES
+from tests.corpus.ledger import Played
 from tests.corpus.release import Life
 from tests.corpus.virtual import VirtualClock, on_asyncio
 
@@ -26,11 +25,11 @@ def main(file: str, name: str, seed: int, life: int, kills: int) -> None:
     case = next(case for case in CASES if case.name == name)
     run = case.play(seed)
 
-    async def live(clock: VirtualClock) -> RunState:
+    async def live(clock: VirtualClock) -> Played:
         async with InFile(Path(file)).opened(life) as carrier:
             return await Life(run, carrier, clock, run.kill(life) if life < kills else None, killed_really).live()
 
-    print(workflow_hash(on_asyncio(live)))
+    print(on_asyncio(live).content)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ import anyio.lowlevel
 import anyio.to_thread
 
 import perdure
+from perdure.runtime.perform import elsewhere
 
-Turn = tuple[str, int]
-"""(effect id, attempt)"""
+Turn = tuple[str, str, int]
+"""(stream of the run, effect id, attempt)"""
 
 
 class Gate:
-    """Attempts of one run that wait for their turn."""
+    """Attempts that wait for their turn."""
 
     def __init__(self) -> None:
         self._doors: dict[Turn, anyio.Event] = {}
@@ -66,7 +67,7 @@ async def turn(*, hangs: timedelta | None = None) -> None:
     gate = GATE.get()
     if gate is not None:
         attempt = perdure.current()
-        await gate.wait((attempt.effect, attempt.attempt), hangs)
+        await gate.wait((attempt.stream, attempt.effect, attempt.attempt), hangs)
     elif hangs is not None:
         await anyio.sleep_forever()
     else:
@@ -79,3 +80,16 @@ class GatedThreads:
     async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         await turn()
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs))
+
+    async def look(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Here and now: no virtual time may pass meanwhile, or the question is given up."""
+        await anyio.lowlevel.checkpoint()
+        return function(*args)
+
+
+class GatedProcesses:
+    """The port of steps for a process of their own: what would travel to it and back does, and a thread performs it."""
+
+    async def run(self, order: bytes) -> bytes:
+        await turn()
+        return await anyio.to_thread.run_sync(elsewhere.perform, order)

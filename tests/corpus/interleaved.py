@@ -14,7 +14,7 @@ from perdure.runtime.run.state import Outcome, RunState
 from tests.corpus import steps
 from tests.corpus.branching import sequence, two_lines
 from tests.corpus.carriers import in_memory
-from tests.corpus.release import Play
+from tests.corpus.ledger import Play
 
 NOWHERE = Path()
 
@@ -45,7 +45,7 @@ class Schedule(Struct, frozen=True):
 
 
 def played(flow: Workflow[..., Any], seed: int) -> RunState:
-    return in_memory(Play(f"two-{seed}", flow, (), (), seed), NOWHERE)
+    return in_memory(Play(f"two-{seed}", flow, (), (), seed), NOWHERE).main
 
 
 def one_schedule(seed: int) -> Schedule:

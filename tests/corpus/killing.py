@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.corpus.cases import Case
+from tests.corpus.case import Case
 
 ROOT = Path(__file__).resolve().parents[2]
 

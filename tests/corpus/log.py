@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from perdure.adapters.sqlite.open import open_sqlite
-from tests.corpus.cases import CASES, Case
+from tests.corpus.case import Case
+from tests.corpus.cases import CASES
 from tests.corpus.release import Life, killed_here
 from tests.corpus.virtual import VirtualClock, on_asyncio
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 
 from perdure.adapters.sqlite.open import open_sqlite
+from perdure.eventlog.blobs import Blob, content_of, named_in
 from perdure.eventlog.records import Record
 from perdure.eventlog.streams import parts_of
 from perdure.runtime.inspect.replay import drive, judge
@@ -32,14 +33,18 @@ LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def digests_of(stream: str, records: Sequence[Record]) -> list[str]:
+Fetch = Callable[[Blob], bytes]
+"""What a blob holds."""
+
+
+def digests_of(stream: str, records: Sequence[Record], fetch: Fetch) -> list[str]:
     """The digest of the run from zero, and from a snapshot behind each record but the last; a word where code and log disagree."""
-    verdict = judge(stream, records, REGISTRY)
+    verdict = judge(stream, records, REGISTRY, fetch)
     found = [verdict.state_digest if verdict.agrees else f"diverged: {verdict.difference}"]
     facts = RunState()
     for place, record in enumerate(records[:-1], 1):
         _fold(facts, [record])
-        found.append(_digest(stream, _fold(restore(canonical(facts)), records[place:])))
+        found.append(_digest(stream, _fold(restore(canonical(facts)), records[place:]), fetch))
     return found
 
 
@@ -51,8 +56,8 @@ def _fold(facts: RunState, records: Sequence[Record]) -> RunState:
     return facts
 
 
-def _digest(stream: str, facts: RunState) -> str:
-    agrees, difference = drive(parts_of(stream)[2], facts, REGISTRY)
+def _digest(stream: str, facts: RunState, fetch: Fetch) -> str:
+    agrees, difference = drive(parts_of(stream)[2], facts, REGISTRY, fetch)
     return state_digest(facts) if agrees else f"diverged: {difference}"
 
 
@@ -61,7 +66,10 @@ async def read(file: str) -> dict[str, Any]:
     total, places = sha256(), 0
     async with open_sqlite(Path(file)) as carrier:
         for summary in await carrier.heads.all():
-            found = digests_of(summary.stream, [record async for record in carrier.log.read(summary.stream)])
+            records = [record async for record in carrier.log.read(summary.stream)]
+            large = [blob for record in records for blob in named_in(record.data)]
+            contents = {blob: await content_of(carrier.blobs, summary.stream, blob) for blob in large}
+            found = digests_of(summary.stream, records, contents.__getitem__)
             total.update(f"{summary.stream} {sorted(set(found))}\n".encode())
             places += len(found)
             if len(set(found)) > 1:

@@ -11,7 +11,8 @@ from tests.corpus.cases import CASES
 from tests.corpus.log import write_log
 from tests.proofs.claim_1_same import read_elsewhere
 
-SOME = [case for case in CASES if case.name in ("persistent", "stock", "chance", "tidy_losers", "cancelled_deep")]
+NEW = ("subscription", "told_the_next", "large", "held_by_a_handle", "moved", "account")
+SOME = [case for case in CASES if case.name in ("persistent", "stock", "chance", "tidy_losers", "cancelled_deep", *NEW)]
 
 
 @pytest.fixture(scope="module")

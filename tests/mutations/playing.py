@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import anyio
 from msgspec import Struct
 
 import perdure
@@ -19,7 +20,9 @@ from perdure.runtime.inspect.replay import fold, judge, workflow_hash
 from perdure.runtime.run.events import CODEC
 from perdure.runtime.run.state import RunState
 from tests.corpus.gate import GATE, turn
-from tests.corpus.release import Kill, Killed, Life, Message, Play, killed_here
+from tests.corpus.ledger import Kill, Play
+from tests.corpus.release import Killed, Life, killed_here
+from tests.corpus.script import Message
 from tests.corpus.virtual import VirtualClock, on_trio
 
 WORDS = (
@@ -56,17 +59,18 @@ class OneLife(Life):
     """A life of a run that may end early: where the run is suspended, or waits for what never comes."""
 
     async def go_on(self) -> None:
-        facts = await self.ledger.catch_up()
-        self.clock.set(facts.at)
+        await self.ledger.catch_up()
+        self.clock.set(self.ledger.at)
         GATE.set(self.gate)
-        async with self._serving() as runtime:
+        async with self._serving() as runtime, anyio.create_task_group() as asking:
             run = runtime.run(self.play.id)
             await run.look()
-            if (await self.ledger.catch_up()).phase == "suspended":
+            await self.ledger.catch_up()
+            if self.ledger.main.phase == "suspended":
                 await self._stand_still(runtime)
                 return
-            while not (await self._rest()).ended and (coming := self.ledger.next()) is not None:
-                await self._release(runtime, coming)
+            while (coming := await self._next()) is not None:
+                await self._release(runtime, coming, asking)
 
     async def _stand_still(self, runtime: perdure.Runtime) -> None:
         """A fact from outside is still recorded, whatever else is tried: nobody reads this signal, so it changes no run."""

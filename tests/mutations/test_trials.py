@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import pytest
 
 from perdure.runtime.run.machine import replay
-from tests.corpus.release import Kill
+from tests.corpus.ledger import Kill
 from tests.mutations.changing import MUTATORS, Program
 from tests.mutations.playing import Stage
 from tests.mutations.recorded import recorded

@@ -9,7 +9,7 @@ from random import Random
 from msgspec import Struct
 
 from perdure.runtime.run import events as ev
-from tests.corpus.release import Kill
+from tests.corpus.ledger import Kill
 from tests.mutations import programs
 from tests.mutations.changing import MUTATORS, Mutator, Program
 from tests.mutations.playing import Played, Stage, digest_of
