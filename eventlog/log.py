@@ -15,6 +15,7 @@ from .errors import Conflict
 from .records import Append, Head, Record, Tail
 from .search import Search
 from .snapshots import Snapshot
+from .transactions import Transactions
 
 Version: TypeAlias = int
 Cursor: TypeAlias = str
@@ -106,3 +107,5 @@ class Carrier(Struct, frozen=True, gc=False):
     durability: Durability
     epoch: int = 1
     """The number of this ownership of the log: grows with every opening."""
+    transactions: Transactions | None = None
+    """Where the carrier is a database: what changes rows of the user's own together with an outcome."""

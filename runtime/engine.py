@@ -55,7 +55,7 @@ from .requests import (
     StartRun,
     UpdateRun,
 )
-from .resources import Resources, checked
+from .resources import Resources, check_transactional, checked
 from .run import commands as cmd
 from .run.commands import OnConflict, Reuse
 from .run.live import Run
@@ -98,6 +98,7 @@ class Runtime(Listing, Storing):
         self.carrier = carrier
         self.registry = Registry(workflows)
         self.resources = checked(resources or {}, self.registry.by_key.values())
+        check_transactional(carrier.transactions, self.registry.by_key.values())
         self.around = chain(interceptors)
         self._left_alone: set[str] = set()
         self.settings = settings or Settings()
@@ -119,6 +120,7 @@ class Runtime(Listing, Storing):
         concurrency = self.settings.worker_concurrency
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
         self.pool.shelf, self.pool.limiting = self.shelf, self.limiting
+        self.pool.transactions = carrier.transactions
         self.alarm = Alarm(
             carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves, steady=steady
         )

@@ -6,9 +6,11 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
-from ..eventlog.errors import Invalid, PerdureError, Unavailable
+from ..eventlog.errors import Invalid, PerdureError, Refused, Unavailable
+from ..eventlog.transactions import Transactions
 from .authoring.limits import agree
 from .authoring.resources import missing, shown
+from .authoring.rules import without_transactions
 from .authoring.steps import Step
 from .authoring.workflows import Workflow
 
@@ -71,7 +73,7 @@ def checked(resources: Resources, workflows: Iterable[Workflow[..., Any]]) -> Re
             raise Invalid("a resource is known by its type or by a name", who="perdure.open", where="resources",
                           expected="a class or a str", found=repr(key),
                           instead="write resources={Pool: open_pool} or resources={'pool': open_pool}")
-    steps = [step for workflow in workflows for step in _steps_near(workflow.function)]
+    steps = [step for workflow in workflows for step in steps_near(workflow.function)]
     for step in steps:
         for key in step.rules.needs:
             if key not in resources:
@@ -80,7 +82,7 @@ def checked(resources: Resources, workflows: Iterable[Workflow[..., Any]]) -> Re
     return resources
 
 
-def _steps_near(function: Callable[..., Any]) -> list[Step[..., Any]]:
+def steps_near(function: Callable[..., Any]) -> list[Step[..., Any]]:
     space: dict[str, Any] = getattr(function, "__globals__", {})
     cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or () if _is_filled(cell)]
     return [each for each in (*space.values(), *cells) if isinstance(each, Step)]
@@ -92,3 +94,13 @@ def _is_filled(cell: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_transactional(transactions: Transactions | None, workflows: Iterable[Workflow[..., Any]]) -> None:
+    """Refused where a step, known by a name to the module of a workflow, is transactional and the carrier has no transactions."""
+    if transactions is not None:
+        return
+    for workflow in workflows:
+        for step in steps_near(workflow.function):
+            if step.is_transactional:
+                raise Refused(**without_transactions(step.name))

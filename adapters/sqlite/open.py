@@ -17,6 +17,7 @@ from .log import SqliteLog
 from .reader import Reader
 from .schema import placed
 from .snapshots import SqliteSnapshots
+from .transactions import SqliteTransactions
 from .writer import Writer
 
 
@@ -41,7 +42,7 @@ async def open_sqlite(path: str | Path, *, renew_anchor: bool = False) -> AsyncG
             writing.idle = writer.idle
             async with owned("perdure-reader", partial(Reader, place)) as (reader, reading):
                 log = SqliteLog(writer, writing, reader, reading)
-                yield Carrier(log, SqliteHeads(log), SqliteSnapshots(log), SqliteBlobs(log), "power", writer.epoch)
+                yield Carrier(log, SqliteHeads(log), SqliteSnapshots(log), SqliteBlobs(log), "power", writer.epoch, SqliteTransactions(log))
 
 
 @asynccontextmanager

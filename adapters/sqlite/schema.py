@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 from ...eventlog.errors import Invalid, NotFound, Unavailable
 from .faults import damaged
+from .lending import Lendable
+from .tables import ADDED, TABLES
 
 APPLICATION_ID = 0x70657264  # "perd"
 FORMAT = 3
@@ -24,21 +26,6 @@ WAL_VERSION = 2
 READING = ("pragma query_only = on", "pragma wal_autocheckpoint = 0", "pragma mmap_size = 0", "pragma cell_size_check = on")
 OLDEST_SQLITE = (3, 35, 0)
 SOUND_SQLITE = (3, 51, 3)
-
-TABLES = """
-create table record (position integer primary key, stream text not null, first integer not null, last integer not null,
-    previous blob not null, digest blob not null, data blob not null, unique (stream, first));
-create table head (stream text primary key, version integer not null, digest blob not null, status text not null,
-    wake_at integer, title text not null, started_at integer not null, changed_at integer not null, attributes blob not null,
-    seal blob not null) without rowid;
-create index head_due on head (wake_at, stream) where wake_at is not null;
-create table attribute (name text not null, value not null, stream text not null, primary key (name, value, stream)) without rowid;
-create table snapshot (stream text primary key, version integer not null, digest blob not null, state_version integer not null,
-    data blob not null, seal blob not null);
-create table blob (id integer primary key, stream text not null, digest text, size integer not null, unique (stream, digest));
-create table chunk (blob integer not null, number integer not null, digest blob not null, data blob not null, unique (blob, number));
-create table meta (key text primary key, value integer not null) without rowid;
-"""
 
 log = logging.getLogger("perdure")
 
@@ -58,7 +45,7 @@ def placed(path: str | Path) -> Path:
     return place
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
+def connect_writer(path: Path) -> Lendable:
     """The connection that writes: every commit is synced to the disk before it returns."""
     return connected(str(path), path, prepare_writing)
 
@@ -68,9 +55,9 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     return connected(reading_uri(path), path, prepare_reading)
 
 
-def connected(name: str, path: Path, prepare: Callable[[sqlite3.Connection, Path], None]) -> sqlite3.Connection:
+def connected(name: str, path: Path, prepare: Callable[[sqlite3.Connection, Path], None]) -> Lendable:
     check_sqlite()
-    db = sqlite3.connect(name, uri=name.startswith("file:"), isolation_level=None, timeout=BUSY_SECONDS)
+    db = sqlite3.connect(name, uri=name.startswith("file:"), isolation_level=None, timeout=BUSY_SECONDS, factory=Lendable)
     try:
         check_format(db, path)
         check_header(path)
@@ -159,3 +146,9 @@ def create(db: sqlite3.Connection) -> None:
     db.execute(f"pragma application_id = {APPLICATION_ID}")
     db.execute(f"pragma user_version = {FORMAT}")
     db.execute("insert into meta (key, value) values ('format', ?), ('epoch', 0), ('epoch again', 0)", (FORMAT,))
+
+
+def add(db: sqlite3.Connection) -> None:
+    """Make the tables that a file of this format may lack."""
+    for statement in ADDED:
+        db.execute(statement)

@@ -28,6 +28,8 @@ from .log import SqliteLog
 from .reader import lenient
 from .rows import HEAD, RECORD, SNAPSHOT, record_of, snapshot_of, summary_of
 from .schema import connect_reader, placed
+from .transactions import ALL as ALL_OUTCOMES
+from .transactions import checked as checked_outcome
 
 FINDINGS_MAX = 1000
 
@@ -50,6 +52,7 @@ class Report(Struct):
     heads: int = 0
     snapshots: int = 0
     blobs: int = 0
+    outcomes: int = 0
     position: int = 0
     running: str = ""
     anchored: int | None = None
@@ -90,6 +93,7 @@ def verify_file(path: str | Path) -> Report:
             verify_attributes(db, report)
             verify_snapshots(db, report)
             verify_blobs(db, report)
+            verify_outcomes(db, report)
     except sqlite3.Error as error:
         report.found("", str(place), explained(error, place).message + f": {error}")
     except Corrupt as error:
@@ -181,6 +185,18 @@ def verify_blobs(db: sqlite3.Connection, report: Report) -> None:
             report.blobs += 1
             if what := damage_of(db, record.stream, blob):
                 report.found(record.stream, f"version {record.first}, blob {blob.digest[:12]}", what)
+
+
+def verify_outcomes(db: sqlite3.Connection, report: Report) -> None:
+    """Every kept outcome of a transactional step fits its seal; a file that no runtime opened since there are such has no table of them."""
+    if not db.execute("select 1 from sqlite_master where name = 'outcome'").fetchone():
+        return
+    for key, *row in db.execute(ALL_OUTCOMES):
+        report.outcomes += 1
+        try:
+            checked_outcome(str(key), *row)
+        except Corrupt as error:
+            report.found(error.who, error.where, error.message)
 
 
 def records(db: sqlite3.Connection) -> Iterator[Record]:

@@ -24,8 +24,9 @@ from .anchor import BLOCK_RECORDS, START, Anchor, Place, anchored, cut
 from .attributes import AttributeIndex
 from .blob_rows import forget_unfinished
 from .faults import damaged, ends_trust, explained, latched
+from .lending import Lendable
 from .rows import INSERT_RECORDS, REPLACE_SNAPSHOTS, TAILS, UPSERT_HEADS, Row, append_row, head_row, snapshot_row
-from .schema import connect_writer, create, is_empty
+from .schema import add, connect_writer, create, is_empty
 
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ class Writer:
         rows = {snapshot.stream: snapshot_row(snapshot) for snapshot in snapshots}
         self.transact(lambda: REPLACE_SNAPSHOTS(self._db, flat(rows.values())))
 
-    def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def change(self, work: Callable[[Lendable], T]) -> T:
         """As `transact`, for work on tables that no other part of this writer knows."""
         return self.transact(lambda: work(self._db))
 
@@ -130,6 +131,7 @@ class Writer:
         """Make the tables if there are none, hold the log against its anchor, and count the opening."""
         if is_empty(self._db):
             create(self._db)
+        add(self._db)
         forget_unfinished(self._db)
         if not renew_anchor:
             self.place = self._proven_place()

@@ -52,9 +52,11 @@ class Rules(Struct, frozen=True, kw_only=True):
     raises: tuple[type[Exception], ...] = ()
     needs: tuple[type[Any] | str, ...] = ()
     """Resources that a runtime must have to perform the step."""
+    transactional: bool = False
+    """Called with the log's own connection, in the transaction that keeps its outcome: exactly once."""
 
     @classmethod
-    def of(cls, who: str, options: StepOptions) -> Rules:
+    def of(cls, who: str, options: StepOptions, *, transactional: bool = False) -> Rules:
         """The rules that the options give; Invalid where they make no sense."""
         unknown = sorted(set(options) - set(StepOptions.__annotations__))
         if unknown:
@@ -71,6 +73,7 @@ class Rules(Struct, frozen=True, kw_only=True):
             executor=options.get("executor", "thread"),
             raises=tuple(options.get("raises", ())),
             needs=tuple(options.get("needs", ())),
+            transactional=transactional,
         )
         rules.check(who)
         return rules
@@ -90,6 +93,23 @@ class Rules(Struct, frozen=True, kw_only=True):
                 found=f"attempts={self.retry.attempts}",
                 instead="leave retry out and let the workflow decide what follows a failure, or leave at_most_once out",
             )
+
+    def check_transactional(self, who: str, *, is_async: bool) -> None:
+        """A transactional step holds the writer of the log, and is called once: what makes no sense then is refused."""
+        if not self.transactional:
+            return
+        if is_async:
+            found, instead = "an async function", "write it as a plain 'def': nothing else is written to the log while it runs"
+        elif self.timeout is None:
+            found, instead = "no timeout", "write timeout=timedelta(seconds=1), or as short as it can be: the log waits for it"
+        elif self.overall is not None:
+            found, instead = "overall=…, which could end the step when its rows are there", "bound its attempts with retry"
+        elif self.heartbeat_timeout is not None or self.at_most_once or self.executor != "thread" or self.limit is not None:
+            found, instead = "heartbeat_timeout, at_most_once, executor or limit", "leave them out: it runs with the log, one at a time"
+        else:
+            return
+        raise Invalid("the step cannot be transactional", who=who, where="transactional", expected="a plain function with a timeout",
+                      found=found, instead=instead)
 
     def check_executor(self, who: str, function: Callable[..., Any], *, is_async: bool) -> None:
         """A step for a process must be found there by its name."""
@@ -122,3 +142,15 @@ class Rules(Struct, frozen=True, kw_only=True):
 def place_of(function: Callable[..., Any]) -> str:
     """Where a function is defined, as `module:name`."""
     return f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', '<unnamed>')}"
+
+
+def without_transactions(name: str) -> dict[str, str]:
+    """What to say of a transactional step where the log is no database."""
+    return {
+        "message": "a transactional step needs the embedded log",
+        "who": f"step {name!r}",
+        "where": "transactional",
+        "expected": "a log in a SQLite file: perdure.open('sqlite:///shop.db')",
+        "found": "a log without transactions",
+        "instead": "make it an ordinary step that hands current().idempotency_key to the database it writes to",
+    }

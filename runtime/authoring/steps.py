@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapp
 from contextvars import ContextVar
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 import msgspec
 from msgspec import Raw, Struct
@@ -24,6 +24,9 @@ from .retry import microseconds
 from .rules import Rules, StepOptions
 from .tokens import token_of
 from .values import Arguments, Shape, hints_of, name_of
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -178,15 +181,18 @@ class Step(Generic[P, R]):
         self.raises = rules.raises
         self.overall = 0 if rules.overall is None else microseconds(rules.overall)
         """Microseconds; 0 where there is no limit."""
-        self.is_limited = rules.timeout is not None or rules.heartbeat_timeout is not None or rules.limit is not None
-        """Whether a running attempt may be cancelled because it takes too long, or has a slot to give back."""
+        self.is_transactional = rules.transactional
+        has_limits = rules.timeout is not None or rules.heartbeat_timeout is not None or rules.limit is not None
+        self.is_limited = has_limits and not rules.transactional
+        """Whether a running attempt may be cancelled because it takes too long, or has a slot to give back; never a transaction."""
         self.is_special = rules.are_special
         """Whether an attempt needs more than to be run; what does not is spared all of that."""
         self.is_async = inspect.iscoroutinefunction(function)
+        rules.check_transactional(f"step {name!r}", is_async=self.is_async)
         rules.check_executor(f"step {name!r}", function, is_async=self.is_async)
         if rules.limit is not None:
             rules.limit.check_key(f"step {name!r}", function)
-        self.arguments = Arguments(function, f"step {name!r}")
+        self.arguments = Arguments(function, f"step {name!r}", given_first=rules.transactional)
         self.is_plain = self.is_async and self.arguments.plain
         """Whether calling the function with the received arguments gives the coroutine to perform."""
         self.returns = Shape(hints_of(function, f"step {name!r}").get("return", Any), f"step {name!r}, return value")
@@ -197,6 +203,8 @@ class Step(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, object, R]:
         driver = DRIVER.get()
         if driver is None:
+            if self.is_transactional:
+                raise outside_transaction(self.name)
             return self._outside(*args, **kwargs)
         raw, arguments = self.arguments.pair(args, kwargs)
         return StepCall(self, raw, arguments, driver)  # pyright: ignore[reportReturnType] # awaited like the coroutine it stands for
@@ -208,6 +216,16 @@ class Step(Generic[P, R]):
 
 async def _call_sync(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
+
+
+def outside_transaction(name: str) -> Invalid:
+    return Invalid(
+        "a transactional step was called outside a workflow",
+        who=f"step {name!r}",
+        expected="an await in the code of an @workflow function",
+        found="no workflow, and so no transaction",
+        instead=f"in a test call {name}.function(db, …) with a connection of your own",
+    )
 
 
 class _Decorator:
@@ -225,13 +243,26 @@ class _Decorator:
         return Step(function, name, Rules.of(f"step {name!r}", self._options))
 
 
+class _TransactionalDecorator:
+    """`step(transactional=True, ...)`: who calls the step gives all arguments but the connection."""
+
+    def __init__(self, options: StepOptions) -> None:
+        self._options = options
+
+    def __call__(self, function: Callable[Concatenate[Connection, P], R], /) -> Step[P, R]:
+        name = self._options.get("name") or name_of(function)
+        return Step(cast("Callable[P, R]", function), name, Rules.of(f"step {name!r}", self._options, transactional=True))
+
+
 @overload
 def step(function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
 @overload
 def step(function: Callable[P, R], /) -> Step[P, R]: ...
 @overload
-def step(**options: Unpack[StepOptions]) -> _Decorator: ...
-def step(function: Callable[..., Any] | None = None, /, **options: Unpack[StepOptions]) -> Any:
+def step(*, transactional: Literal[True], **options: Unpack[StepOptions]) -> _TransactionalDecorator: ...
+@overload
+def step(*, transactional: Literal[False] = False, **options: Unpack[StepOptions]) -> _Decorator: ...
+def step(function: Callable[..., Any] | None = None, /, *, transactional: bool = False, **options: Unpack[StepOptions]) -> Any:
     """Make a function a step of workflows: attempts are at least once, the outcome is recorded once.
 
     `name` is what the log calls the step, the function's name by default. A plain function runs in a worker thread.
@@ -242,6 +273,10 @@ def step(function: Callable[..., Any] | None = None, /, **options: Unpack[StepOp
     longer is cancelled and has failed: see `current().heartbeat()`. `executor="process"` runs a plain function in a process of
     its own, which is killed when the attempt is cancelled. `limit` bounds attempts over all runs: see `Limit`. `needs` names the
     resources that it takes by `current().resource(…)`, so that a runtime without them is refused when it opens.
+
+    With `transactional` a plain function is called with the connection of the embedded log before its other arguments, in the
+    transaction that keeps its outcome: its rows and its outcome are there both or neither, and it takes effect exactly once.
+    It must have a `timeout`, because the log waits for it. Only on a SQLite log; any other runtime is Refused when it opens.
     """
-    decorate = _Decorator(options)
+    decorate = _TransactionalDecorator(options) if transactional else _Decorator(options)
     return decorate if function is None else decorate(function)

@@ -209,6 +209,14 @@ def describe(annotation: Any) -> str:
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 
+def without_first(parameters: list[inspect.Parameter], who: str) -> list[inspect.Parameter]:
+    """The parameters but the first, which the performer of the function gives."""
+    if parameters and parameters[0].kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
+        return parameters[1:]
+    raise Invalid("a transactional step takes the connection first", who=who, where="signature", expected="(db: sqlite3.Connection, …)",
+                  found=f"({', '.join(map(str, parameters))})", instead="add the parameter in front")
+
+
 class Arguments:
     """The parameters of a function: checks a call against them and turns it into JSON, and back.
 
@@ -217,11 +225,13 @@ class Arguments:
 
     __slots__ = ("_count", "_named", "_plain", "_positional", "_shape", "_signature", "plain", "who")
 
-    def __init__(self, function: Callable[..., Any], who: str) -> None:
+    def __init__(self, function: Callable[..., Any], who: str, *, given_first: bool = False) -> None:
         self.who = who
         hints = hints_of(function, who)
         signature = inspect.signature(function)
         parameters = [p.replace(annotation=hints.get(p.name, p.empty)) for p in signature.parameters.values()]
+        if given_first:
+            parameters = without_first(parameters, who)
         self._signature = signature.replace(parameters=parameters)
         if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
             raise Invalid(

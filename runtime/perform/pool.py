@@ -24,6 +24,7 @@ from ...actors.ports import Bell, Clock
 from ...actors.shelf import Shelf
 from ...eventlog.blobs import Blob
 from ...eventlog.errors import Bug, PerdureError, TooLarge
+from ...eventlog.transactions import Transactions
 from ..authoring.effects import StepCall
 from ..authoring.errors import CompleteLater, Failure, failure_of
 from ..authoring.retry import kinds_of
@@ -31,7 +32,7 @@ from ..authoring.steps import ATTEMPT, Step, attempt_of
 from ..authoring.values import NOTHING
 from ..run.commands import StepBroke
 from ..run.events import StepCompleted, StepDeferred
-from . import attending, elsewhere
+from . import attending, elsewhere, transacting
 from .attending import Care
 from .elsewhere import FailedElsewhere
 from .interceptors import Around
@@ -77,6 +78,8 @@ class Pool:
         """What each attempt has to pass before it begins: a simulation stops or notes it there."""
         self.around: Around | None = None
         """The interceptors, where there are any."""
+        self.transactions: Transactions | None = None
+        """Where transactional steps run, if the carrier has such."""
         self.processes: Processes | None = None
         """Where steps run that ask for a process; without them in a thread."""
         self.limiting: Limiting | None = None
@@ -234,10 +237,9 @@ class Pool:
             started = now()
             self.attempts += 1
             ATTEMPT.set(job)
-            context = copy_context()
-            run = context.run
+            run = copy_context().run
             try:
-                if self.around is None:
+                if self.around is None or step.is_transactional:
                     body = step.function(*call.arguments) if step.is_plain else self._begin(job, step, call.arguments)
                 else:
                     body = self.around(attempt_of(job), partial(self._begin, job, step, call.arguments))
@@ -262,11 +264,12 @@ class Pool:
                         _unlimit(job, scope)
                 if step.is_limited and scope.cancel_called and not job.unwanted:
                     raise attending.too_late(job)  # a plain function cannot be stopped: it returned, but too late
-                call.outcome = raw, received = step.returns.pair(value)
+                known = None if step.is_transactional else step.returns.pair(value)
+                raw, call.outcome = value if known is None else known[0], known
                 blob: Blob | None = None
                 if len(raw) > self.shelf.large_bytes:
                     blob = yield from self._kept(job, bytes(raw)).__await__()
-                    raw, call.outcome = NOTHING, (blob, received)
+                    raw, call.outcome = NOTHING, known and (blob, known[1])
             except BaseException as error:
                 if self._is_spent(job, scope, started, error):
                     raise
@@ -313,6 +316,8 @@ class Pool:
 
     def _begin(self, job: Job, step: Step[..., Any], arguments: tuple[Any, ...]) -> Any:
         """The coroutine of an attempt that is not simply called; nothing of it has run yet."""
+        if step.is_transactional:
+            return transacting.transacted(self, job)
         if step.rules.executor == "process" and self.processes is not None:
             return self._elsewhere(self.processes, job)
         args, kwargs = step.arguments.split(arguments)

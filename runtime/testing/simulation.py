@@ -22,7 +22,7 @@ from ..inspect.checking.watching import Watch, watching
 from ..inspect.replay import fold, workflow_hash
 from ..perform.interceptors import Interceptor
 from ..requests import Answered, Applied, AwaitRun, Commanding, SignalRun, StartRun, UpdateRun
-from ..resources import Resources
+from ..resources import Resources, check_transactional
 from ..run.events import CODEC, Recovered
 from ..settings import Settings
 from ..translating import stream_for
@@ -158,6 +158,7 @@ class Simulation:
                 instead="decorate it with @workflow; a step is tested by calling it",
             )
         known: Workflow[..., R] = workflow  # pyright: ignore[reportUnknownVariableType]
+        check_transactional(None, (known, *also))
         raw, _ = known.arguments.pair(args, kwargs)
         start = StartRun(workflow=known.name, version=known.version, arguments=raw, run=RUN, command="start")
         sent: list[tuple[float, SignalRun | UpdateRun]] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
+from sqlite3 import Connection
 from typing import Any, assert_type
 
 from msgspec import Struct
@@ -50,6 +51,11 @@ def weigh(order: str) -> float:
     return float(len(order))
 
 
+@step(transactional=True, timeout=timedelta(seconds=1))
+def move(db: Connection, order: str, *, cents: int = 0) -> int:
+    return db.execute("insert into moved values (?, ?)", (order, cents)).rowcount
+
+
 @step(name="weigh again")
 def weigh_again(order: str) -> float:
     return float(len(order))
@@ -61,6 +67,7 @@ async def fulfil(order: str, cents: int, note: str = "") -> str:
     assert_type(receipt, str)
     assert_type(await ship(order, fast=True), int)
     assert_type(await weigh(order), float)
+    assert_type(await move(order, cents=cents), int)
     assert_type(await weigh_again(order=order), float)
     assert_type(await gather(charge(order, 1), ship(order)), tuple[str, int])
     assert_type(await gather(ship(order), signal("go", bytes), gather(weigh(order), ship(order))), tuple[int, bytes, tuple[float, int]])

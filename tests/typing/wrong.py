@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from sqlite3 import Connection
 
 import perdure
 from perdure import Event, Kind, Retry, attach, child, first_of, gather, signal, sleep, start_child, step, task_group, timeout, workflow
@@ -18,6 +19,23 @@ async def charge(order: str, cents: int) -> str:
 @step(timeout=timedelta(minutes=5))
 def weigh(order: str) -> float:
     return float(len(order))
+
+
+@step(transactional=True, timeout=timedelta(seconds=1))
+def move(db: Connection, order: str) -> int:
+    return len(order)
+
+
+@step(transactional=True)  # wrong
+def moved(order: str) -> int:
+    return len(order)
+
+
+@workflow
+async def mover(db: Connection, order: str) -> str:
+    await move(db, order)  # wrong
+    await move(7)  # wrong
+    return await move(order)  # wrong
 
 
 @step(retry=3)  # wrong

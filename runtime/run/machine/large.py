@@ -48,7 +48,8 @@ def _refused(machine: Machine, call: StepCall[Any]) -> StepCall[Any]:
         raise too_large(who, size, most)
 
     step = cast("Step[..., Any]", Step.__new__(Step))
-    vars(step).update(vars(call.step), function=refuse, rules=Rules(), is_async=True, is_plain=True, is_limited=False, is_special=False)
+    plainly = {"is_async": True, "is_plain": True, "is_limited": False, "is_special": False, "is_transactional": False}
+    vars(step).update(vars(call.step), function=refuse, rules=Rules(), **plainly)
     return StepCall(step, call.raw, call.arguments, call.driver)
 
 
