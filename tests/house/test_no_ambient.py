@@ -21,7 +21,6 @@ ALLOWED: dict[str, dict[str, str]] = {
         "sys": "sees whether trio is loaded",
     },
     "runtime/authoring/steps.py": {"sqlite3": "names, for type checkers alone, what a transactional step is given"},
-    "runtime/life.py": {"anyio.sleep": "naps between passivations, by the loop's clock"},
     "runtime/inspect/checking/auditing.py": {"sys": "puts an audit hook in, where a setting asks for it"},
     "runtime/inspect/checking/watching.py": {"sys": "is told of calls by Python", "random": "knows the chance that all share by sight"},
     "runtime/perform/": {
