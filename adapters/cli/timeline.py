@@ -83,9 +83,9 @@ class _Fold:
         self.start, self.at = self.start or at, at
         line.events += 1
         line.status = AFTER.get((line.status, type(event)), line.status)
-        if (said := _SAID.get(type(event))) is not None:
+        if (said := SAID.get(type(event))) is not None:
             self.add(said[0], said[1](event))
-        elif (told := _TELLING.get(type(event))) is not None:
+        elif (told := TELLING.get(type(event))) is not None:
             told(self, event)
 
     def finished(self) -> Timeline:
@@ -155,6 +155,33 @@ def _failed(fold: _Fold, event: ev.StepFailed) -> None:
         fold.open[event.id] = Waiting("step", step.id, step.name, step.since, event.attempt + 1, due)
 
 
+def _step_of(fold: _Fold, id: str) -> str:
+    step = fold.open.get(id)
+    return f"{step.name if step is not None else 'a step no longer wanted'} {id}"
+
+
+def _begun(fold: _Fold, event: ev.StepStarted) -> None:
+    fold.add("step begins", f"{_step_of(fold, event.id)} on {event.worker}, at most once", attempts=event.attempt)
+
+
+def _heard(fold: _Fold, event: ev.StepHeartbeat) -> None:
+    fold.add("heartbeat", f"{_step_of(fold, event.id)}: {short(event.details)}", attempts=event.attempt)
+
+
+def _deferred(fold: _Fold, event: ev.StepDeferred) -> None:
+    fold.add("step deferred", f"{_step_of(fold, event.id)} is left to whoever has its token", attempts=event.attempt)
+
+
+def _skipped(fold: _Fold, event: ev.StepSkipped) -> None:
+    text = f"{_step_of(fold, event.id)} = {short(event.value)}{_by_and_why(event.by, event.why)}"
+    fold.open.pop(event.id, None)
+    fold.add("step skipped", text)
+
+
+def _by_and_why(by: str, why: str) -> str:
+    return f"{f' by {by}' if by else ''}{f': {why}' if why else ''}"
+
+
 def _timer_set(fold: _Fold, event: ev.TimerSet) -> None:
     fold.open[event.id] = Waiting("timer", event.id, "", fold.since(fold.at), until=fold.since(event.due))
     fold.add("timer", f"{event.id} set for +{fold.since(event.due):.3f} s")
@@ -180,8 +207,7 @@ def _asked(fold: _Fold, event: ev.ApprovalRequested) -> None:
 
 def _decided(fold: _Fold, event: ev.ApprovalDecided) -> None:
     asked = fold.open.pop(event.id, None)
-    by, why = f" by {event.by}" if event.by else "", f": {event.why}" if event.why else ""
-    fold.add(event.outcome, short(f"{asked.name if asked else 'an approval'} {event.id}{by}{why}"))
+    fold.add(event.outcome, short(f"{asked.name if asked else 'an approval'} {event.id}{_by_and_why(event.by, event.why)}"))
 
 
 def _sent(fold: _Fold, event: ev.SignalSent | ev.CancelSent) -> None:
@@ -234,7 +260,7 @@ def _retried(fold: _Fold, event: ev.RetryRequested) -> None:
     fold.add("retry asked", f"from where the code had taken {event.place} arrivals" if event.void else "the last turn is driven again")
 
 
-_SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
+SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ev.SignalReceived: ("signal", lambda event: f"{event.name} {value(event.value, event.blob)}"),
     ev.UpdateAccepted: ("update", lambda event: f"{event.name} {short(event.args)}"),
     ev.UpdateCompleted: ("answered", lambda event: told_of(event.error) if event.error is not None else short(event.result)),
@@ -255,13 +281,17 @@ _SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
 }
 """Events that are one line each: what happened, and the text."""
 
-_TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
+TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
     ev.RunStarted: _started,
     ev.RunDelayed: _delayed,
     ev.Continued: _continued,
     ev.StepScheduled: _scheduled,
     ev.StepCompleted: _completed,
     ev.StepFailed: _failed,
+    ev.StepStarted: _begun,
+    ev.StepHeartbeat: _heard,
+    ev.StepDeferred: _deferred,
+    ev.StepSkipped: _skipped,
     ev.TimerSet: _timer_set,
     ev.TimerFired: _timer_fired,
     ev.EffectsAbandoned: _abandoned,
