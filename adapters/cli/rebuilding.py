@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -12,7 +13,8 @@ from ...eventlog.log import Summary
 from ...eventlog.records import EMPTY, Head, Record, Tail, verified
 from ...eventlog.streams import parts_of
 from ...runtime.authoring.workflows import Registry
-from ...runtime.run.live import Run
+from ...runtime.kinds.limit import Limits
+from ...runtime.kinds.registry import AnyKind
 from ...runtime.run.runs import Runs
 from ..sqlite.open import open_sqlite
 from ..sqlite.reader import Reader
@@ -28,9 +30,9 @@ class Rebuilt(Struct, frozen=True):
 
 
 class Folded(Struct):
-    """A run on its way through its records, and its head as it was written last."""
+    """An actor on its way through its records, and its head as it was written last."""
 
-    run: Run
+    state: Any
     tail: Tail = EMPTY
     head: Head | None = None
     written: Tail = EMPTY
@@ -40,13 +42,14 @@ async def rebuild(path: Path) -> Rebuilt:
     """Fold every head from the log, and put these in the place of those that are there; Corrupt where a chain does not hold."""
     async with open_sqlite(path) as carrier:
         runs = Runs(Registry(()), Performs())
+        kinds: Mapping[str, AnyKind] = {kind.name: kind for kind in (runs, Limits(lambda stream, state: None, lambda stream, due: None))}
         folded: dict[str, Folded] = {}
         count = 0
         with closing(Reader(path)) as reader:
             for record in every_record(reader):
                 count += 1
-                if parts_of(record.stream)[0] == runs.name:
-                    fold(runs, folded.setdefault(record.stream, Folded(runs.initial(record.stream))), record)
+                if (kind := kinds.get(parts_of(record.stream)[0])) is not None:
+                    fold(kind, folded.setdefault(record.stream, Folded(kind.initial(record.stream))), record)
         summaries = [Summary(stream, of.written, of.head) for stream, of in folded.items() if of.head is not None]
         await carrier.heads.rebuild(summaries)
     return Rebuilt(str(path), len(summaries), count)
@@ -59,13 +62,13 @@ def every_record(reader: Reader) -> Iterator[Record]:
         position = page[-1].position
 
 
-def fold(runs: Runs, of: Folded, record: Record) -> None:
-    """One record further, as the live run took it: a head is written where it changes."""
+def fold(kind: AnyKind, of: Folded, record: Record) -> None:
+    """One record further, as the live actor took it: a head is written where it changes."""
     next(verified(record.stream, of.tail, [record]))
-    batch = runs.codec.decode(record.data)
+    batch = kind.codec.decode(record.data)
     for event in batch.events:
-        of.run = runs.evolve(of.run, event, batch.at)
+        of.state = kind.evolve(of.state, event, batch.at)
     of.tail = record.tail
-    head = runs.head(of.run, of.head)
+    head = kind.head(of.state, of.head)
     if head is not of.head:
         of.head, of.written = head, record.tail
