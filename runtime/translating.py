@@ -97,7 +97,7 @@ def stream_for(request: AnyRequest) -> str:
 
 def applied(run: str, standing: Standing) -> Applied:
     result = UNSET if standing.result is None or standing.blob is not None else standing.result
-    approvals = [_open(run, id, asked) for id, asked in standing.approvals.items()]
+    approvals = [open_approval(run, id, asked) for id, asked in standing.approvals.items()]
     given = result, standing.failure, standing.reason, approvals, standing.blob
     return Applied(run, standing.version, standing.status, standing.workflow, *given)
 
@@ -109,6 +109,7 @@ async def with_result(shelf: Shelf, stream: str, reply: Applied) -> Applied:
     return msgspec.structs.replace(reply, result=Raw(await shelf.get(stream, reply.large)), large=None)
 
 
-def _open(run: str, id: str, asked: Asked) -> OpenApproval:
+def open_approval(run: str, id: str, asked: Asked) -> OpenApproval:
+    """What a run asks, as it is shown to people."""
     expires = None if asked.expires is None else moment(asked.expires)
     return OpenApproval(run, id, asked.name, msgspec.json.decode(asked.show), asked.digest, moment(asked.at), expires)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ...runtime.inspect.replay import Verdict
+from ...runtime.requests import OpenApproval
 from ...runtime.run.state import ENDED
 from ..sqlite.verify import Report
 from .console import say_columns
@@ -194,6 +196,15 @@ def draw_rebuilt(out: Console, rebuilt: Rebuilt) -> None:
         Text.assemble(("✓ ", "green"), f"{rebuilt.heads} heads folded anew from {rebuilt.records} records of {rebuilt.path}"),
         soft_wrap=True,
     )
+
+
+def draw_approvals(out: Console, approvals: Sequence[OpenApproval]) -> None:
+    if not approvals:
+        out.print(Text("nobody is asked anything", style="dim"))
+    for asked in approvals:
+        until = "" if asked.expires is None else f", until {asked.expires:%Y-%m-%d %H:%M:%S} UTC"
+        out.print(Text.assemble((asked.run, "bold"), f"  {asked.name}", (f"  {asked.id}{until}", "dim")), soft_wrap=True)
+        say_columns(out, {"shows": msgspec.json.encode(asked.show).decode(), "digest": asked.digest})
 
 
 def draw_told(out: Console, told: Told) -> None:

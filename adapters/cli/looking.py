@@ -13,18 +13,22 @@ from msgspec import Raw, Struct
 from ...eventlog.errors import NotFound
 from ...eventlog.log import Summary
 from ...eventlog.records import Record
-from ...eventlog.search import Search
+from ...eventlog.search import Condition, Search
 from ...eventlog.streams import parts_of, stream_of
 from ...runtime.authoring.workflows import Registry, Workflow
 from ...runtime.inspect.replay import Verdict, fold, judged
+from ...runtime.requests import OpenApproval
 from ...runtime.run.state import artifacts_of
 from ...runtime.storing import artifact_in
+from ...runtime.translating import open_approval
 from ...runtime.where import conditions
 from ..sqlite.views import Views, open_views
 from .loading import listed, suggestion
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATUSES = ("delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out")
+ASKING_MAX = 100
+"""Runs whose approvals are listed at once."""
 NEAR = 1000
 """Runs among which a mistyped id is looked for."""
 
@@ -99,6 +103,17 @@ def events_of(records: Sequence[Record]) -> Iterator[EventLine]:
         batch: dict[str, Any] = msgspec.json.decode(record.data)
         for version, event in enumerate(batch["events"], record.first):
             yield EventLine(version, moment(batch["at"]), batch["epoch"], event)
+
+
+async def open_approvals(path: Path, run: str) -> list[OpenApproval]:
+    """What a run asks people now; without a run, what the newest runs that ask something do."""
+    async with open_views(path) as views:
+        runs = [run]
+        if not run:
+            asking = Search((Condition("perdure.asks", "=", value=True),), "run/")
+            runs = [parts_of(summary.stream)[2] for summary in await views.find(asking, limit=ASKING_MAX)]
+        found = {each: fold(stream_of("run", "default", each), await _records(views, path, each)).approvals for each in runs}
+    return [open_approval(each, id, asked) for each, approvals in found.items() for id, asked in approvals.items()]
 
 
 class ArtifactLine(Struct, frozen=True):

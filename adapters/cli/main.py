@@ -159,6 +159,22 @@ def artifacts(
 
 
 @app.command()
+def approvals(
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="The id of a run; without it all that ask something.")] = "",
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
+    """List what runs ask people: what is shown, and the digest that stands for it."""
+    from .console import answer
+    from .drawing import draw_approvals
+    from .looking import open_approvals
+    from .places import path_of
+
+    answer(wait(open_approvals, path_of(log), run), draw_approvals, as_json=json)
+    return DONE
+
+
+@app.command()
 def replay(
     run: RunId,
     module: Annotated[str, typer.Argument(metavar="[MODULE]", help="The code to drive: pkg.mod or file.py.")] = "",

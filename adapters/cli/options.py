@@ -18,6 +18,11 @@ Module = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why; kept in the log.")]
 
+By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who says so; kept in the log.")]
+Why = Annotated[str, typer.Option("--why", help="Why; kept in the log.")]
+Digest = Annotated[str, typer.Option("--digest", help="That of what you were shown: 'perdure approvals' says it.")]
+ApprovalName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the approval.")]
+
 
 def code_of(module: str) -> Sequence[Workflow[..., Any]]:
     from .loading import load_workflows

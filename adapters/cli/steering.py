@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .exits import DONE
-from .options import Json, Log, Module, Reason, RunId, code_of, wait
+from .options import ApprovalName, By, Digest, Json, Log, Module, Reason, RunId, Why, code_of, wait
 from .places import DEFAULT
 
 if TYPE_CHECKING:
@@ -79,6 +79,41 @@ def upgrade(
     return _tell(log, run, Upgrade(to), module, as_json=json)
 
 
+def skip(
+    run: RunId,
+    step: Annotated[str, typer.Argument(metavar="STEP", help="The name of an open step, or its id.")],
+    value: Annotated[str, typer.Argument(metavar="JSON", help="What it is to have returned; a text that is no JSON stands for itself.")],
+    by: By,
+    module: Annotated[str, typer.Option("--module", metavar="MODULE", help="The code of the run: it says which values fit the step.")],
+    why: Why = "",
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
+    """Give an open step its value."""
+    from ...runtime.run.commands import Skip
+    from .loading import signal_value
+
+    return _tell(log, run, Skip(step, signal_value(value), by, why), module, as_json=json)
+
+
+def approve(
+    run: RunId, name: ApprovalName, by: By, digest: Digest, why: Why = "", module: Module = "", log: Log = DEFAULT, json: Json = False
+) -> int:
+    """Approve what a run asks, as 'perdure approvals' showed it."""
+    from ...runtime.run.commands import Decide
+
+    return _tell(log, run, Decide(name, "approved", by, why, digest), module, as_json=json)
+
+
+def reject(
+    run: RunId, name: ApprovalName, by: By, digest: Digest, why: Why = "", module: Module = "", log: Log = DEFAULT, json: Json = False
+) -> int:
+    """Reject what a run asks, as 'perdure approvals' showed it."""
+    from ...runtime.run.commands import Decide
+
+    return _tell(log, run, Decide(name, "rejected", by, why, digest), module, as_json=json)
+
+
 def cancel(run: RunId, reason: Reason = "", module: Module = "", log: Log = DEFAULT, json: Json = False) -> int:
     """Ask a run to end; its cleanup runs when it is continued."""
     from ...runtime.run.commands import Cancel
@@ -102,4 +137,4 @@ def _tell(log: str, run: str, command: Command, module: str, *, as_json: bool) -
     return DONE
 
 
-COMMANDS = (signal, pause, resume, retry, upgrade, cancel, terminate)
+COMMANDS = (signal, approve, reject, skip, pause, resume, retry, upgrade, cancel, terminate)

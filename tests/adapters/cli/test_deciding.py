@@ -1,0 +1,90 @@
+"""`perdure approvals`, `approve`, `reject` and `skip`: what a person decides, seen first and recorded with who and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+import perdure
+from perdure.adapters.cli.loading import load_workflows
+from tests.adapters.cli.calling import Here, Said
+
+ORDERS = """
+from datetime import timedelta
+
+from perdure import CompleteLater, approval, step, workflow
+
+
+@step
+async def receipt() -> str:
+    raise CompleteLater
+
+
+@workflow
+async def ships() -> str:
+    return (await approval("ship", show={"cents": 1200})).outcome
+
+
+@workflow
+async def pays() -> str:
+    return await receipt()
+"""
+
+Say = Callable[..., Said]
+
+
+@pytest.fixture
+def say(here: Here, tmp_path: Path) -> Say:
+    """The command line on a log in which run `s` asks something and run `p` waits for its step."""
+    (tmp_path / "orders.py").write_text(ORDERS)
+    module, log = str(tmp_path / "orders.py"), f"{tmp_path / 'orders.db'}"
+
+    async def begin() -> None:
+        known = {flow.name: flow for flow in load_workflows(module)}
+        async with perdure.open(f"sqlite:///{log}", workflows=known.values()) as runtime:
+            await runtime.start(known["ships"], id="s")
+            run = await runtime.start(known["pays"], id="p")
+            with anyio.fail_after(10):
+                while (await run.look()).version < 3:  # noqa: ASYNC110 - what is waited for has no event
+                    await anyio.sleep(0.01)
+
+    anyio.run(begin)
+
+    def call(*arguments: str, code: bool = True) -> Said:
+        return here(*arguments, "--log", log, *(["--module", module] if code else []), "--json")
+
+    return call
+
+
+@pytest.mark.parametrize(("word", "outcome"), [("approve", "approved"), ("reject", "rejected")])
+def test_an_approval_is_listed_and_decided_by_the_digest_of_what_it_shows(say: Say, word: str, outcome: str) -> None:
+    (asked,) = say("approvals", code=False).json
+    assert (asked["run"], asked["name"], asked["show"]) == ("s", "ship", {"cents": 1200})
+    assert say("approvals", "s", code=False).json == [asked]
+    assert say("approvals", "p", code=False).json == []
+
+    told = say(word, "s", "ship", "--by", "ada", "--why", "seen", "--digest", asked["digest"])
+
+    assert told.json["status"] == "completed"
+    events = [event for event in say("show", "s", code=False).json["moments"] if event["what"] == outcome]
+    assert [event["text"] for event in events] == ["ship 0 by ada: seen"]
+    assert say("approvals", code=False).json == []
+
+
+def test_nobody_decides_on_what_they_did_not_see(say: Say) -> None:
+    assert say("approve", "s", "ship", "--by", "ada", "--digest", "0" * 64).code != 0
+    assert say("approve", "s", "ship", "--by", "ada").code != 0
+    assert len(say("approvals", code=False).json) == 1
+
+
+def test_a_step_is_skipped_with_a_value_that_fits(say: Say) -> None:
+    assert say("skip", "p", "receipt", "12", "--by", "ada").code != 0
+
+    told = say("skip", "p", "receipt", '"receipt 12"', "--by", "ada", "--why", "paid by telephone")
+
+    assert told.json["status"] == "completed"
+    (line,) = [event["text"] for event in say("show", "p", code=False).json["moments"] if event["what"] == "step skipped"]
+    assert line == 'receipt 0 = "receipt 12" by ada: paid by telephone'
