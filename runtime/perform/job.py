@@ -37,7 +37,7 @@ class Job(Struct, gc=False, eq=False):
     lost: bool = False
     """Another node has the run, so its end is no news; until it has ended, nothing is begun in its place."""
     again: Job | None = None
-    """What is to be begun in its place, because the run came back."""
+    """What is to be begun in its place, because the run came back, or was retried while this attempt still tidies up."""
     artifacts: list[Artifact] | None = None
     """What the attempt has stored."""
     care: Care | None = None

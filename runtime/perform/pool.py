@@ -126,7 +126,7 @@ class Pool:
         if self.stopping:
             return
         if (flying := self._flying.get(key)) is not None:
-            if flying.lost:
+            if flying.lost or flying.attempt < attempt:
                 flying.again = Job(stream, id, attempt, call)
             return
         job = self._flying[key] = Job(stream, id, attempt, call)
@@ -155,7 +155,7 @@ class Pool:
         job = self._flying.get((stream, id))
         if job is None:
             return
-        job.unwanted = True
+        job.unwanted, job.again = True, None
         if job.scope is not None:
             job.scope.cancel()
         elif attending.waits_elsewhere(job):
@@ -360,7 +360,8 @@ class Pool:
 
     def fail(self, job: Job, started: int, error: BaseException) -> None:
         """The attempt has ended by an error: tell the run."""
-        job.again = None
+        if job.again is not None and job.again.attempt == job.attempt:
+            job.again = None
         self._land(job)
         retry = None if isinstance(error, FOR_GOOD) else job.call.step.retry
         failure, kinds = failure_of(error), kinds_of(error)

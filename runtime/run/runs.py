@@ -44,7 +44,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     name = "run"
     codec = ev.CODEC
-    state_version = 1
+    state_version = 2
 
     def __init__(self, registry: Registry, performing: Performing, shelf: Shelf = NO_SHELF) -> None:
         self.registry = registry

@@ -9,12 +9,17 @@ import pytest
 
 import perdure
 from perdure.eventlog.codec import Event
+from perdure.runtime.authoring.errors import Failure
 from perdure.runtime.authoring.values import NOTHING
 from perdure.runtime.engine import Runtime
+from perdure.runtime.inspect.replay import replay
 from perdure.runtime.requests import StartRun
+from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.evolve import evolve
 from perdure.runtime.run.state import RunState, canonical, json_of, restore
+from perdure.testing import given
+from tests.semantics.asking import runs
 from tests.sim.test_found import served, wait_for_ever
 
 pytestmark = pytest.mark.anyio
@@ -113,3 +118,119 @@ async def test_a_run_that_failed_by_a_step_in_a_task_group_goes_on_from_that_ste
             result = await run.result()
 
     assert result == "done"
+
+
+def test_an_attempt_that_nobody_waited_for_any_more_is_counted_when_its_run_is_retried() -> None:
+    lost = broken("0.0/0"), ev.EffectsAbandoned(["0.1/0"]), ev.RunFailed("step", BROKEN), completed("0.1/0")
+    facts = folded(STARTED, scheduled("0.0/0"), scheduled("0.1/0"), *lost, ev.RetryRequested(0, void=True))
+
+    assert {id: step.attempt for id, step in facts.steps.items()} == {"0.0/0": 2, "0.1/0": 2}
+
+
+BROKEN = Failure("ValueError", "broken")
+
+
+def broken(id: str) -> Event:
+    return ev.StepFailed(id, 1, BROKEN, 1, 1, "here")
+
+
+def scheduled(id: str) -> Event:
+    return ev.StepScheduled(id, "work", NOTHING)
+
+
+def completed(id: str) -> Event:
+    return ev.StepCompleted(id, 1, NOTHING, 1, 1, "here")
+
+
+def test_a_child_that_its_parent_terminates_does_not_tell_it_as_if_that_were_news() -> None:
+    begun = ev.RunStarted("wait_for_ever", 1, json_of([]), 7, parent="run/default/parent#0")
+
+    given(runs(wait_for_ever), [begun]).when(cmd.Leave("run/default/parent#0", "terminate")).then(
+        [ev.RunTerminated("its parent no longer wants it"), ev.Unwatched("run/default/parent#0")]
+    )
+
+
+@perdure.workflow
+async def listens_beside_a_step() -> list[str]:
+    return list(await perdure.gather(listens(), held_back()))
+
+
+async def listens() -> str:
+    await perdure.signal("go")
+    return await passes()
+
+
+@perdure.step
+async def passes() -> str:
+    return "let through"
+
+
+gate: list[anyio.Event] = []
+
+
+@perdure.step
+async def held_back() -> str:
+    await gate[0].wait()
+    return await fails_once()
+
+
+async def test_a_run_that_failed_over_what_came_while_it_was_paused_can_be_retried() -> None:
+    gate[:] = [anyio.Event()]
+    async with served({}, listens_beside_a_step) as (runtime, _):
+        run = await runtime.start(listens_beside_a_step, id="four")
+        with anyio.fail_after(5):
+            await run.pause()
+            await run.signal("go")
+            gate[0].set()
+            await run.pause(wait=True)
+            await run.resume()
+            with pytest.raises(perdure.RunError):
+                await run.result()
+            await run.retry()
+            result = await run.result()
+
+    assert result == ["let through", "done"]
+
+
+@perdure.step
+async def lingers() -> str:
+    try:
+        await anyio.sleep(0.01)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(0.05)
+    return "at last"
+
+
+@perdure.workflow
+async def fails_beside_one_that_lingers() -> list[str]:
+    return list(await perdure.gather(lingers(), fails_once()))
+
+
+async def test_a_step_whose_earlier_attempt_still_tidies_up_is_attempted_anew_when_its_run_is_retried() -> None:
+    async with served({}, fails_beside_one_that_lingers) as (runtime, _):
+        run = await runtime.start(fails_beside_one_that_lingers, id="five")
+        with anyio.fail_after(5):
+            with pytest.raises(perdure.RunError):
+                await run.result()
+            await run.retry()
+            result = await run.result()
+
+    assert result == ["at last", "done"]
+
+
+@perdure.workflow
+async def until_the_end() -> str:
+    return await perdure.signal("end", str)
+
+
+async def test_a_run_that_ended_amid_what_had_come_while_it_was_paused_agrees_with_its_code() -> None:
+    async with served({}, until_the_end) as (runtime, _):
+        run = await runtime.start(until_the_end, id="six")
+        await run.pause()
+        await run.signal("end", "now")
+        await run.signal("more")
+        await run.resume()
+        verdict = await replay(runtime.carrier.log, "run/default/six", runtime.registry)
+
+    assert (verdict.status, verdict.agrees) == ("completed", True)

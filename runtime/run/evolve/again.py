@@ -40,9 +40,13 @@ def unread(state: RunState, event: ev.Continued) -> list[Arrival]:
 
 
 def go_back(state: RunState, place: int, *, void: bool) -> None:
-    """To when the code had taken `place` arrivals: what it asked for since is forgotten, what was open then is open again."""
+    """To when the code had taken `place` arrivals: what it asked for since is forgotten, what was open then is open again.
+
+    Arrivals that it took in one go it takes in one go again: what it asked for between two of them has no place of its own.
+    """
     taken, behind = state.arrivals[: max(place, 0)], state.arrivals[max(place, 0) :]
-    attempts = {id: step.attempt for id, step in (*state.abandoned.items(), *state.steps.items())}
+    place = next((held.start for held in state.held if held.start < place < held.end), place)
+    attempts = state.tried | {id: step.attempt for id, step in (*state.abandoned.items(), *state.steps.items())}
     attempts |= {outcome.id: outcome.attempt for outcome in behind if isinstance(outcome, Outcome)}
     state.script = [line for line in state.script if line.after <= place]
     if void:

@@ -144,7 +144,7 @@ def _timed_out(state: RunState, event: ev.RunTimedOut, at: int) -> None:
 
 def _end(state: RunState, event: Event) -> None:
     change_phase(state, event)
-    steps = (state.steps, state.retries, state.step_deadlines, state.deferred, state.abandoned)
+    steps = (state.steps, state.retries, state.step_deadlines, state.deferred, state.abandoned, state.tried)
     for kept in (*steps, state.timers, state.approvals, state.withdrawn):
         kept.clear()
     leave_all(state)

@@ -32,7 +32,14 @@ def _deferred(state: RunState, event: ev.StepDeferred, at: int) -> None:
         state.retries.pop(event.id, None)
         state.deferred[event.id] = at
     else:
-        state.abandoned.pop(event.id, None)
+        _forget(state, event.id)
+
+
+def _forget(state: RunState, id: str) -> None:
+    """Nothing is awaited any more of a step that the code does not want."""
+    step = state.abandoned.pop(id, None)
+    if step is not None:
+        state.tried[id] = step.attempt
 
 
 def _close(state: RunState, id: str) -> OpenStep | None:
@@ -54,13 +61,13 @@ def completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
             remember(state, event.command)
         arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt, event.blob, artifacts=event.artifacts))
     else:
-        state.abandoned.pop(event.id, None)
+        _forget(state, event.id)
 
 
 def _failed(state: RunState, event: ev.StepFailed, at: int) -> None:
     step = state.steps.get(event.id)
     if step is None:
-        state.abandoned.pop(event.id, None)
+        _forget(state, event.id)
     elif event.retry_at is not None:
         step.attempt, step.begun, state.retries[event.id] = event.attempt + 1, None, event.retry_at
     else:
@@ -88,6 +95,8 @@ def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:
                 leave(state, id)
         elif flies:
             state.abandoned[id] = step
+        else:
+            state.tried[id] = step.attempt
     state.script.append(Line(state.delivered, "abandon", "", "", json_of(event.ids)))
 
 

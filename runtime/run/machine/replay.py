@@ -62,6 +62,9 @@ class Revival:
             else:
                 machine.feed(arrivals[place], arrivals[place].at)
             script.check(machine, place + 1)
+            if machine.ending is not None and place + 1 < facts.delivered:
+                script.check(machine, facts.delivered)  # it ended before it had taken all that it was given in one go
+                break
         self._place = facts.delivered
         script.check_end(machine)
 
@@ -144,14 +147,15 @@ class _Script:
             self.place += 1
             return
         end, too_early = self.ends.get(rest), ""
+        upto = rest if end is None else end
         for wish in wishes:
-            line = line_of(wish, rest if end is None else end)
+            line = line_of(wish, upto)
             if line is not None:
                 self.wanted.append(line)
-            elif wish is machine.ending and not (rest == self.facts.delivered and self.facts.ended):
+            elif wish is machine.ending and not (upto == self.facts.delivered and self.facts.ended):
                 too_early = _shown_early(wish)
         if too_early:
-            self._first_difference(rest, rest if end is None else end, too_early)
+            self._first_difference(rest, upto, too_early)
         if end is not None:
             return
         lines, start = self.lines, self.place
