@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 from ...actors.activation import FROZEN
@@ -13,6 +14,7 @@ from ..authoring.workflows import Registry
 from ..inspect.replay import fold, judge
 from ..run import events as ev
 from ..run.events import CODEC
+from ..run.evolve import evolve
 from ..run.state import ENDED, RunState, canonical, restore
 from .world import FOREIGN, World
 
@@ -22,6 +24,10 @@ Told = Sequence[tuple[Batch[Event], Event]]
 
 AFTER_THE_END = (ev.ChildReleased, ev.Unwatched)
 """What is still recorded of a run that has ended: that others know."""
+
+
+AFTER_A_FAILURE = (*AFTER_THE_END, ev.StepCompleted, ev.StepFailed)
+"""A failed run may be retried: the steps that it had under way are awaited as before."""
 
 
 def violations(world: World) -> list[str]:
@@ -41,13 +47,17 @@ def of_stream(world: World, stream: str, records: Sequence[Record]) -> Iterator[
         return
     if not stream.startswith("run/"):
         return
-    told = [(batch, event) for record in kept for batch in [CODEC.decode(record.data)] for event in batch.events]
+    told = list(told_by(kept))
     if [record.first for record in kept] != [1, *(record.last + 1 for record in kept[:-1])] or len(told) != kept[-1].last:
         yield "versions have a gap"
     yield from of_owners(told)
-    yield from of_outcomes(told)
+    yield from of_outcomes(told, {workflow.build for workflow in world.workflows})
     yield from of_commands(told)
     yield from of_replay(world, stream, kept)
+
+
+def told_by(records: Sequence[Record]) -> Iterator[tuple[Batch[Event], Event]]:
+    return ((batch, event) for batch in (CODEC.decode(record.data) for record in records) for event in batch.events)
 
 
 def of_owners(told: Told) -> Iterator[str]:
@@ -59,46 +69,46 @@ def of_owners(told: Told) -> Iterator[str]:
             yield f"{type(event).__name__} at {batch.at} after one at {before.at}"
 
 
-def of_outcomes(told: Told) -> Iterator[str]:
-    """Each effect is wanted once and has one outcome, no timer fires early, and nothing follows the end."""
-    wanted: dict[str, None] = {}
-    done: dict[str, None] = {}
+def of_outcomes(told: Told, builds: AbstractSet[str]) -> Iterator[str]:
+    """Each effect is wanted once and has one outcome, no timer fires early, nothing follows the end, and these builds agree with the log.
+
+    A retry takes back what the code asked for behind the failure, and wants again what had failed; then the facts say what is open.
+    """
+    wanted: set[str] = set()
+    done: set[str] = set()
     ended = ""
+    facts = RunState()
     for batch, event in told:
-        if ended and not (isinstance(event, AFTER_THE_END) or event == FOREIGN):
+        facts = evolve(facts, event, batch.at)
+        if isinstance(event, ev.RetryRequested | ev.RunStarted):
+            ended = ""
+        late = AFTER_A_FAILURE if ended == "RunFailed" else AFTER_THE_END
+        if ended and not (isinstance(event, late) or event == FOREIGN):
             yield f"{type(event).__name__} after {ended}"
-        match event:
-            case (
-                ev.StepScheduled(id=id)
-                | ev.SignalSent(id=id)
-                | ev.CancelSent(id=id)
-                | ev.TimerSet(id=id)
-                | ev.ApprovalRequested(id=id)
-                | ev.ChildScheduled(id=id)
-                | ev.AttachScheduled(id=id)
-            ):
-                if id in wanted:
-                    yield f"effect {id} is wanted twice"
-                wanted[id] = None
-            case (
-                ev.StepCompleted(id=id)
-                | ev.StepSkipped(id=id)
-                | ev.StepFailed(id=id, retry_at=None)
-                | ev.TimerFired(id=id)
-                | ev.ApprovalDecided(id=id)
-                | ev.ChildEnded(id=id)
-            ):
-                if id in done or id not in wanted:
-                    yield f"{type(event).__name__} of effect {id}, which {'has its outcome' if id in done else 'nobody wanted'}"
-                done[id] = None
-                if isinstance(event, ev.TimerFired) and batch.at < event.due:
-                    yield f"timer {id} fired {event.due - batch.at} µs early"
-            case ev.RunCompleted() | ev.RunFailed() | ev.RunCancelled() | ev.RunTerminated():
-                ended = type(event).__name__
-            case ev.Suspended(message=message, expected=expected, found=found):
-                yield f"suspended: {message}; expected {expected}, found {found}"
-            case _:
-                continue
+        if isinstance(event, WANTS):
+            if event.id in wanted:
+                yield f"effect {event.id} is wanted twice"
+            wanted.add(event.id)
+        elif isinstance(event, OUTCOMES) and not (isinstance(event, ev.StepFailed) and event.retry_at is not None):
+            if event.id in done or event.id not in wanted:
+                yield f"{type(event).__name__} of effect {event.id}, which {'has its outcome' if event.id in done else 'nobody wanted'}"
+            done.add(event.id)
+            if isinstance(event, ev.TimerFired) and batch.at < event.due:
+                yield f"timer {event.id} fired {event.due - batch.at} µs early"
+        elif isinstance(event, ENDS):
+            ended = type(event).__name__
+        elif isinstance(event, ev.Suspended) and event.build in builds:
+            yield f"suspended: {event.message}; expected {event.expected}, found {event.found}"
+        elif isinstance(event, ev.RetryRequested):
+            wanted = {line.id for line in facts.script if line.id}
+            done = wanted - set(facts.steps) - set(facts.timers) - set(facts.approvals) - set(facts.starting)
+
+
+WANTS = (
+    ev.StepScheduled, ev.SignalSent, ev.CancelSent, ev.TimerSet, ev.ApprovalRequested, ev.ChildScheduled, ev.AttachScheduled,
+)  # fmt: skip
+OUTCOMES = (ev.StepCompleted, ev.StepSkipped, ev.StepFailed, ev.TimerFired, ev.ApprovalDecided, ev.ChildEnded)
+ENDS = (ev.RunCompleted, ev.RunFailed, ev.RunCancelled, ev.RunTerminated, ev.RunTimedOut)
 
 
 def of_commands(told: Told) -> Iterator[str]:
@@ -131,11 +141,14 @@ def expected_wake_up(facts: RunState) -> int | None:
     """What the head of a run must say, by its facts alone."""
     if facts.leaving or (facts.ended and facts.watchers) or (facts.phase == "running" and facts.starting):
         return 0
-    if facts.phase != "running":
-        return None
-    if len(facts.steps) > len(facts.retries) + len(facts.deferred):
-        return 0
-    return min([*facts.timers.values(), *facts.retries.values(), *facts.step_deadlines.values()], default=None)
+    dues = [facts.deadline] if facts.deadline and not facts.frozen_at and not facts.ended else []
+    if facts.phase == "delayed":
+        dues.append(facts.start_at)
+    if facts.phase == "running":
+        if len(facts.steps) > len(facts.retries) + len(facts.deferred):
+            return 0
+        dues += [*facts.timers.values(), *facts.retries.values(), *facts.step_deadlines.values()]
+    return min(dues, default=None)
 
 
 def of_snapshots(world: World) -> Iterator[str]:

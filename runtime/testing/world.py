@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from hashlib import sha256
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anyio
 import anyio.abc
@@ -13,9 +13,10 @@ import anyio.lowlevel
 from msgspec import Raw
 
 from ...actors.settings import Settings as ActorSettings
+from ...eventlog.errors import Conflict
 from ...eventlog.faults import Dice, Plan
 from ...eventlog.memory import MemoryLog
-from ...eventlog.records import Append, sealed
+from ...eventlog.records import Append, Tail, sealed
 from ...eventlog.snapshots import Snapshot
 from ...eventlog.streams import partition_of
 from ..authoring.workflows import Workflow
@@ -27,7 +28,7 @@ from ..settings import Settings
 from .fences import PARTITIONS, claims_of, fence_of
 from .journal import Journal
 from .loop import stream_of_chance
-from .node import Node, SeededIds
+from .node import BEGINNING, Node, SeededIds
 from .weather import Weather
 
 T = TypeVar("T")
@@ -39,6 +40,29 @@ PATIENCE = 4.0
 """Seconds without a pulse after which a node is taken for dead, rightly or not."""
 
 SETTINGS = Settings(worker_concurrency=6, drain_seconds=5.0, actors=ActorSettings(ask_seconds=20.0, passivate_seconds=4.0))
+
+
+class Written(NamedTuple):
+    """When a record was really written, in microseconds of the world, and how far any clock had been ahead of the world by then."""
+
+    at: int
+    ahead: int
+
+
+class TimedLog(MemoryLog):
+    """The log, with a note beside each record of the world's own time, which no node knows."""
+
+    def __init__(self, ahead: Callable[[], int]) -> None:
+        super().__init__()
+        self.written: list[Written] = []
+        """By position, counted from 1."""
+        self._ahead = ahead
+
+    def append_one(self, append: Append) -> Tail | Conflict:
+        answer = super().append_one(append)
+        if len(self.records) > len(self.written):
+            self.written.append(Written(BEGINNING + round(anyio.current_time() * 1_000_000), self._ahead()))
+        return answer
 
 
 class World:
@@ -57,7 +81,9 @@ class World:
         longest_pause: float = 2.0,
         resources: Resources | None = None,
         interceptors: Iterable[Interceptor] = (),
+        code: Callable[[str], Iterable[Workflow[..., Any]]] | None = None,
     ) -> None:
+        """`code`: the workflows that a start of a node has, by its name; `workflows`, the newest, if not given."""
         self.resources = resources
         self.interceptors = tuple(interceptors)
         self.seed = seed
@@ -67,7 +93,9 @@ class World:
         self.names = [f"n{number}" for number in range(1, nodes + 1)]
         self.weather = weather or Weather()
         self.settings = settings
-        self.log = MemoryLog()
+        self.ahead = 0
+        """How far any clock has been ahead of the world so far, in microseconds."""
+        self.log = TimedLog(lambda: self.ahead)
         self.journal = Journal()
         self.snapshots: list[Snapshot] = []
         """Every snapshot that was ever saved."""
@@ -76,6 +104,7 @@ class World:
         """Every start of every node."""
         self.trace: list[str] = []
         self.healed = False
+        self._code = code
         self._plan = plan
         self._ids = ids
         self._pulses: dict[str, float] = {}
@@ -138,7 +167,9 @@ class World:
         if self.healed and isinstance(plan, Dice):
             plan.calm()
         skew = self.weather.skew * 1_000_000
-        node = Node(self, name, start, self.workflows, self.settings, plan, self._foreign, round(dice.uniform(-skew, skew)))
+        workflows = self.workflows if self._code is None else self._code(owner)
+        node = Node(self, name, start, workflows, self.settings, plan, self._foreign, round(dice.uniform(-skew, skew)))
+        self.ahead = max(self.ahead, node.clock.offset)
         self.nodes[name] = node
         self.past.append(node)
         self.note(f"{owner} starts")
@@ -181,6 +212,7 @@ class World:
             case "jump":
                 seconds = dice.choice((-1, 1)) * 10 ** (dice.random() * 3 - 1)
                 node.clock.offset += round(seconds * 1_000_000)
+                self.ahead = max(self.ahead, node.clock.offset)
                 self.note(f"the clock of {node.owner} jumps by {seconds:.1f} s")
             case "usurp":
                 self._group.start_soon(self._usurp, node, dice.randrange(PARTITIONS))

@@ -1,4 +1,7 @@
-"""Clients of a simulated world: each starts a run, sends it signals, perhaps cancels it, and keeps account of every answer."""
+"""Clients of a simulated world: each starts a run, sends it signals, perhaps cancels it, and keeps account of every answer.
+
+What else people may wish of a run is in `racing`.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,37 @@ from contextlib import suppress
 from random import Random
 
 import anyio
+import anyio.abc
 import msgspec
 from msgspec import Raw
 
-from perdure.eventlog.errors import PerdureError, Refused, Unavailable
+from perdure.eventlog.errors import NotFound, PerdureError, Refused, Unavailable
 from perdure.eventlog.streams import stream_of
-from perdure.runtime.requests import Applied, AwaitRun, CancelRun, Commanding, DecideApproval, SignalRun, StartRun, TerminateRun
-from perdure.runtime.run.events import CODEC, ApprovalDecided, ApprovalRequested, EffectsAbandoned
+from perdure.runtime.inspect.replay import fold
+from perdure.runtime.requests import (
+    Applied,
+    AwaitRun,
+    CancelRun,
+    Commanding,
+    DecideApproval,
+    PauseRun,
+    ResumeRun,
+    RetryRun,
+    SignalRun,
+    StartRun,
+    TerminateRun,
+    UpgradeRun,
+)
+from perdure.runtime.run.events import CODEC, ApprovalRequested
 from perdure.runtime.run.state import ENDED
 from perdure.runtime.testing.loop import stream_of_chance
 from perdure.runtime.testing.node import Node
 from perdure.runtime.testing.world import World
-from tests.sim.programs import Maker, Part, signals_needed
+from tests.sim.making import Maker, signals_needed
+from tests.sim.programs import Part
+
+MAY_CHANGE_NOTHING = (PauseRun, ResumeRun, RetryRun, UpgradeRun)
+"""Requests that are granted where the run stands so already: then nothing is recorded, and a repeat is answered as it stands by then."""
 
 FOR_EVER = 1e6
 """Seconds that a client waits for the end of a run."""
@@ -26,17 +48,11 @@ FOR_EVER = 1e6
 
 def open_approvals(world: World, stream: str) -> list[ApprovalRequested]:
     """What the log says that the run asks, and nobody has decided."""
-    asked: dict[str, ApprovalRequested] = {}
-    for record in world.log.streams.get(stream, ()):
-        for event in CODEC.decode(record.data).events:
-            if isinstance(event, ApprovalRequested):
-                asked[event.id] = event
-            elif isinstance(event, ApprovalDecided):
-                asked.pop(event.id, None)
-            elif isinstance(event, EffectsAbandoned):
-                for id in event.ids:
-                    asked.pop(id, None)
-    return list(asked.values())
+    records = world.log.streams.get(stream, ())
+    if not records:
+        return []
+    asked = {event.id: event for record in records for event in CODEC.decode(record.data).events if isinstance(event, ApprovalRequested)}
+    return [asked[id] for id in fold(stream, records).approvals]
 
 
 class Client:
@@ -48,11 +64,15 @@ class Client:
         self.stream = stream_of("run", "default", self.id)
         self.dice = dice
         self.program: Part = Maker(dice).program()
+        self.programs: dict[str, Part] = {"begin": self.program}
+        """What was asked to be played, by the command of the start."""
         self.applied: dict[str, int] = {}
         """Accepted commands, and the version of the first answer."""
         self.refused: dict[str, str] = {}
         self.sent: dict[str, tuple[str, str]] = {}
         """Commands of signals, and what they carry."""
+        self.open = 0
+        """Wishes under way that may yet begin another life of the run."""
         self.said: dict[str, DecideApproval] = {}
         """Commands of decisions."""
         self.wishes: list[str] = []
@@ -72,7 +92,7 @@ class Client:
 
     async def live(self, rested: anyio.Event) -> None:
         await anyio.sleep(self.dice.random() * 5)
-        start = StartRun(workflow="play", arguments=Raw(msgspec.json.encode([self.program])), run=self.id, command="begin")
+        start = self.beginning()
         await self.command(start)
         async with anyio.create_task_group() as group:
             if self.dice.random() < 0.4:
@@ -83,6 +103,23 @@ class Client:
             group.start_soon(self.answer_it)
             group.start_soon(self.await_it)
             group.start_soon(self.move_on)
+            self.race(group)
+
+    def beginning(self) -> StartRun:
+        """The start of the run."""
+        return StartRun(workflow="play", arguments=Raw(msgspec.json.encode([self.program])), run=self.id, command="begin")
+
+    def race(self, group: anyio.abc.TaskGroup) -> None:
+        """What else it does meanwhile."""
+
+    @property
+    def begins_again(self) -> bool:
+        """Whether a run that has ended may go on, so that what was refused is granted later."""
+        return False
+
+    async def went_on(self, end: Applied) -> bool:
+        """Whether the run goes on behind this end, because the client wished it."""
+        return False
 
     async def signal_it(self, rested: anyio.Event) -> None:
         if self.late:
@@ -147,7 +184,7 @@ class Client:
         while True:
             try:
                 answer = await self.ask(request)
-            except Refused as refusal:
+            except (Refused, NotFound) as refusal:
                 if id in self.applied:
                     self.found.append(f"{id} was applied at version {self.applied[id]}, and then refused: {refusal.message}")
                 self.refused[id] = refusal.message
@@ -155,10 +192,13 @@ class Client:
             if answer is not None:
                 break
         version = self.applied.setdefault(id, answer.version)
-        if id in self.refused or (version != answer.version and not (id == "cancel" and self.wishes.count("cancel") > 1)):
-            self.found.append(
-                f"{id} was first answered with {self.refused.get(id, f'version {version}')}, then with version {answer.version}"
-            )
+        may_be_nothing = isinstance(request, MAY_CHANGE_NOTHING)
+        if may_be_nothing:
+            self.applied[id] = answer.version
+        elif self.refused.pop(id, None) is not None and not self.begins_again:
+            self.found.append(f"{id} was refused, and is applied at version {answer.version}")
+        elif version != answer.version and not (id == "cancel" and self.wishes.count("cancel") > 1):
+            self.found.append(f"{id} was first answered with version {version}, then with version {answer.version}")
         return True
 
     async def ask(self, request: Commanding) -> Applied | None:
@@ -189,7 +229,9 @@ class Client:
             if answer is None:
                 await anyio.sleep(self.dice.random())
             elif answer.status in ENDED:
-                self.end = answer
+                self.node = None
+                if not await self.went_on(answer):
+                    self.end = answer
             else:
                 self.found.append(f"it was said to have ended: {answer.status}")
 
@@ -205,7 +247,10 @@ class Client:
 
     def was_told(self, node: Node) -> None:
         summary = self.world.log.summaries.get(self.stream)
-        if summary is None or summary.head.status not in ENDED or node.dead or self.told_late or self.world.weather.nodes.get("pause"):
+        if summary is None or summary.head.status not in ENDED:
+            self.ended_at = None
+            return
+        if node.dead or self.told_late or self.world.weather.nodes.get("pause"):
             return
         batch = CODEC.decode(self.world.log.streams[self.stream][-1].data)
         if node.fences.epoch(self.stream) == batch.epoch and (anyio.current_time() - self.first_seen()) > 40:

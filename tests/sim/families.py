@@ -12,10 +12,11 @@ from perdure.runtime.run import events as ev
 from perdure.runtime.run.events import CODEC
 from perdure.runtime.run.state import ENDED
 from perdure.runtime.testing.world import World
-from tests.sim.programs import admits
+from tests.sim.admitting import admits
 
 STATUS: dict[type[Event], str] = {
     ev.RunCompleted: "completed", ev.RunFailed: "failed", ev.RunCancelled: "cancelled", ev.RunTerminated: "terminated",
+    ev.RunTimedOut: "timed_out",
 }  # fmt: skip
 
 
@@ -43,6 +44,8 @@ def family_quarrels(world: World) -> Iterator[str]:
 
 def _of_parent(events: list[Event]) -> Iterator[str]:
     """Of every child it heard the end, or it left it; and whom it left it told, where they do not part in silence."""
+    if any(isinstance(event, ev.RetryRequested) for event in events):
+        return  # what it wanted is wanted anew, or no more
     heard = {event.id for event in events if isinstance(event, ev.ChildEnded)}
     released = {event.id for event in events if isinstance(event, ev.ChildReleased)}
     for wish in events:
@@ -54,7 +57,8 @@ def _of_parent(events: list[Event]) -> Iterator[str]:
 
 
 def _of_child(run: str, events: list[Event], parent: list[Event], effect: str) -> Iterator[str]:
-    end = next((event for event in events if type(event) in STATUS), None)
+    retried = any(isinstance(event, ev.RetryRequested) for event in parent)
+    end = next((event for event in reversed(events) if type(event) in STATUS), None)
     wish = next((event for event in parent if isinstance(event, ev.ChildScheduled) and event.id == effect), None)
     if wish is None or wish.run != run:
         yield "nobody wanted it"
@@ -64,14 +68,16 @@ def _of_child(run: str, events: list[Event], parent: list[Event], effect: str) -
         return
     status = STATUS[type(end)]
     heard = [event for event in parent if isinstance(event, ev.ChildEnded) and event.id == effect]
-    if heard and (heard[0].status != status or (isinstance(end, ev.RunCompleted) and bytes(heard[0].value) != bytes(end.result))):
-        yield f"its parent was told {heard[0]}, and it ended with {end}"
+    told = heard[-1] if heard else None
+    if told and not retried and (told.status != status or (isinstance(end, ev.RunCompleted) and bytes(told.value) != bytes(end.result))):
+        yield f"its parent was told {told}, and it ended with {end}"
     if isinstance(end, ev.RunCompleted) and isinstance(begun := events[0], ev.RunStarted) and not _admitted(begun, end):
         yield f"its result {bytes(end.result).decode()} is none that its program admits"
     released = any(isinstance(event, ev.ChildReleased) and event.id == effect for event in parent)
     if status in ("cancelled", "terminated") and not released:
         yield f"it is {status}, and its parent never left it"
-    if released and status not in ("completed", "cancelled" if wish.on_parent_end == "cancel" else "terminated", "cancelled"):
+    parted = "cancelled" if wish.on_parent_end == "cancel" else "terminated"
+    if released and not retried and status not in ("completed", parted, "cancelled"):
         yield f"its parent left it by {wish.on_parent_end}, and it is {status}"
 
 

@@ -17,10 +17,12 @@ from perdure.runtime.testing import checks
 from perdure.runtime.testing.loop import run_seeded, stream_of_chance
 from perdure.runtime.testing.weather import Weather
 from perdure.runtime.testing.world import World
-from tests.sim.accounts import count, differences, told
-from tests.sim.clients import Client
+from tests.sim.accounts import differences, told
+from tests.sim.counting import count
+from tests.sim.deploying import Deploying
 from tests.sim.families import family_quarrels, unsettled
-from tests.sim.programs import play
+from tests.sim.programs import NEW_CODE
+from tests.sim.racing import Racer
 
 REST = 70.0
 """Seconds after the weather in which every sweep has come by twice."""
@@ -45,12 +47,13 @@ class Played:
 def play_seed(seed: int) -> Played:
     """Play the history that this integer stands for."""
     dice = stream_of_chance(seed, "swarm")
-    world = World(seed, [play], nodes=dice.randrange(1, 5), weather=Weather.swarm(dice))
-    clients = [Client(world, number, stream_of_chance(seed, f"workload:{number}")) for number in range(dice.randrange(1, 6))]
+    deploying = Deploying(seed)
+    world = World(seed, NEW_CODE, nodes=dice.randrange(1, 5), weather=Weather.swarm(dice), code=deploying)
+    clients = [Racer(world, number, stream_of_chance(seed, f"workload:{number}")) for number in range(dice.randrange(1, 6))]
     played = Played(seed)
 
     async def main() -> None:
-        await world.play(lambda world: _scenario(world, clients, played))
+        await world.play(lambda world: _scenario(world, deploying, clients, played))
 
     with _quiet(), _short_tails(dice.choice((2, 5, 100))):
         try:
@@ -67,13 +70,14 @@ def play_seed(seed: int) -> Played:
     return played
 
 
-async def _scenario(world: World, clients: list[Client], played: Played) -> None:
+async def _scenario(world: World, deploying: Deploying, clients: list[Racer], played: Played) -> None:
     rested = anyio.Event()
     async with anyio.create_task_group() as group:
         for client in clients:
             group.start_soon(client.live, rested)
         await anyio.sleep(world.weather.seconds)
         world.heal()
+        deploying.finish(world)
         await anyio.sleep(REST)
         played.violations.extend(f"law 10: {what}" for what in checks.stuck(world))
         rested.set()
