@@ -76,8 +76,8 @@ def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[s
         for event in batch.events:
             facts = evolve(facts, event, batch.at)
             match event:
-                case ev.SignalReceived(name=name, value=value):
-                    waiting[name].append(msgspec.json.decode(value))
+                case ev.SignalReceived(name=name, value=encoded):
+                    waiting[name].append(msgspec.json.decode(encoded, type=str))
                 case ev.Logged(message="took", fields=fields):
                     line = msgspec.json.decode(fields)
                     taken.append((facts.delivered, line["name"], line["value"]))

@@ -185,7 +185,7 @@ class Client:
             try:
                 answer = await self.ask(request)
             except (Refused, NotFound) as refusal:
-                if id in self.applied:
+                if id in self.applied and not self.begins_again:
                     self.found.append(f"{id} was applied at version {self.applied[id]}, and then refused: {refusal.message}")
                 self.refused[id] = refusal.message
                 return False

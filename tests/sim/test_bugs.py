@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.sim.bugs import BUGS
-from tests.sim.hunt import first_seed_that_finds
+from tests.sim.hunt import first_seed_that_betrays, first_seed_that_finds
 from tests.sim.play import play_seed
+from tests.sim.race_bugs import RACE_BUGS
 
 SEEDS = 500
 
@@ -17,3 +18,8 @@ def test_a_planted_bug_is_found_and_is_what_was_found(bug: str) -> None:
 
     assert seed is not None
     assert play_seed(seed).violations == []
+
+
+@pytest.mark.parametrize("bug", [bug for bug in RACE_BUGS if bug not in BUGS])
+def test_a_bug_that_only_races_betray_is_found_by_the_promise_that_it_breaks(bug: str) -> None:
+    assert first_seed_that_betrays(bug, SEEDS) is not None
