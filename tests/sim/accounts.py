@@ -62,7 +62,8 @@ def _of_commands(client: Client, events: list[Event]) -> Iterator[str]:
 def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[str]:  # noqa: PLR0912 - one case for each event
     """Received = sent, and what is taken is what came first: nothing eaten, nothing twice.
 
-    Branches that reach for signals in one turn may take them in any order: one that then loses its race gives back what it had.
+    Branches that reach for signals in one turn may take them in any order: one that then loses its race gives back what it had,
+    so order is looked at where one branch took a signal and none lost.
     """
     sent = Counter(client.sent.values())
     came = [(event.name, msgspec.json.decode(event.value)) for event in events if isinstance(event, ev.SignalReceived)]
@@ -82,7 +83,9 @@ def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[s
                     line = msgspec.json.decode(fields)
                     taken.append((facts.delivered, line["name"], line["value"]))
                 case ev.RunStarted():
-                    waiting, kept, before = {name: [] for name in NAMES}, [], len(taken)
+                    kept, before = [], len(taken)
+                    for unread in waiting.values():
+                        unread.clear()
                 case ev.Continued():
                     kept, before = [], len(taken)
                 case ev.RetryRequested(place=place):
@@ -91,8 +94,9 @@ def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[s
                     kept = [took for took in kept if took[0] <= place]
                 case _:
                     continue
+        is_alone = len(taken) == 1 and not any(isinstance(event, ev.EffectsAbandoned) for event in batch.events)
         for _, name, value in taken:
-            if value not in waiting[name] or (len(taken) == 1 and waiting[name][0] != value):
+            if value not in waiting[name] or (is_alone and waiting[name][0] != value):
                 yield f"signal {value} was taken, and what waited was {waiting[name]}"
             else:
                 waiting[name].remove(value)
@@ -159,7 +163,7 @@ def _of_end(client: Client, events: list[Event]) -> Iterator[str]:
         yield f"its end was told as {end.status}, and the log says {last}"
     if end.status in EXPECTED and EXPECTED[end.status] not in client.wishes and "another life" not in client.programs:
         yield f"it is {end.status}, and nobody wished that"
-    if end.status == "failed" and not (has(program, "must") and any(command.startswith("retry") for command in client.refused)):
+    if end.status == "failed" and not (has(program, "must") and client.gave_up):
         yield f"it failed: {end.failure}"
     if end.status == "timed_out" and not begun.deadline:
         yield "it is timed_out, and had no deadline"

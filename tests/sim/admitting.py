@@ -52,7 +52,7 @@ def admits(part: Part, value: Any) -> bool:  # noqa: PLR0912 - one case for each
             return len(values) == len(parts) and all(admits(one, answer) for one, answer in zip(parts, values, strict=True))
         case ["any", *parts]:
             values = _listed(value)
-            return len(values) == 2 and admits(parts[values[0]], values[1])
+            return len(values) == 2 and values[0] in range(len(parts)) and admits(parts[values[0]], values[1])
         case ["limit", _, inner]:
             values = _listed(value)
             return values == ["too late"] or (values[:1] == ["in time"] and admits(inner, values[1]))

@@ -85,6 +85,8 @@ class Client:
         self.waiting: anyio.CancelScope | None = None
         self.ended_at: float | None = None
         self.told_late = False
+        self.gave_up = False
+        """It failed, and nothing that its client may do helps."""
         self.late = dice.random() < 0.3
         """Sends its signals only when all has been at rest for a while."""
 
@@ -131,7 +133,11 @@ class Client:
             await anyio.sleep(self.dice.random() * (8 if self.dice.random() < 0.5 else 0.5))
             command, value = f"signal{number}", f"{name}{number}"
             self.sent[command] = (name, value)
-            await self.command(SignalRun(run=self.id, name=name, value=Raw(msgspec.json.encode(value)), command=command))
+            signal = SignalRun(run=self.id, name=name, value=Raw(msgspec.json.encode(value)), command=command)
+            await self.command(signal)
+            while command in self.refused and self.end is None:
+                await anyio.sleep(3)  # a run that has failed may go on: then it wants its signals
+                await self.answer_to(signal)
 
     async def answer_it(self) -> None:
         """Two people say the opposite of each other to what the run asks, unless it may expire; they look at the log, not at the run."""
@@ -195,6 +201,7 @@ class Client:
         may_be_nothing = isinstance(request, MAY_CHANGE_NOTHING)
         if may_be_nothing:
             self.applied[id] = answer.version
+            self.refused.pop(id, None)
         elif self.refused.pop(id, None) is not None and not self.begins_again:
             self.found.append(f"{id} was refused, and is applied at version {answer.version}")
         elif version != answer.version and not (id == "cancel" and self.wishes.count("cancel") > 1):

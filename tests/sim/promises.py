@@ -35,22 +35,22 @@ def broken_promises(world: World, stream: str) -> Iterator[str]:
     for record in world.log.streams.get(stream, ()):
         batch = CODEC.decode(record.data)
         now = max(now, batch.at)
-        before: set[str] | None = None
+        before = list[str]()
         abandons = any(isinstance(event, ev.EffectsAbandoned) for event in batch.events)
         for event in batch.events:
             if facts.phase == "paused":
                 yield from _of_pause(event)
             if isinstance(event, ev.CancelRequested) and facts.phase in ("running", "paused"):
-                before = set(facts.steps) | set(facts.timers)
+                before = [*facts.steps, *facts.timers]
             if isinstance(event, WANTS) and abandons and "/" in event.id:
                 tidying.add(branch_of(event.id))
             if isinstance(event, ev.Logged):
                 yield from naps.note(event, now, record.position)
             facts = evolve(facts, event, batch.at)
-        still = set() if before is None or facts.phase in STANDING else before & (set(facts.steps) | set(facts.timers))
-        still = {id for id in still if branch_of(id) not in tidying}
+        still = [id for id in before if facts.phase not in STANDING and (id in facts.steps or id in facts.timers)]
+        still = [id for id in still if branch_of(id) not in tidying]
         if still:
-            yield f"{sorted(still)} was still wanted after the run was cancelled (backing off: {sorted(facts.retries)})"
+            yield f"{still} was still wanted after the run was cancelled (backing off: {list(facts.retries)})"
 
 
 def _of_pause(event: Event) -> Iterator[str]:

@@ -133,10 +133,13 @@ class Racer(Client):
             await anyio.sleep(1)
         if self.has_begun_again(end.version):
             return True
-        if end.status != "failed" or self.retries >= RETRIES_MAX:
+        if end.status != "failed":
             return False
         self.retries += 1
-        return await self.answer_to(RetryRun(run=self.id, command=f"retry{self.retries}")) or self.has_begun_again(end.version)
+        if self.retries <= RETRIES_MAX and await self.answer_to(RetryRun(run=self.id, command=f"retry{self.retries}")):
+            return True
+        self.gave_up = True
+        return self.has_begun_again(end.version)
 
     def has_begun_again(self, version: int) -> bool:
         """Whether the run has not ended, or is another by now."""
