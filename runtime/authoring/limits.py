@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
@@ -20,6 +20,16 @@ COUNT_MAX = 10_000
 """Of slots, and of beginnings within a time: a limit remembers each."""
 
 
+Key: TypeAlias = (
+    Callable[[Any], str | int]
+    | Callable[[Any, Any], str | int]
+    | Callable[[Any, Any, Any], str | int]
+    | Callable[[Any, Any, Any, Any], str | int]
+    | Callable[..., str | int]
+)
+"""A function of the arguments of a step. Spelled out, so that a strict type checker knows the parameters of a lambda."""
+
+
 class Limit(Struct, frozen=True):
     """At most `concurrency` attempts at once, and at most `rate=(count, time)` beginnings within any such time, over all runs of a tenant.
 
@@ -30,7 +40,7 @@ class Limit(Struct, frozen=True):
     name: str
     concurrency: int | None = None
     rate: tuple[int, timedelta] | None = None
-    key: Callable[..., str | int] | None = None
+    key: Key | None = None
 
     def __post_init__(self) -> None:
         who, given = f"Limit({self.name!r})", self.rate
@@ -78,7 +88,7 @@ class Limit(Struct, frozen=True):
         who = f"Limit({self.name!r})"
         instead = "let it give an id that the step is called with"
         try:
-            key: object = self.key(*args, **kwargs)
+            key: object = cast("Callable[..., object]", self.key)(*args, **kwargs)
         except Exception as error:
             raise Invalid("the key of a limit could not be told", who=who, where="key", expected="a text or a number", found=repr(error),
                           instead=instead) from error

@@ -44,9 +44,12 @@ def test_there_are_never_more_holders_than_slots_and_who_comes_first_is_served_f
 def test_two_steps_that_name_a_limit_share_it() -> None:
     async def main() -> None:
         async with at_work(MemoryLog(), pays, pays_back) as runtime:
-            runs = [await runtime.start(flow, str(n)) for n in range(5) for flow in (pays, pays_back)]
-            for run in runs:
-                await run.result()
+            for n in range(5):
+                await runtime.start(pays, f"{n}", id=f"pays {n}")
+                await runtime.start(pays_back, f"{n}", id=f"back {n}")
+            for n in range(5):
+                await runtime.run(f"pays {n}").result()
+                await runtime.run(f"back {n}").result()
         assert floor[0].most["two"] == 2
 
     in_virtual_time(main)
@@ -64,9 +67,10 @@ def test_each_key_has_a_limit_of_its_own() -> None:
     async def main() -> None:
         log = MemoryLog()
         async with at_work(log, sale) as runtime:
-            runs = [await runtime.start(sale, f"shop {n % 3}", f"{n}") for n in range(9)]
-            for run in runs:
-                await run.result()
+            for n in range(9):
+                await runtime.start(sale, f"shop {n % 3}", f"{n}", id=f"{n}")
+            for n in range(9):
+                await runtime.run(f"{n}").result()
         assert dict(floor[0].most) == {"shop 0": 1, "shop 1": 1, "shop 2": 1}
         assert [at - floor[0].begun[0][0] for at, _ in floor[0].begun[:3]] == pytest.approx([0, 0, 0], abs=0.1), "side by side"
         assert sorted(name for name in log.streams if name.startswith("limit/")) == [
@@ -212,7 +216,10 @@ def test_a_paused_run_keeps_no_place_and_asks_again_after_resume() -> None:
 
 
 def test_a_key_that_cannot_be_told_fails_the_step_for_good() -> None:
-    @step(limit=Limit("odd", concurrency=1, key=lambda who: {}[who]), retry=Retry(attempts=3))
+    def unknown(who: str) -> str:
+        raise KeyError(who)
+
+    @step(limit=Limit("odd", concurrency=1, key=unknown), retry=Retry(attempts=3))
     async def odd(who: str) -> None: ...
 
     @workflow

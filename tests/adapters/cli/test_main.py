@@ -16,8 +16,8 @@ from perdure.eventlog.errors import PerdureError
 from tests.adapters.cli.calling import SCRIPT, Folder, Here
 from tests.house import tree
 
-STEERING = ["signal", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
-COMMANDS = ["demo", "run", "runs", "show", "events", "artifacts", "replay", "check", "log", *STEERING]
+STEERING = ["signal", "approve", "reject", "skip", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
+COMMANDS = ["demo", "run", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", *STEERING]
 
 
 def leaves(command: Any = None, name: str = "") -> dict[str, Any]:
