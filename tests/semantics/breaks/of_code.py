@@ -59,7 +59,7 @@ def a_line_takes_a_place() -> Generator[None]:
 @contextmanager
 def differences_overlooked() -> Generator[None]:
     """Whatever the code asks for is taken for what the log holds."""
-    with patch.object(replay._Script, "_first_difference", lambda self, rest: None):
+    with patch.object(replay._Script, "_first_difference", return_value=None):
         yield
 
 
@@ -68,7 +68,11 @@ def differences_overlooked() -> Generator[None]:
 def time_in_the_digest() -> Generator[None]:
     """The content digest covers when the run ended."""
     real = inspecting._ending
-    with patch.object(inspecting, "_ending", lambda facts: real(facts) + b"%d" % facts.at):
+
+    def ending(facts: RunState) -> bytes:
+        return real(facts) + b"%d" % facts.at
+
+    with patch.object(inspecting, "_ending", ending):
         yield
 
 
@@ -97,7 +101,7 @@ def time_goes_back() -> Generator[None]:
 @contextmanager
 def every_clock_believed() -> Generator[None]:
     """A wall clock that jumps is followed at once."""
-    with patch.object(Steadiness, "jumped", lambda self: 0):
+    with patch.object(Steadiness, "jumped", return_value=0):
         yield
 
 
@@ -143,7 +147,7 @@ def newest_version_for_all() -> Generator[None]:
 @contextmanager
 def always_patched() -> Generator[None]:
     """Every run takes the new way, though its log holds the old one."""
-    with patch.object(Machine, "patched", lambda self, name: True):
+    with patch.object(Machine, "patched", return_value=True):
         yield
 
 

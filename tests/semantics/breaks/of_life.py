@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import anyio
 import anyio.to_thread
+from msgspec import Raw
 from msgspec.structs import replace
 
 from perdure.actors.dispatcher import Dispatcher
@@ -109,7 +110,11 @@ def always_fresh_keys() -> Generator[None]:
 @contextmanager
 def validators_not_asked() -> Generator[None]:
     """Every update is accepted."""
-    with patch.object(admitting, "judged", lambda machine, name, args: args):
+
+    def judged(machine: Machine, name: str, args: Raw) -> Raw:
+        return args
+
+    with patch.object(admitting, "judged", judged):
         yield
 
 
@@ -160,7 +165,7 @@ def every_child_goes_on() -> Generator[None]:
 @contextmanager
 def heartbeats_unheard() -> Generator[None]:
     """The next attempt is not told how far the one before came."""
-    with patch.object(Care, "untold", lambda self: None):
+    with patch.object(Care, "untold", return_value=None):
         yield
 
 
@@ -184,7 +189,7 @@ def any_token_will_do() -> Generator[None]:
 @contextmanager
 def never_tried_again() -> Generator[None]:
     """A failed attempt is the last."""
-    with patch.object(deciding_steps, "pause_after", lambda *args: None):
+    with patch.object(deciding_steps, "pause_after", return_value=None):
         yield
 
 

@@ -22,7 +22,7 @@ from perdure.eventlog.errors import Conflict
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Append, Tail, sealed
 from perdure.runtime.authoring import values
-from perdure.runtime.authoring.errors import StepError
+from perdure.runtime.authoring.errors import Failure, StepError
 from perdure.runtime.run.machine import steps
 from tests.semantics.breaks.table import breaks
 
@@ -56,7 +56,7 @@ def a_record_an_event() -> Generator[None]:
 @contextmanager
 def losses_overlooked() -> Generator[None]:
     """Nobody looks whether a value comes back as it was."""
-    with patch.object(values, "keeps_less_than_it_takes", lambda annotation: False):
+    with patch.object(values, "keeps_less_than_it_takes", return_value=False):
         yield
 
 
@@ -64,7 +64,11 @@ def losses_overlooked() -> Generator[None]:
 @contextmanager
 def errors_not_rebuilt() -> Generator[None]:
     """A class that the step declares is not raised."""
-    with patch.object(steps, "raised", lambda step, failure, raises: StepError(step, failure)):
+
+    def raised(step: str, failure: Failure, raises: object) -> Exception:
+        return StepError(step, failure)
+
+    with patch.object(steps, "raised", raised):
         yield
 
 
@@ -72,11 +76,17 @@ def errors_not_rebuilt() -> Generator[None]:
 @contextmanager
 def a_key_renamed() -> Generator[None]:
     """`worker` is called `by` from now on."""
-    encode, decode = Codec.encode, Codec.decode
-    with (
-        patch.object(Codec, "encode", lambda self, *args: encode(self, *args).replace(b'"worker":', b'"by":')),
-        patch.object(Codec, "decode", lambda self, data: decode(self, data.replace(b'"by":', b'"worker":'))),
-    ):
+    real: Any = Codec
+    real_encode, real_decode = real.encode, real.decode
+
+    def encode(self: Any, *batch: Any) -> bytes:
+        data: bytes = real_encode(self, *batch)
+        return data.replace(b'"worker":', b'"by":')
+
+    def decode(self: Any, data: bytes) -> Any:
+        return real_decode(self, data.replace(b'"by":', b'"worker":'))
+
+    with patch.object(Codec, "encode", encode), patch.object(Codec, "decode", decode):
         yield
 
 
@@ -84,7 +94,11 @@ def a_key_renamed() -> Generator[None]:
 @contextmanager
 def names_not_escaped() -> Generator[None]:
     """An id is part of a stream's name as it is."""
-    with patch.object(streams, "escape", lambda part: part):
+
+    def escape(part: str) -> str:
+        return part
+
+    with patch.object(streams, "escape", escape):
         yield
 
 
@@ -108,10 +122,14 @@ def versions_alone() -> Generator[None]:
 @contextmanager
 def versions_alone_in_a_file() -> Generator[None]:
     """Tails of one version are taken for the same."""
-    with (
-        patch.object(Tail, "__eq__", lambda self, other: self.version == other.version),
-        patch.object(Tail, "__ne__", lambda self, other: self.version != other.version),
-    ):
+
+    def same(self: Tail, other: Tail) -> bool:
+        return self.version == other.version
+
+    def different(self: Tail, other: Tail) -> bool:
+        return self.version != other.version
+
+    with patch.object(Tail, "__eq__", same), patch.object(Tail, "__ne__", different):
         yield
 
 
@@ -119,7 +137,11 @@ def versions_alone_in_a_file() -> Generator[None]:
 @contextmanager
 def no_chain() -> Generator[None]:
     """A record's digest does not cover the one before it."""
-    with patch.object(records, "sha256", lambda data: sha256(data[32:])):
+
+    def without_the_one_before(data: bytes) -> Any:
+        return sha256(data[32:])
+
+    with patch.object(records, "sha256", without_the_one_before):
         yield
 
 
@@ -127,7 +149,7 @@ def no_chain() -> Generator[None]:
 @contextmanager
 def anchor_not_asked() -> Generator[None]:
     """Whatever the file holds is taken for all that there was."""
-    with patch.object(Writer, "_proven_place", lambda self: START):
+    with patch.object(Writer, "_proven_place", return_value=START):
         yield
 
 

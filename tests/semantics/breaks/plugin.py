@@ -19,8 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    broken: str = config.getoption("broken")
-    if broken:
+    if broken := str(config.getoption("broken")):
         planted = ExitStack()
         planted.enter_context(discover()[broken].plant())
         config.add_cleanup(planted.close)
