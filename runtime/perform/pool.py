@@ -41,7 +41,6 @@ from .limiting import Limiting
 from .ports import Processes, Threads
 
 logger = logging.getLogger("perdure.runtime")
-
 Gate = Callable[[Job], Coroutine[Any, Any, None]]
 
 LONGEST_PAUSE = 5.0
