@@ -1,4 +1,7 @@
-"""The plain account of a program: what it may answer, whatever befell it."""
+"""The plain account of a program: what it may answer, whatever befell it.
+
+A step that fails may still succeed: a person who retries the run gives it more attempts than its own policy does.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,9 @@ def admits(part: Part, value: Any) -> bool:  # noqa: PLR0912 - one case for each
         case ["do", "hurry", key, _, fails]:
             return bool(value == f"failed {key}" or (value == f"did {key}" and fails < RETRY.attempts))
         case ["do", "strike", key, _, fails]:
-            return bool(value in (f"did {key}" if not fails else f"failed {key}", f"interrupted {key}"))
+            return bool(value in (f"did {key}", f"interrupted {key}") or (fails and value == f"failed {key}"))
         case ["do", _, key, _, fails]:
-            return bool(value == (f"did {key}" if fails < RETRY.attempts else f"failed {key}"))
+            return bool(value == f"did {key}" or (value == f"failed {key}" and fails >= RETRY.attempts))
         case ["must", key, *_]:
             return bool(value == f"did {key}")
         case ["mend", before, after]:

@@ -42,6 +42,8 @@ def broken_promises(world: World, stream: str) -> Iterator[str]:
                 yield from _of_pause(event)
             if isinstance(event, ev.CancelRequested) and facts.phase in ("running", "paused"):
                 before = [*facts.steps, *facts.timers]
+            if isinstance(event, ev.StepStarted) and event.attempt > 1 and not facts.retried:
+                yield f"{event}, though it may be attempted once and nobody retried the run"
             if isinstance(event, WANTS) and abandons and "/" in event.id:
                 tidying.add(branch_of(event.id))
             if isinstance(event, ev.Logged):

@@ -25,6 +25,10 @@ from tests.sim.test_found import served, wait_for_ever
 pytestmark = pytest.mark.anyio
 
 
+PATIENCE = 20
+"""Seconds after which what hangs is taken to hang."""
+
+
 def folded(*events: Event) -> RunState:
     facts = RunState()
     for event in events:
@@ -72,7 +76,7 @@ async def two_lives(life: int) -> str:
 async def test_what_a_generation_abandons_in_its_last_turn_is_not_told_of_the_next() -> None:
     async with served({}, two_lives) as (runtime, _):
         run = await runtime.start(two_lives, 1, id="one")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await told(runtime, "one", ev.Continued)
             await runtime.dispatcher.passivate()
             await run.signal("end")
@@ -111,7 +115,7 @@ async def fails_in_a_group() -> str:
 async def test_a_run_that_failed_by_a_step_in_a_task_group_goes_on_from_that_step() -> None:
     async with served({}, fails_in_a_group) as (runtime, _):
         run = await runtime.start(fails_in_a_group, id="three")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             with pytest.raises(perdure.RunError):
                 await run.result()
             await run.retry()
@@ -178,7 +182,7 @@ async def test_a_run_that_failed_over_what_came_while_it_was_paused_can_be_retri
     gate[:] = [anyio.Event()]
     async with served({}, listens_beside_a_step) as (runtime, _):
         run = await runtime.start(listens_beside_a_step, id="four")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await run.pause()
             await run.signal("go")
             gate[0].set()
@@ -210,7 +214,7 @@ async def fails_beside_one_that_lingers() -> list[str]:
 async def test_a_step_whose_earlier_attempt_still_tidies_up_is_attempted_anew_when_its_run_is_retried() -> None:
     async with served({}, fails_beside_one_that_lingers) as (runtime, _):
         run = await runtime.start(fails_beside_one_that_lingers, id="five")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             with pytest.raises(perdure.RunError):
                 await run.result()
             await run.retry()
