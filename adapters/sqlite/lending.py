@@ -85,7 +85,8 @@ class Lendable(sqlite3.Connection):
             return super().cursor() if factory is None else super().cursor(factory)
         if factory is not None:
             raise not_permitted("cursor(factory)", "call db.cursor(); db.row_factory shapes the rows")
-        return super().cursor(LentCursor)  # type: ignore[arg-type]  # the connection that is passed is this one
+        lent: Any = LentCursor  # the connection that is passed to it is this one
+        return super().cursor(lent)
 
     def __setattr__(self, name: str, value: object) -> None:
         if self.loan is not None and name not in SETTABLE:

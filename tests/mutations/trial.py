@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from msgspec import Struct
 
@@ -83,10 +85,15 @@ def trial(seed: int) -> Trial:
     truth = first_difference(after, flow, recorded(begun.records))
     gone_on = stage.go_on(after)
     if truth is None:
-        return Trial(seed, flow, mutate.__name__, after, truth, *_harmless(stage, after, gone_on))
+        return Trial(seed, flow, name_of(mutate), after, truth, *_harmless(stage, after, gone_on))
     verdict_wrong, first_event_wrong, appended_besides = _breaking(gone_on, truth, len(begun.facts.arrivals))
     resumed_otherwise = "" if verdict_wrong else _resumed(stage.go_on(before), digest)
-    return Trial(seed, flow, mutate.__name__, after, truth, verdict_wrong, first_event_wrong, appended_besides, resumed_otherwise)
+    return Trial(seed, flow, name_of(mutate), after, truth, verdict_wrong, first_event_wrong, appended_besides, resumed_otherwise)
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    name: str = getattr(function, "__name__", "")
+    return name
 
 
 def _harmless(stage: Stage, text: str, played: Played) -> tuple[str, str, str]:

@@ -97,7 +97,7 @@ class World:
     def step(self, function: Callable[..., Any] | None = None, **_: Any) -> Any:
         if function is None:
             return self.step
-        name, parameters = function.__name__, inspect.signature(function)
+        name, parameters = str(getattr(function, "__name__", "")), inspect.signature(function)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             bound, id = parameters.bind(*args, **kwargs), next_id()
