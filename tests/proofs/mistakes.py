@@ -26,7 +26,7 @@ async def give(what: str) -> Any:
         "nan": [float("nan")],
         "surrogate": {"text": "\ud800"},
         "deep": deep,
-        "large": "x" * 2_000_000,
+        "large": "x" * 20_000_000,
     }
     return values[what]
 

@@ -88,6 +88,10 @@ class Nobody:
     def time(self) -> int:
         return 0
 
+    def hold(self, *what: object) -> dict[str, Any]:
+        self.asked.append(("hold", *what))
+        return {}
+
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *what: self.asked.append((name, *(part for part in what if not isinstance(part, Effect))))
 
