@@ -134,10 +134,10 @@ class Known:
             found += [(due, id) for many in (facts.timers, facts.step_deadlines, sending) for id, due in many.items()]
         return found
 
-    def is_restless(self, seen: set[Turn]) -> bool:
-        """Whether something is still on its way that needs no release: an errand, a message, the outcome of what is unwanted."""
+    def is_restless(self, seen: set[Turn], now: int) -> bool:
+        """Whether something is on its way that needs no release: an errand, a message, what is due, the outcome of what is unwanted."""
         facts = self.facts
-        if has_errands(facts):
+        if has_errands(facts) or any(due <= now for due, _ in self.moments()):
             return True
         if facts.ended:
             return False
@@ -203,8 +203,8 @@ class Ledger:
         """Attempts of all runs that must be under way."""
         return [turn for known in self.runs.values() for turn in known.wanted(now)]
 
-    def is_restless(self, seen: set[Turn]) -> bool:
-        return any(known.is_restless(seen) for known in self.runs.values())
+    def is_restless(self, seen: set[Turn], now: int) -> bool:
+        return any(known.is_restless(seen, now) for known in self.runs.values())
 
     def living(self) -> set[str]:
         """The streams of what has begun and not ended."""

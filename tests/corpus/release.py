@@ -152,7 +152,7 @@ class Life:
     @asynccontextmanager
     async def _serving(self) -> AsyncGenerator[Runtime]:
         settings = Settings(worker_concurrency=1_000, drain_seconds=0.0)
-        ports: Any = {"clock": self.clock, "ids": SeededIds(self.play), "threads": GatedThreads()}
+        ports: Any = {"clock": self.clock, "steady": self.clock.now, "ids": SeededIds(self.play), "threads": GatedThreads()}
         workflows = [self.play.workflow, *self.play.also]
         runtime = Runtime(self.carrier, workflows, **ports, ownership=OwnsAll("corpus", self.carrier.epoch), settings=settings)
         runtime.pool.processes = GatedProcesses()
@@ -164,7 +164,7 @@ class Life:
         while True:
             grown = self.log.grown
             await self.ledger.catch_up()
-            if self.ledger.is_restless(self.gate.seen):
+            if self.ledger.is_restless(self.gate.seen, self.clock.now()):
                 await grown.wait()
                 continue
             await self.gate.gathered(self.ledger.wanted(self.clock.now()))

@@ -58,13 +58,6 @@ async def pages(count: int) -> list[int]:
     return read
 
 
-@step(heartbeat_timeout=LIMIT, retry=AGAIN)
-async def silent(good_from: int) -> int:
-    attempt = current().attempt
-    await turn(hangs=LIMIT if attempt < good_from else None)
-    return attempt
-
-
 @step
 async def ask(question: str) -> str:
     """Somebody outside answers."""
