@@ -47,7 +47,10 @@ HARMLESS = {
 
 def imports(path: Path) -> Iterator[tuple[Path | None, str]]:
     """Each import of a module: (the file it is in, where it is ours, and its name)."""
-    for node in ast.walk(parse(path)):
+    tree = parse(path)
+    for block in [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]:
+        block.body = [found for found in block.body if isinstance(found, ast.ImportFrom) and found.level]  # others never run
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((None, alias.name.partition(".")[0]) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
