@@ -65,7 +65,7 @@ from .run.runs import Runs
 from .run.state import ENDED
 from .settings import Settings
 from .storing import Storing
-from .translating import COMMANDS, applied, stream_for, with_result
+from .translating import COMMANDS, applied, must_make_sense, stream_for, with_result
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -325,6 +325,7 @@ class Runtime(Listing, Storing):
 
     async def _begin(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> tuple[str, Standing]:
         """Start a run with arguments in their stored form; its id, made up where the request names none, and how it stands."""
+        must_make_sense(request)
         id = request.run or self.ids.run_id(self.clock.now())
         stream = stream_of("run", request.tenant, id)
         raw, blob = await self.shelf.hold(stream, raw, f"workflow {workflow.name!r}, arguments")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import UNSET, Raw
 
 from ..actors.shelf import Shelf
+from ..eventlog.errors import Invalid
 from ..eventlog.streams import stream_of
 from .authoring.tokens import read_token
 from .authoring.words import moment
@@ -25,10 +27,12 @@ from .requests import (
     Request,
     ResumeRun,
     SkipStep,
+    StartRun,
     TerminateRun,
     UpgradeRun,
 )
 from .run import commands as cmd
+from .run.commands import OnConflict, Reuse
 from .run.performing import Standing
 from .run.state import Asked
 
@@ -113,3 +117,15 @@ def open_approval(run: str, id: str, asked: Asked) -> OpenApproval:
     """What a run asks, as it is shown to people."""
     expires = None if asked.expires is None else moment(asked.expires)
     return OpenApproval(run, id, asked.name, msgspec.json.decode(asked.show), asked.digest, moment(asked.at), expires)
+
+
+def must_make_sense(asked: StartRun) -> None:
+    """Invalid where what a start asks for could only be a mistake."""
+    for name, given, known in (("on_conflict", asked.on_conflict, get_args(OnConflict)), ("reuse", asked.reuse, get_args(Reuse))):
+        if given not in known:
+            raise Invalid("a start asks for something unknown", who=f"workflow {asked.workflow!r}", where=name,
+                          expected=f"one of {', '.join(known)}", found=repr(given), instead=f"leave it out to have {known[0]!r}")
+    if not 0 <= asked.delay < math.inf or (asked.deadline is not None and not asked.delay < asked.deadline < math.inf):
+        raise Invalid("the times of a start make no sense", who=f"workflow {asked.workflow!r}", where="delay, deadline",
+                      expected="0 <= delay < deadline, both finite", found=f"delay {asked.delay:g} s, deadline {asked.deadline} s",
+                      instead="leave the deadline out to have none")

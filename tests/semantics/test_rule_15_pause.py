@@ -126,14 +126,15 @@ async def test_a_timer_that_came_due_fires_at_resume_with_its_due_time() -> None
     async with node(log.carrier(), naps) as runtime:
         run = await runtime.start(naps, id="r")
         await run.pause()
-        await anyio.sleep(0.06)
+        due = next(event.due for event in events_of(log, "r") if isinstance(event, ev.TimerSet))
+        await until(lambda: runtime.clock.now() > due and not runtime.alarm._heap)
+        await run.look()
 
         assert "TimerFired" not in named(log, "r")
 
         await run.resume()
         result = await run.result(within=PATIENCE)
 
-    due = next(event.due for event in events_of(log, "r") if isinstance(event, ev.TimerSet))
     assert result == "woken"
     assert [event.due for event in events_of(log, "r") if isinstance(event, ev.TimerFired)] == [due]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 import perdure
-from perdure import RunError, workflow
+from perdure import Invalid, RunError, workflow
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.inspect.replay import replay
+from perdure.runtime.requests import StartRun
 from tests.laws.node import PATIENCE, killed_node, named, node, stream, until
 
 
@@ -69,3 +72,23 @@ async def test_a_run_that_ends_in_time_is_left_in_peace() -> None:
 
         assert await run.result(within=PATIENCE) == []
         assert log.summaries[stream("r")].head.wake_at is None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("delay", "deadline"), [(-1.0, None), (math.inf, None), (math.nan, None), (0.0, 0.0), (0.0, -1.0), (5.0, 4.0), (0.0, math.inf)]
+)
+async def test_times_that_make_no_sense_are_refused_at_the_door(delay: float, deadline: float | None) -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), outer) as runtime:
+        with pytest.raises(Invalid, match="times of a start"):
+            await runtime.do(StartRun(workflow="outer", run="r", delay=delay, deadline=deadline))
+    assert log.records == []
+
+
+@pytest.mark.anyio
+async def test_an_unknown_way_to_meet_a_taken_id_is_refused_at_the_door() -> None:
+    async with node(MemoryLog().carrier(), outer) as runtime:
+        sometimes: Any = "sometimes"
+        with pytest.raises(Invalid, match="something unknown"):
+            await runtime.start(outer, id="r", reuse=sometimes)

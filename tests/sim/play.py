@@ -63,14 +63,15 @@ def play_seed(seed: int) -> Played:
             if isinstance(error, KeyboardInterrupt):
                 raise
             played.violations.append("the history broke off: " + "".join(traceback.format_exception(error)))
+    played.digest, played.trace = world.digest(), world.trace
     try:
         played.violations.extend(checks.violations(world))
         played.violations.extend(family_quarrels(world))
         for client in clients:
             played.violations.extend(f"{client.id}: {what}" for what in differences(world, client))
+        played.counters = count(world, clients)
     except Bug as unfoldable:
         played.violations.append(f"a stream does not fold: {unfoldable}")
-    played.digest, played.counters, played.trace = world.digest(), count(world, clients), world.trace
     return played
 
 
