@@ -15,6 +15,7 @@ IN_FLIGHT = 10164
 MESSAGE_TOO_LARGE = 10054
 STREAM_NOT_FOUND = 10059
 STREAM_EXISTS = 10058
+NO_JETSTREAM, NO_JETSTREAM_FOR_ACCOUNT = 10076, 10039
 
 STATUS = "Status"
 HEARTBEAT, END_OF_BATCH, NOT_FOUND, PULL_EXPIRED, PULL_ENDED, NO_RESPONDERS = "100", "204", "404", "408", "409", "503"
@@ -55,16 +56,28 @@ class Got(Struct, frozen=True):
     error: ApiError | None = None
 
 
-class Settings(Struct, frozen=True):
-    """Of a stream's configuration, what the log wrote there."""
+class State(Struct, frozen=True):
+    """What a stream holds."""
 
-    metadata: dict[str, str] = {}
+    messages: int = 0
+    bytes: int = 0
+    first_seq: int = 0
+    last_seq: int = 0
+    num_subjects: int = 0
+
+
+class Cluster(Struct, frozen=True):
+    """Who leads a stream; nothing where the server stands alone."""
+
+    leader: str = ""
 
 
 class StreamInfo(Struct, frozen=True):
     """The answer to a question for a stream, or to its creation."""
 
-    config: Settings = Settings()
+    config: dict[str, Any] = {}
+    state: State = State()
+    cluster: Cluster = Cluster()
     error: ApiError | None = None
 
 
@@ -79,14 +92,6 @@ ack = msgspec.json.Decoder(Ack).decode
 got = msgspec.json.Decoder(Got).decode
 stream_info = msgspec.json.Decoder(StreamInfo).decode
 done = msgspec.json.Decoder(Done).decode
-
-
-def stream_config(bucket: str, subjects: str, replicas: int, metadata: dict[str, str]) -> dict[str, Any]:
-    """The stream that keeps a log: nothing expires, and a full one refuses what is new."""
-    return {
-        "name": bucket, "subjects": [subjects], "storage": "file", "retention": "limits", "discard": "new", "num_replicas": replicas,
-        "max_age": 0, "max_bytes": -1, "max_msgs": -1, "max_msgs_per_subject": -1, "allow_direct": True, "metadata": metadata,
-    }
 
 
 def ordered_consumer(bucket: str, name: str, start: int, forgotten_after_ms: int) -> dict[str, Any]:

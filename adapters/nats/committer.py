@@ -91,7 +91,8 @@ class Committer:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
-        self.connection = reader.connection
+        self.store = reader.store
+        self.connection = reader.store.connection
         self.places = Places()
         self._losses = 0
         self._room = Room()
@@ -164,7 +165,7 @@ class Committer:
             return behind
         doubtful = False
         clock = asyncio.get_running_loop().time
-        deadline = clock() + self.reader.patience
+        deadline = clock() + self.store.patience
         while clock() < deadline:
             match await self._publish(append, behind, doubtful=doubtful):
                 case api.Ack(error=None, duplicate=False, seq=sequence):
@@ -181,7 +182,7 @@ class Committer:
             if (found := await self.reader.behind(append.stream, behind)) is not None:
                 return self._stored(append, found.position) if found.tail == append.tail else self._lost(append, found)
             await asyncio.sleep(AWAY_PAUSE)
-        raise self.reader.unavailable("no verdict on an append")
+        raise self.store.unavailable("no verdict on an append")
 
     async def _behind(self, append: Append) -> int | Conflict:
         """The sequence that `expected` was stored at: cached, or looked up and compared, digest and all."""
@@ -198,9 +199,9 @@ class Committer:
 
     async def _publish(self, append: Append, behind: int, *, doubtful: bool) -> api.Ack | None:
         """One attempt; None where no answer came, or one that says nothing of the attempts before it."""
-        subject = self.reader.subjects.of(append.stream)
+        subject = self.store.subjects.of(append.stream)
         try:
-            message = await self.connection.ask(subject, append.data, headers_of(append, behind), within=self.reader.answer_timeout)
+            message = await self.connection.ask(subject, append.data, headers_of(append, behind), within=self.store.answer_timeout)
         except NoAnswer:
             return None
         except Refused:
@@ -225,7 +226,7 @@ class Committer:
         return Unavailable(
             "the server does not store the record",
             who=append.stream,
-            where=self.reader.subjects.bucket,
+            where=self.store.subjects.bucket,
             expected="room and a healthy stream",
             found=str(error),
             instead="look at the limits of the JetStream stream and at the server's disk",

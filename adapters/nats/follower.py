@@ -1,4 +1,4 @@
-"""Following all streams of a namespace as they grow, through a consumer that is made anew wherever it misses something."""
+"""Following a bucket as it grows, through a consumer that is made anew wherever it misses something."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 from ...eventlog.errors import Unavailable
-from ...eventlog.records import Record
 from . import api
 from .connection import Inbox, NoAnswer
-from .messages import record_of
-from .reader import Reader
+from .store import Message, Store
 
 logger = logging.getLogger("perdure.nats")
 
@@ -25,30 +23,30 @@ FORGOTTEN_AFTER_MS = 15_000
 PAUSE = 0.1
 
 
-async def follow(reader: Reader, start: int) -> AsyncIterator[Record]:
-    """All records from a sequence on, in order, for ever: an outage is a pause, and after a gap it reads again."""
+async def follow(store: Store, part: str, start: int) -> AsyncIterator[Message]:
+    """All messages from a sequence on, in order, for ever: an outage is a pause, and after a gap it reads again."""
     while True:
-        await reader.connection.ready()
-        async with reader.connection.inbox() as inbox:
-            async for record in consume(reader, inbox, start):
-                yield record
-                start = record.position + 1
+        await store.connection.ready()
+        async with store.connection.inbox() as inbox:
+            async for message in consume(store, part, inbox, start):
+                yield message
+                start = message.sequence + 1
         await asyncio.sleep(PAUSE)
 
 
-async def consume(reader: Reader, inbox: Inbox, start: int) -> AsyncIterator[Record]:
-    """The records that one consumer delivers without a gap; it ends where another consumer is needed."""
-    bucket, name = reader.subjects.bucket, uuid4().hex
-    if not await made(reader, name, start):
+async def consume(store: Store, part: str, inbox: Inbox, start: int) -> AsyncIterator[Message]:
+    """The messages that one consumer delivers without a gap; it ends where another consumer is needed."""
+    bucket, name = store.subjects.bucket_of(part), uuid4().hex
+    if not await made(store, bucket, name, start):
         return
-    bytes_max = max(PULL_BYTES, 2 * reader.connection.client.max_payload)
+    bytes_max = max(PULL_BYTES, 2 * store.connection.client.max_payload)
     expires, heartbeat = PULL_EXPIRES_MS * api.MILLISECOND, HEARTBEAT_MS * api.MILLISECOND
     pull = api.encode({"batch": PULL_RECORDS, "max_bytes": bytes_max, "expires": expires, "idle_heartbeat": heartbeat})
     delivered = 0
     try:
         while True:
             room = PULL_RECORDS
-            await reader.connection.tell(f"$JS.API.CONSUMER.MSG.NEXT.{bucket}.{name}", pull, inbox.address())
+            await store.connection.tell(f"$JS.API.CONSUMER.MSG.NEXT.{bucket}.{name}", pull, inbox.address())
             while room:
                 message = await inbox.take(HEARTBEATS_MISSED_MAX * HEARTBEAT_MS / 1000)
                 headers = message.headers or {}
@@ -58,7 +56,7 @@ async def consume(reader: Reader, inbox: Inbox, start: int) -> AsyncIterator[Rec
                         if place.consumer != delivered + 1:
                             return
                         delivered, room = delivered + 1, room - 1
-                        yield record_of(message.subject, headers, message.data, place.stream)
+                        yield Message(message.subject, place.stream, headers, message.data)
                     case api.HEARTBEAT:
                         if int(headers.get("Nats-Last-Consumer", delivered)) != delivered:
                             return
@@ -72,11 +70,11 @@ async def consume(reader: Reader, inbox: Inbox, start: int) -> AsyncIterator[Rec
         return
 
 
-async def made(reader: Reader, name: str, start: int) -> bool:
+async def made(store: Store, bucket: str, name: str, start: int) -> bool:
     """Whether the server made the consumer; if not, the follower tries again later."""
-    body = api.ordered_consumer(reader.subjects.bucket, name, start, FORGOTTEN_AFTER_MS)
+    body = api.ordered_consumer(bucket, name, start, FORGOTTEN_AFTER_MS)
     try:
-        error = api.done(await reader.call(f"CONSUMER.CREATE.{reader.subjects.bucket}.{name}", body)).error
+        error = api.done(await store.call(f"CONSUMER.CREATE.{bucket}.{name}", body)).error
     except Unavailable as unavailable:
         logger.warning("nats: following waits: %s", unavailable.found)
         return False

@@ -15,25 +15,24 @@ import anyio
 from ...eventlog.errors import Conflict, Invalid
 from ...eventlog.log import Cursor, Version
 from ...eventlog.records import Append, Record, Tail
-from . import api
+from .buckets import LOG, PARTITIONS, prepare
 from .committer import Committer, too_large
 from .connection import Connection
 from .follower import follow
 from .messages import HEADERS_BYTES_MAX, Subjects, checked_namespace
-from .reader import Reader
+from .reader import Reader, record_in
+from .store import Store
 
-FORMAT = "0"
-FORMAT_KEY, PARTITIONS_KEY = "perdure-format", "perdure-partitions"
-PARTITIONS = 64
 LOADS_AT_ONCE = 16
 
 
 class JetStreamLog:
     """Log over one JetStream stream; the asyncio loop only, as nats-py is."""
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
-        self.committer = Committer(reader)
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.reader = Reader(store)
+        self.committer = Committer(self.reader)
 
     @classmethod
     @asynccontextmanager
@@ -47,14 +46,14 @@ class JetStreamLog:
         answer_timeout: float = 2.0,
         patience: float = 10.0,
     ) -> AsyncGenerator[JetStreamLog]:
-        """The log of a namespace, made where there is none; an existing one keeps the partitions it was made with.
+        """The log of a namespace alone, made where there is none; an existing one keeps the partitions it was made with.
 
         An answer is awaited for `answer_timeout` seconds; what has no verdict after `patience` is Unavailable.
         """
-        wanted = Subjects(checked_namespace(namespace), partitions)
-        reader = Reader(connection, wanted, answer_timeout=answer_timeout, patience=patience)
-        reader.subjects = await settled(reader, wanted, replicas)
-        log = cls(reader)
+        subjects = Subjects(checked_namespace(namespace), partitions)
+        store = Store(connection, subjects, answer_timeout=answer_timeout, patience=patience)
+        await prepare(store, [LOG], replicas)
+        log = cls(store)
         try:
             yield log
         finally:
@@ -93,35 +92,17 @@ class JetStreamLog:
                     yield record
 
     async def follow(self, *, after: Cursor | None = None) -> AsyncIterator[Record]:
-        async for record in follow(self.reader, 1 + sequence_in(after)):
-            yield record
+        async for message in follow(self.store, "LOG", 1 + sequence_in(after)):
+            yield record_in(message)
 
     def cursor(self, record: Record) -> Cursor:
         return str(record.position)
 
     def _check_sizes(self, appends: Sequence[Append]) -> None:
-        limit = self.reader.connection.client.max_payload - HEADERS_BYTES_MAX
+        limit = self.store.connection.client.max_payload - HEADERS_BYTES_MAX
         for place, append in enumerate(appends):
             if len(append.data) > limit:
                 raise too_large(append, f"$[{place}].data", f"at most {limit} bytes")
-
-
-async def settled(reader: Reader, wanted: Subjects, replicas: int) -> Subjects:
-    """The subjects as the stream's metadata has them, once there is a stream."""
-    metadata = {FORMAT_KEY: FORMAT, PARTITIONS_KEY: str(wanted.partitions)}
-    info = api.stream_info(await reader.call(f"STREAM.INFO.{wanted.bucket}", {}))
-    if info.error is not None and info.error.err_code == api.STREAM_NOT_FOUND:
-        config = api.stream_config(wanted.bucket, wanted.all, replicas, metadata)
-        info = api.stream_info(await reader.call(f"STREAM.CREATE.{wanted.bucket}", config))
-        if info.error is not None and info.error.err_code == api.STREAM_EXISTS:
-            info = api.stream_info(await reader.call(f"STREAM.INFO.{wanted.bucket}", {}))
-    if info.error is not None:
-        raise reader.unavailable(str(info.error))
-    found = info.config.metadata
-    if found.get(FORMAT_KEY) != FORMAT or not found.get(PARTITIONS_KEY, "").isdigit():
-        raise Invalid("the stream is no log that this release can read", who=wanted.bucket, where=f"metadata {FORMAT_KEY}", expected=FORMAT,
-                      found=found.get(FORMAT_KEY, "nothing"), instead="choose another namespace, or use the release that made it")
-    return Subjects(wanted.namespace, int(found[PARTITIONS_KEY]))
 
 
 def sequence_in(cursor: Cursor | None) -> int:

@@ -23,32 +23,52 @@ NOTHING = "_"
 
 
 class Subjects(Struct, frozen=True, gc=False):
-    """Where the streams of a namespace live: `perdure.<namespace>.log.<partition>.<kind>.<tenant>.<id>`."""
+    """Where a namespace lives: in JetStream streams `PERDURE_<namespace>_<part>`, below `perdure.<namespace>.<tree>.<partition>`."""
 
     namespace: str
     partitions: int
 
     @property
     def bucket(self) -> str:
-        """The name of the JetStream stream that holds all of them."""
-        return f"PERDURE_{self.namespace}_LOG"
+        """The name of the JetStream stream that holds all records."""
+        return self.bucket_of("LOG")
 
     @property
     def all(self) -> str:
-        return f"perdure.{self.namespace}.log.>"
+        return self.tree("log")
 
-    def of(self, stream: str) -> str:
-        return subject_of(self.namespace, self.partitions, stream)
+    def bucket_of(self, part: str) -> str:
+        """The name of the JetStream stream for one part of what is kept."""
+        return f"PERDURE_{self.namespace}_{part}"
+
+    def tree(self, name: str) -> str:
+        """All subjects of a tree."""
+        return f"perdure.{self.namespace}.{name}.>"
+
+    def branch(self, tree: str, partition: int) -> str:
+        """What is below one partition of a tree."""
+        return f"perdure.{self.namespace}.{tree}.{partition}.>"
+
+    def leaf(self, tree: str, partition: int) -> str:
+        """The one subject of a partition, in a tree that has one each."""
+        return f"perdure.{self.namespace}.{tree}.{partition}"
+
+    def of(self, stream: str, tree: str = "log") -> str:
+        """The subject of a stream in a tree."""
+        return f"perdure.{self.namespace}.{tree}.{tokens_of(self.partitions, stream)}"
+
+    def partition_of(self, stream: str) -> int:
+        return int(tokens_of(self.partitions, stream).partition(".")[0])
 
 
 @lru_cache(maxsize=65_536)
-def subject_of(namespace: str, partitions: int, stream: str) -> str:
-    """The subject of a stream; kept, since the partition costs a loop over the name."""
+def tokens_of(partitions: int, stream: str) -> str:
+    """The end of a stream's subjects, from the partition on; kept, since the partition costs a loop over the name."""
     if not STREAM.fullmatch(stream):
         raise Invalid("a name of a stream fits no subject", where="stream", found=repr(stream),
                       expected="parts of [A-Za-z0-9_-] between slashes", instead="make the name with stream_of; it escapes each part")
     tokens = ".".join(part or NOTHING for part in stream.split("/"))
-    return f"perdure.{namespace}.log.{partition_of(stream, partitions)}.{tokens}"
+    return f"{partition_of(stream, partitions)}.{tokens}"
 
 
 def stream_of_subject(subject: str) -> str:

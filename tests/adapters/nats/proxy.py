@@ -28,9 +28,9 @@ class Proxy:
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
-    def lose_answer(self, *, cut: bool = False) -> None:
-        """Lose the next acknowledgement of an append; with `cut`, and the connection too."""
-        self._lose("server", ACKNOWLEDGED, cut=cut)
+    def lose_answer(self, *, cut: bool = False, mark: bytes = ACKNOWLEDGED) -> None:
+        """Lose the next acknowledgement, of an append if not said otherwise; with `cut`, and the connection too."""
+        self._lose("server", mark, cut=cut)
 
     def lose_question(self, *, cut: bool = False) -> None:
         """Lose the next append on its way to the server."""

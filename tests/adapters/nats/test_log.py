@@ -259,7 +259,7 @@ async def test_a_user_who_may_not_publish_is_told_so_at_once(tmp_path: Path, nam
 async def test_a_message_that_no_log_wrote_is_corrupt(nats_server: NatsServer, namespace: str) -> None:
     async with opened(nats_server.url, namespace) as log:
         await grown(log, STREAM, 1)
-        await log.reader.connection.ask(log.reader.subjects.of(STREAM), b"intruder", within=PATIENCE)
+        await log.store.connection.ask(log.store.subjects.of(STREAM), b"intruder", within=PATIENCE)
         with pytest.raises(Corrupt) as caught:
             await log.load({STREAM: 0})
 
@@ -272,7 +272,7 @@ async def test_a_log_keeps_the_partitions_it_was_made_with(nats_server: NatsServ
     async with opened(nats_server.url, namespace, partitions=8) as log:
         await accepted(log, [row_of(stream, 1)[0] for stream in streams])
     async with opened(nats_server.url, namespace, partitions=64) as log:
-        assert log.reader.subjects.partitions == 8
+        assert log.store.subjects.partitions == 8
         assert [len(records) for records in (await log.load(dict.fromkeys(streams, 0))).values()] == [1] * 20
 
 
@@ -280,10 +280,10 @@ async def test_a_follower_whose_consumer_vanished_goes_on_without_a_gap(nats_ser
     async with opened(nats_server.url, namespace) as log, aclosing(cast("AsyncGenerator[Record]", log.follow())) as records:
         tail = await grown(log, STREAM, 3)
         before = await first_of(records, 3)
-        bucket = log.reader.subjects.bucket
-        names = await log.reader.call(f"CONSUMER.NAMES.{bucket}", {})
+        bucket = log.store.subjects.bucket
+        names = await log.store.call(f"CONSUMER.NAMES.{bucket}", {})
         (name,) = json.loads(names)["consumers"]
-        await log.reader.call(f"CONSUMER.DELETE.{bucket}.{name}", {})
+        await log.store.call(f"CONSUMER.DELETE.{bucket}.{name}", {})
         await accepted(log, row_of(STREAM, 3, after=tail, first=4))
 
         assert [record.first for record in [*before, *await first_of(records, 3)]] == [1, 2, 3, 4, 5, 6]

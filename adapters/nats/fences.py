@@ -1,0 +1,82 @@
+"""Fences: who has which partition. A claim is a compare-and-append, so of many that claim at once exactly one has it.
+
+The epoch of a claim is higher than that of every claim before it. Nothing is kept safe by a fence alone: the records of a
+stream carry the epoch, and whoever comes too late there learns it from a Conflict.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from ...eventlog.errors import Corrupt
+from .store import Message, Store
+
+PART, TREE = "FENCES", "fence"
+
+
+class Fence(Struct, frozen=True):
+    """The newest word on a partition: its owner (nobody where empty), and the sequence of the message that says so."""
+
+    partition: int
+    owner: str = ""
+    epoch: int = 0
+    sequence: int = 0
+
+
+class Claim(Struct, frozen=True):
+    """The message of a fence. `nonce` tells two releases or claims of one owner apart."""
+
+    owner: str
+    epoch: int
+    nonce: int
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Claim).decode
+
+
+class Fences:
+    """The fences of a namespace."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def all(self) -> list[Fence]:
+        """The fence of every partition, in order; those that nobody ever claimed have epoch 0."""
+        found = [Fence(partition) for partition in range(self.store.subjects.partitions)]
+        for message in await self.store.everything(PART, self.store.subjects.tree(TREE)):
+            fence = fence_of(message)
+            found[fence.partition] = fence
+        return found
+
+    async def of(self, partition: int) -> Fence:
+        """The fence of one partition, from the leader."""
+        message = await self.store.last(PART, self.store.subjects.leaf(TREE, partition))
+        return Fence(partition) if message is None else fence_of(message)
+
+    async def claim(self, after: Fence, owner: str, *, epoch: int = 0) -> Fence | None:
+        """Take the partition from whoever has it by `after`; None where another took it since.
+
+        The epoch is the next one, or `epoch` if that is higher.
+        """
+        return await self._move(after, owner, max(after.epoch + 1, epoch))
+
+    async def release(self, held: Fence) -> Fence | None:
+        """Let go of a claim of one's own, under the same epoch; None where another has it already."""
+        return await self._move(held, "", held.epoch)
+
+    async def _move(self, after: Fence, owner: str, epoch: int) -> Fence | None:
+        subject = self.store.subjects.leaf(TREE, after.partition)
+        sequence = await self.store.replace(PART, subject, encode(Claim(owner, epoch, after.sequence)), after.sequence)
+        return None if sequence is None else Fence(after.partition, owner, epoch, sequence)
+
+
+def fence_of(message: Message) -> Fence:
+    """The fence that a message holds; one that nothing of perdure wrote is Corrupt."""
+    try:
+        claim, partition = decode(message.data), int(message.subject.rpartition(".")[2])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Corrupt("a fence holds no claim", who=message.subject, where=f"sequence {message.sequence}", expected="owner and epoch",
+                      found=f"{message.data[:80]!r}", instead="let nothing but perdure publish there") from error
+    return Fence(partition, claim.owner, claim.epoch, message.sequence)

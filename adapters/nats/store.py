@@ -1,0 +1,207 @@
+"""What is kept in the JetStream streams of one namespace, as plain messages: asked for, read in pages, published.
+
+A JetStream stream is called a bucket here, since a stream is an actor's. Every question is repeated for `patience` seconds;
+then it is Unavailable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from nats.aio.msg import Msg
+
+from ...eventlog.errors import PerdureError, Unavailable
+from . import api
+from .connection import Connection, Inbox, NoAnswer
+from .messages import FENCE, Subjects, headers_in
+
+PAGE_MESSAGES = 500
+PAGE_BYTES = 4 * 1024 * 1024
+PAUSE = 0.02
+BUSY_PAUSE = 0.001
+
+T = TypeVar("T")
+
+
+class Message(Struct, frozen=True, gc=False):
+    """A message as a bucket keeps it."""
+
+    subject: str
+    sequence: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+class Store:
+    """Asks, reads and publishes for one namespace."""
+
+    def __init__(self, connection: Connection, subjects: Subjects, *, answer_timeout: float = 2.0, patience: float = 10.0) -> None:
+        self.connection = connection
+        self.subjects = subjects
+        self.answer_timeout = answer_timeout
+        self.patience = patience
+
+    async def call(self, subject: str, body: Mapping[str, Any]) -> bytes:
+        """JetStream's answer to an API question; it may be an error, though not that JetStream is away."""
+        data = api.encode(body)
+
+        async def attempt() -> bytes:
+            message = await self.connection.ask(f"$JS.API.{subject}", data, within=self.answer_timeout)
+            if (problem := outage(message)) is not None:
+                raise NoAnswer(problem)
+            return message.data
+
+        return await self.insist(attempt)
+
+    async def last(self, part: str, subject: str) -> Message | None:
+        """The newest message of a subject, from the leader: a follower may lag behind what was acknowledged. Wildcards are understood."""
+        return await self._from_leader(part, {"last_by_subj": subject})
+
+    async def behind(self, part: str, subject: str, sequence: int) -> Message | None:
+        """The first message of a subject behind a sequence, from the leader."""
+        return await self._from_leader(part, {"seq": sequence + 1, "next_by_subj": subject})
+
+    async def pages(self, part: str, subject: str, start: int = 1) -> AsyncIterator[list[Message]]:
+        """The messages of a subject, or of all that a wildcard covers, from a sequence on, a page at a time.
+
+        They come from any replica, which may lag behind what was acknowledged; what comes has no gap.
+        """
+        more = True
+        await self.insist(lambda: self.connection.ready_within(self.answer_timeout))
+        async with self.connection.inbox() as inbox:
+            while more:
+                page, more = await self._page(inbox, part, subject, start)
+                start = page[-1].sequence + 1 if page else start
+                yield page
+
+    async def everything(self, part: str, subject: str, start: int = 1) -> list[Message]:
+        """The messages of a subject or wildcard from a sequence on, as many as the leader has now."""
+        newest = await self.last(part, subject)
+        until = 0 if newest is None else newest.sequence
+        found: list[Message] = []
+
+        async def attempt() -> list[Message]:
+            behind = found[-1].sequence + 1 if found else start
+            async for page in self.pages(part, subject, behind):
+                found.extend(page)
+            if until >= start and (not found or found[-1].sequence < until):
+                raise NoAnswer(f"a replica lags behind sequence {until}")
+            return found
+
+        return await self.insist(attempt)
+
+    async def publish(self, part: str, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> int:
+        """Publish until it is stored, perhaps twice; the sequence. For what may well be there twice."""
+        ack = await self._acknowledged(part, subject, data, dict(headers or {}))
+        return ack.seq
+
+    async def replace(self, part: str, subject: str, data: bytes, behind: int, headers: Mapping[str, str] | None = None) -> int | None:
+        """Publish if the subject ends at sequence `behind`; the new sequence, or None where another was faster.
+
+        The data must be like no other's: by it an own message is known whose acknowledgement was lost.
+        """
+        ack = await self._acknowledged(part, subject, data, {FENCE: str(behind), **(headers or {})})
+        if ack.error is None:
+            return ack.seq
+        found = await self.behind(part, subject, behind)
+        return found.sequence if found is not None and found.data == data else None
+
+    async def _acknowledged(self, part: str, subject: str, data: bytes, headers: dict[str, str]) -> api.Ack:
+        """The verdict on a message: stored, or not where it was expected to be."""
+
+        async def attempt() -> api.Ack:
+            message = await self.connection.ask(subject, data, headers or None, within=self.answer_timeout)
+            if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS:
+                raise NoAnswer("nobody stores what is published there")
+            ack = api.ack(message.data)
+            match ack.error:
+                case api.ApiError(err_code=api.IN_FLIGHT):
+                    raise NoAnswer("another message for the subject is under way")
+                case api.ApiError(code=503) as error:
+                    raise NoAnswer(str(error))
+                case _:
+                    return ack
+
+        ack = await self.insist(attempt)
+        if ack.error is not None and ack.error.err_code != api.WRONG_LAST_SEQUENCE:
+            raise self.refused(part, ack.error)
+        return ack
+
+    async def insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """What the attempt gives, made again and again until it does or patience ends."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self.patience
+        found = "no answer"
+        while clock() < deadline:
+            try:
+                return await attempt()
+            except NoAnswer as error:
+                found = str(error)
+            await asyncio.sleep(PAUSE)
+        raise self.unavailable(found)
+
+    def unavailable(self, found: str) -> Unavailable:
+        return Unavailable(
+            "the log in NATS does not answer",
+            who=self.subjects.bucket,
+            expected=f"an answer within {self.patience} s",
+            found=found,
+            instead="see whether nats-server runs and JetStream has a leader for this stream; then try again",
+        )
+
+    def refused(self, part: str, error: api.ApiError) -> PerdureError:
+        """Why the server does not do it, where trying again does not help."""
+        return Unavailable(
+            "the server does not store a message",
+            who=self.subjects.bucket_of(part),
+            expected="room and a healthy stream",
+            found=str(error),
+            instead="look at the limits of the JetStream stream and at the server's disk; `perdure nats check` compares its configuration",
+        )
+
+    async def _from_leader(self, part: str, question: Mapping[str, Any]) -> Message | None:
+        answer = api.got(await self.call(f"STREAM.MSG.GET.{self.subjects.bucket_of(part)}", question))
+        if answer.message is None:
+            if answer.error is not None and answer.error.code == int(api.NOT_FOUND) and answer.error.err_code != api.STREAM_NOT_FOUND:
+                return None
+            raise self.unavailable(str(answer.error))
+        message = answer.message
+        return Message(message.subject, message.seq, headers_in(message.hdrs), message.data)
+
+    async def _page(self, inbox: Inbox, part: str, subject: str, start: int) -> tuple[list[Message], bool]:
+        """Some messages of a subject from `start` on, and whether there are more."""
+        question = {"seq": start, "next_by_subj": subject, "batch": PAGE_MESSAGES, "max_bytes": PAGE_BYTES}
+        return await self.insist(lambda: self._receive_page(inbox, part, question))
+
+    async def _receive_page(self, inbox: Inbox, part: str, question: Mapping[str, Any]) -> tuple[list[Message], bool]:
+        """One page; a page with a gap, because the client dropped a message, is NoAnswer."""
+        await self.connection.ready_within(self.answer_timeout)
+        reply = inbox.address()
+        await self.connection.tell(f"$JS.API.DIRECT.GET.{self.subjects.bucket_of(part)}", api.encode(question), reply)
+        page: list[Message] = []
+        while True:
+            message = await inbox.take(self.answer_timeout)
+            if message.subject != reply:
+                continue
+            headers = message.headers or {}
+            found = headers.get(api.STATUS)
+            if found == api.NOT_FOUND:
+                return page, False
+            if found not in {None, api.END_OF_BATCH}:
+                raise NoAnswer(f"status {found} {headers.get('Description', '')}")
+            if int(headers["Nats-Last-Sequence"]) != (page[-1].sequence if page else 0):
+                raise NoAnswer("a page came with a gap")
+            if found == api.END_OF_BATCH:
+                return page, int(headers["Nats-Num-Pending"]) > 0
+            page.append(Message(headers["Nats-Subject"], int(headers["Nats-Sequence"]), headers, message.data))
+
+
+def outage(message: Msg) -> str | None:
+    """Why an API's answer is none: nobody listens, or JetStream itself has no leader or is not ready."""
+    if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS:
+        return "nobody answers for JetStream"
+    error = api.done(message.data).error
+    return str(error) if error is not None and error.code == int(api.NO_RESPONDERS) else None
