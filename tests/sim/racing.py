@@ -37,7 +37,7 @@ class Racer(Client):
 
     def beginning(self) -> StartRun:
         delay = self.chance.uniform(0.5, 20) if self.chance.random() < 0.15 else 0.0
-        return msgspec.structs.replace(super().beginning(), delay=delay, deadline=self.deadline)
+        return msgspec.structs.replace(super().beginning(), delay=delay, deadline=self.deadline and delay + self.deadline)
 
     def race(self, group: anyio.abc.TaskGroup) -> None:
         for wish, likely in (
