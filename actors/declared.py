@@ -38,6 +38,12 @@ def state_of(cls: type, root: type) -> Any:
     return _argument(cls, root, 0)
 
 
+def commands_of(cls: type, root: type) -> tuple[Any, ...]:
+    """The types of the commands that a kind's declaration names; none where it names none."""
+    declared = _argument(cls, root, 1)
+    return get_args(declared) or (() if declared is None else (declared,))
+
+
 def _argument(cls: type, root: type, place: int) -> Any:
     for base in vars(cls).get("__orig_bases__", ()):
         if get_origin(base) is root:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 import anyio
-import msgspec
 from msgspec import Raw
+from msgspec.structs import replace
 
 from ..actors.dispatcher import Dispatcher
 from ..actors.kind import Kind
 from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref, Typed
 from ..actors.shelf import Shelf
-from ..eventlog.errors import Invalid, PerdureError, Unavailable
+from ..eventlog.errors import Unavailable
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.streams import parts_of, stream_of
-from .authoring.errors import Failure, failure_of
-from .authoring.values import Shape, as_json
+from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
+from .calling import Calling
 from .conversations import Conversations
-from .handle import RunHandle, too_slow
+from .handle import too_slow
 from .inspect.replay import fold
 from .kinds.limit import Limits
 from .kinds.registry import by_name, served
@@ -34,19 +33,15 @@ from .perform.alarm import Alarm, time_of_loop
 from .perform.courier import Courier
 from .perform.interceptors import Interceptor, chain
 from .perform.limiting import Limiting
+from .perform.passing import Neighbours, Passing
 from .perform.performer import Performer
 from .perform.pool import Pool
 from .perform.ports import Ids, Threads
 from .requests import (
     Answered,
-    AnyReply,
     AnyRequest,
     Applied,
     AwaitRun,
-    Commanding,
-    CompleteStep,
-    Declined,
-    FailStep,
     PauseRun,
     QueryRun,
     RetryRun,
@@ -57,7 +52,6 @@ from .requests import (
 )
 from .resources import Resources, check_transactional, checked
 from .run import commands as cmd
-from .run.commands import OnConflict, Reuse
 from .run.live import Run
 from .run.machine.shell import outside_loop
 from .run.performing import Standing
@@ -76,7 +70,7 @@ A = TypeVar("A")
 logger = logging.getLogger("perdure")
 
 
-class Runtime(Listing, Storing):
+class Runtime(Calling, Listing, Storing):
     """Serves the runs of a carrier while `serving()` is open."""
 
     def __init__(
@@ -128,12 +122,19 @@ class Runtime(Listing, Storing):
         self.performer.connect(self.pool, self.alarm, self.courier, self.dispatcher.mail_of)
         self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
         self._commands = 0
+        self.passing: Passing | None = None
+
+    def join(self, neighbours: Neighbours) -> Passing:
+        """From now on what concerns a stream of another node goes there; what comes back serves those others."""
+        patience = self.settings.actors.ask_seconds
+        self.passing = Passing(neighbours, self._do_here, self.dispatcher, self.kinds, self._command_id, patience)
+        return self.passing
 
     async def _ask_run(self, stream: str, command: cmd.Command) -> Standing:
         """What one run has to say to another."""
         if isinstance(command, cmd.Start):
             self.registry.known_or_raise(command.workflow, command.version)
-        answer: Standing = await self.dispatcher.ask(stream, command)
+        answer: Standing = await (self.passing or self.dispatcher).ask(stream, command)
         return answer
 
     async def _ask_limit(self, stream: str, report: Any) -> Any:
@@ -161,105 +162,7 @@ class Runtime(Listing, Storing):
         finally:
             self.dispatcher.leave()
 
-    # -- what users call -----------------------------------------------------------------------------------------------
-
-    @overload
-    async def start(
-        self,
-        workflow: Callable[[*Ts], Coroutine[Any, Any, R]],
-        /,
-        *args: *Ts,
-        id: str = "",
-        command: str = "",
-        tenant: str = "default",
-        delay: timedelta = timedelta(0),
-        deadline: timedelta | None = None,
-        on_conflict: OnConflict = "existing",
-        reuse: Reuse = "never",
-    ) -> RunHandle[R]: ...
-    @overload
-    async def start(self, workflow: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
-    async def start(  # type: ignore[misc]  # mypy cannot see that any arguments are some *Ts; tests/typing holds both ways to call
-        self,
-        workflow: Any,
-        /,
-        *args: Any,
-        id: str = "",
-        command: str = "",
-        tenant: str = "default",
-        delay: timedelta = timedelta(0),
-        deadline: timedelta | None = None,
-        on_conflict: OnConflict = "existing",
-        reuse: Reuse = "never",
-        **kwargs: Any,
-    ) -> RunHandle[Any]:
-        """Begin a run; with an `id` that is taken by a run of the same input, that run. Returns once the start is durable.
-
-        Its code begins after `delay`; what has not ended after `deadline` is ended as timed out. Where the id belongs to a run
-        that has not ended, `on_conflict` says what happens: "existing" gives that run if the input is the same, "refuse" refuses,
-        "terminate_and_start" takes its place. Where that run has ended, `reuse` says whether a new one may begin under its id:
-        "never", "after_failure" (it did not complete) or "always".
-
-        Beside these options the workflow's own arguments go by position: type checkers know them only so.
-        """
-        known = self._known(workflow)
-        raw, _ = known.arguments.pair(args, kwargs)
-        asked = StartRun(
-            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant,
-            delay=delay.total_seconds(), deadline=None if deadline is None else deadline.total_seconds(),
-            on_conflict=on_conflict, reuse=reuse,
-        )  # fmt: skip
-        begun, _ = await self._begin(known, raw, asked)
-        return RunHandle(self, begun, tenant=tenant, returns=known.returns)
-
-    async def signal_or_start(
-        self, workflow: Callable[[*Ts], Coroutine[Any, Any, R]], /, *args: *Ts, id: str, signal: str, value: Any = None,
-        command: str = "", tenant: str = "default", reuse: Reuse = "never",
-    ) -> RunHandle[R]:  # fmt: skip
-        """Send a signal to the run of this id; where there is none, begin it with these arguments and send the signal, both or neither.
-
-        A run that has not ended gets only the signal, whatever arguments it was started with. Where it has ended, `reuse`
-        says whether another may begin under its id, as for `start`; if not, Refused.
-        """
-        known = self._known(workflow)
-        raw, _ = known.arguments.pair(args, {})
-        asked = SignalOrStartRun(
-            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant, reuse=reuse,
-            signal=signal, value=Raw(msgspec.json.encode(value)),
-        )  # fmt: skip
-        begun, _ = await self._begin(known, raw, asked)
-        return RunHandle(self, begun, tenant=tenant, returns=known.returns)
-
-    def _known(self, workflow: Any) -> Workflow[..., Any]:
-        """The workflow, if it is one that this runtime serves."""
-        if not isinstance(workflow, Workflow):
-            raise Invalid(
-                "only a workflow can be started",
-                who=repr(workflow),
-                expected="a function decorated with @workflow",
-                found=type(workflow).__name__,
-                instead="decorate it, or call it as what it is",
-            )
-        known = cast("Workflow[..., Any]", workflow)
-        if self.registry.find(known.name, known.version) is not known:
-            self.registry.newest(known.name)
-        return known
-
-    def run(self, id: str, *, tenant: str = "default") -> RunHandle[Any]:
-        """The handle of a run by its id, whether it exists or not."""
-        return RunHandle(self, id, tenant=tenant)
-
-    async def complete(self, token: str, value: Any = None) -> None:
-        """End a step that raised CompleteLater, by its token: `value` is what it returned. Repeated it changes nothing.
-
-        Invalid where the value does not fit the step's annotation; Refused once the step has ended otherwise, or is attempted anew.
-        """
-        await self.do(CompleteStep(token=token, value=as_json(value, "complete()")))
-
-    async def fail(self, token: str, error: BaseException | str) -> None:
-        """End a step that raised CompleteLater, by its token, with an error: the workflow sees StepError. It is not tried again."""
-        failure = Failure("Failed", error) if isinstance(error, str) else failure_of(error)
-        await self.do(FailStep(token=token, error=failure))
+    # -- what users call, beside what every caller may -----------------------------------------------------------------
 
     @overload
     def actor(self, kind: Typed[C, A], id: str, *, tenant: str = "default") -> Ref[C, A]: ...
@@ -267,7 +170,7 @@ class Runtime(Listing, Storing):
     def actor(self, kind: str, id: str, *, tenant: str = "default") -> Ref[Any, Any]: ...
     def actor(self, kind: Typed[Any, Any] | str, id: str, *, tenant: str = "default") -> Ref[Any, Any]:
         """The address of an actor of a kind that this runtime serves, given as itself (then `ask` knows its types) or by name."""
-        return Ref(self.dispatcher, stream_of(served(self.kinds, kind), tenant, id))
+        return Ref(self.passing or self.dispatcher, stream_of(served(self.kinds, kind), tenant, id))
 
     def shape_of(self, workflow: str) -> Shape | None:
         """How results of a workflow decode; None where it is not known here."""
@@ -278,23 +181,24 @@ class Runtime(Listing, Storing):
         """Say that the wall clock is right, though it has jumped: timers, which were held, fire again by what it shows."""
         self.alarm.confirm_clock()
 
-    # -- what doors call -----------------------------------------------------------------------------------------------
+    # -- what it is asked ----------------------------------------------------------------------------------------------
 
-    async def handle(self, request: AnyRequest) -> AnyReply:
-        """The one way in for every door: whatever happens is a Reply."""
-        try:
-            return await self.do(request)
-        except PerdureError as error:
-            return Declined.of(error)
+    def _known(self, workflow: Workflow[..., Any]) -> Workflow[..., Any]:
+        if self.registry.find(workflow.name, workflow.version) is not workflow:
+            self.registry.newest(workflow.name)
+        return workflow
 
-    @overload
-    async def do(self, request: UpdateRun | QueryRun) -> Answered: ...
-    @overload
-    async def do(self, request: Commanding) -> Applied: ...
-    @overload
-    async def do(self, request: AnyRequest) -> Applied | Answered: ...
-    async def do(self, request: AnyRequest) -> Applied | Answered:
-        """As `handle`, raising what it would decline with."""
+    async def _begun(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> str:
+        return (await self._begin(workflow, raw, request))[0] if self.passing is None else (await self.do(request)).run
+
+    async def _do(self, request: AnyRequest) -> Applied | Answered:
+        if self.passing is None:
+            return await self._do_here(request)
+        if isinstance(request, StartRun) and not request.run:
+            request = replace(request, run=self.ids.run_id(self.clock.now()))
+        return await self.passing.do(request)
+
+    async def _do_here(self, request: AnyRequest) -> Applied | Answered:
         if isinstance(request, StartRun):
             return await self._start(request)
         stream = stream_for(request)

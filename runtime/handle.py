@@ -32,7 +32,7 @@ from .requests import (
 )
 
 if TYPE_CHECKING:
-    from .engine import Runtime
+    from .calling import Calling
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
@@ -44,8 +44,8 @@ _call = Shape(Any, "the arguments of the call")
 class RunHandle(Generic[R_co]):
     """A run by its id. Each command returns when it is applied, that is, durable."""
 
-    def __init__(self, runtime: Runtime, id: str, *, tenant: str = "default", returns: Shape | None = None) -> None:
-        self._runtime = runtime
+    def __init__(self, caller: Calling, id: str, *, tenant: str = "default", returns: Shape | None = None) -> None:
+        self._caller = caller
         self._returns = returns
         self.id = id
         self.tenant = tenant
@@ -58,7 +58,7 @@ class RunHandle(Generic[R_co]):
     async def signal(self, name: str, value: Any = None, *, command: str = "") -> None:
         """Send a signal; repeated with the same `command` it counts once."""
         raw = Raw(msgspec.json.encode(value))
-        await self._runtime.do(SignalRun(tenant=self.tenant, run=self.id, name=name, value=raw, command=command))
+        await self._caller.do(SignalRun(tenant=self.tenant, run=self.id, name=name, value=raw, command=command))
 
     async def approvals(self) -> list[OpenApproval]:
         """What the run asks people now. This handle remembers it: `approve` and `reject` may then name an approval alone."""
@@ -86,7 +86,7 @@ class RunHandle(Generic[R_co]):
             seen = self._last_seen(approval) if isinstance(approval, str) else approval
             name, id, digest = seen.name, seen.id, digest or seen.digest
         wish = DecideApproval(tenant=self.tenant, run=self.id, outcome=outcome, by=by, why=why, name=name, id=id, digest=digest)
-        await self._runtime.do(replace(wish, command=command))
+        await self._caller.do(replace(wish, command=command))
 
     def _last_seen(self, name: str) -> OpenApproval:
         found = [approval for approval in self._seen.values() if approval.name == name]
@@ -117,7 +117,7 @@ class RunHandle(Generic[R_co]):
         """
         raw, seconds = _call.encode(list(args)), _seconds(within)
         request = UpdateRun(tenant=self.tenant, run=self.id, name=name, arguments=raw, command=command, within=seconds)
-        return self._answer(f"update {name!r}", await self._runtime.do(request), returns)
+        return self._answer(f"update {name!r}", await self._caller.do(request), returns)
 
     @overload
     async def query(self, name: str, /, *args: Any, returns: type[T], within: timedelta | None = None) -> T: ...
@@ -130,7 +130,7 @@ class RunHandle(Generic[R_co]):
         """
         raw, seconds = _call.encode(list(args)), _seconds(within)
         request = QueryRun(tenant=self.tenant, run=self.id, name=name, arguments=raw, within=seconds)
-        return self._answer(f"query {name!r}", await self._runtime.do(request), returns)
+        return self._answer(f"query {name!r}", await self._caller.do(request), returns)
 
     def _answer(self, handler: str, reply: Answered, returns: Any) -> Any:
         if reply.failure is not None:
@@ -139,23 +139,23 @@ class RunHandle(Generic[R_co]):
 
     async def cancel(self, reason: str = "", *, command: str = "") -> None:
         """Ask the run to end: `Cancelled` is raised at its awaits, and its cleanup runs."""
-        await self._runtime.do(CancelRun(tenant=self.tenant, run=self.id, reason=reason, command=command))
+        await self._caller.do(CancelRun(tenant=self.tenant, run=self.id, reason=reason, command=command))
 
     async def terminate(self, reason: str = "", *, command: str = "") -> None:
         """End the run at once, without cleanup."""
-        await self._runtime.do(TerminateRun(tenant=self.tenant, run=self.id, reason=reason, command=command))
+        await self._caller.do(TerminateRun(tenant=self.tenant, run=self.id, reason=reason, command=command))
 
     async def pause(self, reason: str = "", *, wait: bool = False, freeze_deadline: bool = False, command: str = "") -> None:
         """Let nothing new of the run begin until `resume`; running steps end and are recorded. With `wait`, return when none runs."""
         asked = PauseRun(tenant=self.tenant, run=self.id, reason=reason, wait=wait, freeze=freeze_deadline, command=command)
-        await self._runtime.do(asked)
+        await self._caller.do(asked)
 
     async def resume(self, *, command: str = "") -> None:
         """Let the run go on: what arrived meanwhile is taken in the order of the log, and timers that came due fire.
 
         A delayed run begins at once, and a suspended one is tried again, whether or not its code has changed.
         """
-        await self._runtime.do(ResumeRun(tenant=self.tenant, run=self.id, command=command))
+        await self._caller.do(ResumeRun(tenant=self.tenant, run=self.id, command=command))
 
     async def retry(self, *, from_version: int | None = None, fresh_keys: bool = False, command: str = "") -> None:
         """Let a failed run go on from its failed step, with the same idempotency keys unless `fresh_keys`.
@@ -164,11 +164,11 @@ class RunHandle(Generic[R_co]):
         turn driven again, with today's code. Refused where steps were completed behind the failure.
         """
         asked = RetryRun(tenant=self.tenant, run=self.id, from_version=from_version, fresh_keys=fresh_keys, command=command)
-        await self._runtime.do(asked)
+        await self._caller.do(asked)
 
     async def upgrade(self, version: int, *, command: str = "") -> None:
         """Go on under another version of the workflow; Refused, with the first difference, where its code disagrees with the log."""
-        await self._runtime.do(UpgradeRun(tenant=self.tenant, run=self.id, version=version, command=command))
+        await self._caller.do(UpgradeRun(tenant=self.tenant, run=self.id, version=version, command=command))
 
     async def skip(self, step: str, value: Any = None, *, by: str = "", why: str = "", command: str = "") -> None:
         """Give an open step, meant by its id or its name, a value instead of waiting for its own; an attempt that runs is cancelled.
@@ -177,7 +177,7 @@ class RunHandle(Generic[R_co]):
         """
         raw = as_json(value, f"skip of step {step!r}")
         asked = SkipStep(tenant=self.tenant, run=self.id, step=step, value=raw, by=by, why=why, command=command)
-        await self._runtime.do(asked)
+        await self._caller.do(asked)
 
     async def status(self) -> str:
         """delayed, running, paused, suspended, completed, failed, cancelled, terminated or timed_out."""
@@ -185,15 +185,15 @@ class RunHandle(Generic[R_co]):
 
     async def look(self) -> Applied:
         """How the run stands now."""
-        return await self._runtime.do(LookAtRun(tenant=self.tenant, run=self.id))
+        return await self._caller.do(LookAtRun(tenant=self.tenant, run=self.id))
 
     async def result(self, *, within: timedelta | None = None) -> R_co:
         """What the workflow returned, once it has; RunError if the run ended otherwise, Unavailable if it takes longer than `within`."""
         seconds = _seconds(within)
-        reply = await self._runtime.do(AwaitRun(tenant=self.tenant, run=self.id, within=seconds))
+        reply = await self._caller.do(AwaitRun(tenant=self.tenant, run=self.id, within=seconds))
         if reply.status != "completed" or isinstance(reply.result, UnsetType):
             raise RunError(self.id, reply.status, reply.failure)
-        shape = self._returns or self._runtime.shape_of(reply.workflow)
+        shape = self._returns or self._caller.shape_of(reply.workflow)
         value: R_co = shape.decode(reply.result) if shape is not None else msgspec.json.decode(reply.result)
         return value
 

@@ -1,0 +1,175 @@
+"""Calling: the methods by which runs are started and steered, the same in the process that serves them and far away from it.
+
+Each is one Request; who carries it is all that a runtime and a client over a wire differ in.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
+
+import msgspec
+from msgspec import Raw
+
+from ..eventlog.errors import Invalid, PerdureError
+from .authoring.errors import Failure, failure_of
+from .authoring.values import Shape, as_json
+from .authoring.workflows import Workflow
+from .handle import RunHandle
+from .requests import (
+    Answered,
+    AnyReply,
+    AnyRequest,
+    Applied,
+    Commanding,
+    CompleteStep,
+    Declined,
+    FailStep,
+    QueryRun,
+    SignalOrStartRun,
+    StartRun,
+    UpdateRun,
+)
+from .run.commands import OnConflict, Reuse
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
+
+
+class Calling(ABC):
+    """Carries requests; the rest follows from that."""
+
+    @abstractmethod
+    async def _do(self, request: AnyRequest) -> Applied | Answered:
+        """The reply to a request; raises what it is declined with."""
+
+    @abstractmethod
+    def shape_of(self, workflow: str) -> Shape | None:
+        """How results of a workflow decode; None where it is not known here."""
+
+    def _known(self, workflow: Workflow[..., Any]) -> Workflow[..., Any]:
+        """The workflow, if it can be started from here."""
+        return workflow
+
+    async def _begun(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> str:
+        """The id of the run that was started with arguments in their stored form."""
+        return (await self.do(request)).run
+
+    # -- what users call -----------------------------------------------------------------------------------------------
+
+    @overload
+    async def start(
+        self,
+        workflow: Callable[[*Ts], Coroutine[Any, Any, R]],
+        /,
+        *args: *Ts,
+        id: str = "",
+        command: str = "",
+        tenant: str = "default",
+        delay: timedelta = timedelta(0),
+        deadline: timedelta | None = None,
+        on_conflict: OnConflict = "existing",
+        reuse: Reuse = "never",
+    ) -> RunHandle[R]: ...
+    @overload
+    async def start(self, workflow: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
+    async def start(  # type: ignore[misc]  # mypy cannot see that any arguments are some *Ts; tests/typing holds both ways to call
+        self,
+        workflow: Any,
+        /,
+        *args: Any,
+        id: str = "",
+        command: str = "",
+        tenant: str = "default",
+        delay: timedelta = timedelta(0),
+        deadline: timedelta | None = None,
+        on_conflict: OnConflict = "existing",
+        reuse: Reuse = "never",
+        **kwargs: Any,
+    ) -> RunHandle[Any]:
+        """Begin a run; with an `id` that is taken by a run of the same input, that run. Returns once the start is durable.
+
+        Its code begins after `delay`; what has not ended after `deadline` is ended as timed out. Where the id belongs to a run
+        that has not ended, `on_conflict` says what happens: "existing" gives that run if the input is the same, "refuse" refuses,
+        "terminate_and_start" takes its place. Where that run has ended, `reuse` says whether a new one may begin under its id:
+        "never", "after_failure" (it did not complete) or "always".
+
+        Beside these options the workflow's own arguments go by position: type checkers know them only so.
+        """
+        known = self._known(_workflow(workflow))
+        raw, _ = known.arguments.pair(args, kwargs)
+        asked = StartRun(
+            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant,
+            delay=delay.total_seconds(), deadline=None if deadline is None else deadline.total_seconds(),
+            on_conflict=on_conflict, reuse=reuse,
+        )  # fmt: skip
+        begun = await self._begun(known, raw, asked)
+        return RunHandle(self, begun, tenant=tenant, returns=known.returns)
+
+    async def signal_or_start(
+        self, workflow: Callable[[*Ts], Coroutine[Any, Any, R]], /, *args: *Ts, id: str, signal: str, value: Any = None,
+        command: str = "", tenant: str = "default", reuse: Reuse = "never",
+    ) -> RunHandle[R]:  # fmt: skip
+        """Send a signal to the run of this id; where there is none, begin it with these arguments and send the signal, both or neither.
+
+        A run that has not ended gets only the signal, whatever arguments it was started with. Where it has ended, `reuse`
+        says whether another may begin under its id, as for `start`; if not, Refused.
+        """
+        known = self._known(_workflow(workflow))
+        raw, _ = known.arguments.pair(args, {})
+        asked = SignalOrStartRun(
+            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant, reuse=reuse,
+            signal=signal, value=Raw(msgspec.json.encode(value)),
+        )  # fmt: skip
+        begun = await self._begun(known, raw, asked)
+        return RunHandle(self, begun, tenant=tenant, returns=known.returns)
+
+    def run(self, id: str, *, tenant: str = "default") -> RunHandle[Any]:
+        """The handle of a run by its id, whether it exists or not."""
+        return RunHandle(self, id, tenant=tenant)
+
+    async def complete(self, token: str, value: Any = None) -> None:
+        """End a step that raised CompleteLater, by its token: `value` is what it returned. Repeated it changes nothing.
+
+        Invalid where the value does not fit the step's annotation; Refused once the step has ended otherwise, or is attempted anew.
+        """
+        await self.do(CompleteStep(token=token, value=as_json(value, "complete()")))
+
+    async def fail(self, token: str, error: BaseException | str) -> None:
+        """End a step that raised CompleteLater, by its token, with an error: the workflow sees StepError. It is not tried again."""
+        failure = Failure("Failed", error) if isinstance(error, str) else failure_of(error)
+        await self.do(FailStep(token=token, error=failure))
+
+    # -- what doors call -----------------------------------------------------------------------------------------------
+
+    async def handle(self, request: AnyRequest) -> AnyReply:
+        """The one way in for every door: whatever happens is a Reply."""
+        try:
+            return await self.do(request)
+        except PerdureError as error:
+            return Declined.of(error)
+
+    @overload
+    async def do(self, request: UpdateRun | QueryRun) -> Answered: ...
+    @overload
+    async def do(self, request: Commanding) -> Applied: ...
+    @overload
+    async def do(self, request: AnyRequest) -> Applied | Answered: ...
+    async def do(self, request: AnyRequest) -> Applied | Answered:
+        """As `handle`, raising what it would decline with."""
+        return await self._do(request)
+
+
+def _workflow(given: object) -> Workflow[..., Any]:
+    if not isinstance(given, Workflow):
+        raise Invalid(
+            "only a workflow can be started",
+            who=repr(given),
+            expected="a function decorated with @workflow",
+            found=type(given).__name__,
+            instead="decorate it, or call it as what it is",
+        )
+    return cast("Workflow[..., Any]", given)

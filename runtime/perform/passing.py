@@ -1,0 +1,260 @@
+"""Passing on: what concerns a stream that another node owns goes to its owner, and the answer comes back.
+
+Between nodes only bytes travel: a Request, or a command that an actor has for another (`Spoken`), and the reply to it. A request
+is repeated under one command id until an owner has judged it or its time is over, so that nobody notices an owner's end.
+A command is sent once: who says it, says it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, get_type_hints
+
+import anyio
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from ...actors.declared import commands_of
+from ...actors.kind import Kind
+from ...actors.ref import Speaking
+from ...eventlog.errors import Invalid, PerdureError, Unavailable
+from ...eventlog.guard import guard
+from ..authoring.values import explained
+from ..requests import Answered, AnyReply, AnyRequest, Applied, AwaitRun, Declined, LookAtRun, PauseRun, QueryRun, UpdateRun
+from ..run import commands as cmd
+from ..run import events as ev
+from ..run.performing import Standing
+from ..translating import stream_for
+
+AnyKind = Kind[Any, Any, Any]
+
+COMMAND_SLICE, WAIT_SLICE = 2.0, 10.0
+"""Seconds until an owner that has not answered a command, or a wait for something that lasts, is looked for anew."""
+
+GRACE = 0.5
+"""Seconds that the way there and back may take."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+
+Here = Callable[[AnyRequest], Awaitable[Applied | Answered]]
+
+
+class Neighbours(Protocol):
+    """The nodes that serve one log together, and a road to each."""
+
+    here: str
+    """The name of this node."""
+
+    def owner_of(self, stream: str) -> str | None:
+        """The node that owns a stream, this one among them; None where nobody is known to."""
+        ...
+
+    async def ask(self, node: str, letter: bytes, within: float) -> bytes:
+        """What `Passing.take` of another node gives for a letter; Unavailable where that does not come in so many seconds."""
+        ...
+
+
+class Spoken(Struct, frozen=True, tag_field="request", tag="speak", omit_defaults=True):
+    """A command to an actor: the name of its type, and itself. With `tell` nobody waits for what becomes of it."""
+
+    stream: str
+    command: str
+    data: Raw
+    within: float | None = None
+    tell: bool = False
+
+
+class Told(Struct, frozen=True, tag_field="reply", tag="told"):
+    """What the actor answers."""
+
+    answer: Raw
+
+
+_encode = msgspec.json.Encoder().encode
+_letter: Callable[[bytes], AnyRequest | Spoken] = msgspec.json.Decoder(AnyRequest | Spoken).decode
+_reply: Callable[[bytes], AnyReply | Told] = msgspec.json.Decoder(AnyReply | Told).decode
+
+
+class Passing:
+    """Does what concerns this node's streams here, and has the rest done where it belongs."""
+
+    def __init__(  # noqa: PLR0917 - what a runtime is made of
+        self, neighbours: Neighbours, do_here: Here, speaking: Speaking, kinds: Mapping[str, AnyKind], name: Callable[[str], str],
+        patience: float,
+    ) -> None:  # fmt: skip
+        self.neighbours = neighbours
+        self._do_here = do_here
+        self._speaking = speaking
+        self._kinds = kinds
+        self._name = name
+        """A command id for a request that has none."""
+        self._patience = patience
+
+    async def do(self, request: AnyRequest) -> Applied | Answered:
+        """As `Runtime.do`, wherever the run is; Unavailable where no owner has answered in the request's own time."""
+        stream = stream_for(request)
+        if not request.command and not isinstance(request, QueryRun | LookAtRun | AwaitRun):
+            request = replace(request, command=self._name(stream))
+        clock, pause = anyio.current_time, FIRST_PAUSE
+        end = clock() + self._seconds(request)
+        while True:
+            node = self.neighbours.owner_of(stream)
+            try:
+                if node == self.neighbours.here:
+                    return await self._do_here(_until(request, end - clock()))
+                return await self._there(node, stream, _until(request, min(_slice(request), end - clock())))
+            except Unavailable:
+                if clock() + pause >= end or (node == self.neighbours.here == self.neighbours.owner_of(stream)):
+                    raise
+            await anyio.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
+
+    async def ask(self, stream: str, command: Any, *, within: float | None = None) -> Any:
+        """What the actor of a stream answers, wherever it is."""
+        node = self.neighbours.owner_of(stream)
+        if node == self.neighbours.here:
+            return await self._speaking.ask(stream, command, within=within)
+        kind = self._kind_of(stream)
+        told = await self._speak(node, Spoken(stream, *_written(kind, command), within))
+        return _read(_answer_type(kind, type(command)), told, stream, "answer")
+
+    async def tell(self, stream: str, command: Any) -> None:
+        """Leave a command with an actor, wherever it is."""
+        node = self.neighbours.owner_of(stream)
+        if node == self.neighbours.here:
+            await self._speaking.tell(stream, command)
+        else:
+            await self._speak(node, Spoken(stream, *_written(self._kind_of(stream), command), tell=True))
+
+    async def take(self, letter: bytes) -> bytes:
+        """Do here what a neighbour passed on, whoever owns it by now: what is not ours is Unavailable, never passed on again."""
+        reply: AnyReply | Told
+        try:
+            asked = _decoded(letter)
+            reply = await (self._hear(asked) if isinstance(asked, Spoken) else self._do_here(asked))
+        except PerdureError as error:
+            reply = Declined.of(error)
+        return _encode(reply)
+
+    async def _hear(self, said: Spoken) -> Told:
+        kind = self._kind_of(said.stream)
+        known = _names(kind)
+        if said.command not in known:
+            raise _unspeakable(said.stream, said.command, ", ".join(known))
+        command = _read(known[said.command], said.data, said.stream, "command")
+        if said.tell:
+            await self._speaking.tell(said.stream, command)
+            return Told(Raw(b"null"))
+        answer = await self._speaking.ask(said.stream, command, within=said.within)
+        return Told(_bytes_of(said.stream, answer))
+
+    async def _there(self, node: str | None, stream: str, request: AnyRequest) -> Applied | Answered:
+        reply = await self._sent(node, stream, _encode(request), request.within or 0.0)
+        if isinstance(reply, Told):
+            raise _senseless(stream, "told")
+        return reply
+
+    async def _speak(self, node: str | None, said: Spoken) -> Raw:
+        within = self._patience if said.within is None else said.within
+        reply = await self._sent(node, said.stream, _encode(said), within)
+        if not isinstance(reply, Told):
+            raise _senseless(said.stream, type(reply).__name__)
+        return reply.answer
+
+    async def _sent(self, node: str | None, stream: str, letter: bytes, within: float) -> Applied | Answered | Told:
+        if node is None:
+            raise Unavailable("no node is known to own the run", who=stream, expected="an owner", found="none at present",
+                              instead="ask again with the same command id: its partition is being taken over")
+        try:
+            reply = _reply(guard(await self.neighbours.ask(node, letter, within + GRACE), f"node {node!r}"))
+        except msgspec.MsgspecError as error:
+            raise _senseless(stream, str(error)) from error
+        if isinstance(reply, Declined):
+            raise reply.error()
+        return reply
+
+    def _kind_of(self, stream: str) -> AnyKind:
+        name = stream.partition("/")[0]
+        kind = self._kinds.get(name)
+        if kind is None:
+            raise Invalid("no such kind of actor is served here", who=stream, expected=", ".join(sorted(self._kinds)), found=name,
+                          instead="serve the same kinds on every node: perdure.open(kinds=[…])")
+        return kind
+
+    def _seconds(self, request: AnyRequest) -> float:
+        if request.within is not None:
+            return request.within
+        return float("inf") if isinstance(request, AwaitRun | UpdateRun) else self._patience
+
+
+def _slice(request: AnyRequest) -> float:
+    waits = isinstance(request, AwaitRun | UpdateRun | QueryRun) or (isinstance(request, PauseRun) and request.wait)
+    return WAIT_SLICE if waits else COMMAND_SLICE
+
+
+def _until(request: AnyRequest, seconds: float) -> AnyRequest:
+    return replace(request, within=None if seconds == float("inf") else max(0.0, seconds))
+
+
+def _decoded(letter: bytes) -> AnyRequest | Spoken:
+    try:
+        return _letter(guard(letter, "a neighbour's letter"))
+    except (msgspec.MsgspecError, ValueError) as error:
+        expected, found, where = explained(error)
+        raise Invalid("a neighbour's letter cannot be read", who="another node", where=where, expected=expected, found=found,
+                      instead="let all nodes of a namespace run releases that know each other") from error
+
+
+def _names(kind: AnyKind) -> dict[str, Any]:
+    """The types of a kind's commands by their names."""
+    return {getattr(each, "__name__", str(each)): each for each in commands_of(type(kind), Kind)}
+
+
+def _written(kind: AnyKind, command: Any) -> tuple[str, Raw]:
+    name, known = type(command).__name__, _names(kind)
+    if name not in known:
+        raise _unspeakable(f"kind {kind.name!r}", name, ", ".join(known))
+    return name, _bytes_of(f"kind {kind.name!r}", command)
+
+
+ANSWERS: Mapping[type, Any] = dict.fromkeys((cmd.Start, cmd.Watch, cmd.Leave, ev.ChildEnded), Standing)
+"""What runs answer to the commands that other actors have for them."""
+
+
+def _answer_type(kind: AnyKind, command: type) -> Any:
+    if kind.name == "run":
+        return ANSWERS.get(command, Any)
+    try:
+        return get_type_hints(type(kind).answer).get("return", Any)
+    except (NameError, TypeError):
+        return Any
+
+
+def _bytes_of(who: str, value: Any) -> Raw:
+    if isinstance(value, Standing):
+        value = replace(value, approvals=dict(value.approvals))
+    try:
+        return Raw(_encode(value))
+    except (msgspec.MsgspecError, TypeError, UnicodeEncodeError) as error:
+        raise Invalid("what an actor says or is told cannot travel to another node", who=who, where=type(value).__name__,
+                      expected="what msgspec encodes: builtins, Structs, dataclasses", found=str(error),
+                      instead="declare commands and answers of such types in the class line of the kind") from error
+
+
+def _read(type_: Any, data: Raw, who: str, what: str) -> Any:
+    try:
+        return msgspec.json.decode(data, type=type_)
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise Invalid(f"the {what} of another node cannot be read", who=who, expected=str(type_), found=str(error),
+                      instead="declare what `answer` returns by types that msgspec decodes, the same on every node") from error
+
+
+def _unspeakable(who: str, found: str, known: str) -> Invalid:
+    return Invalid("no such command can be said to an actor on another node", who=who, where="command", expected=known or "none",
+                   found=found, instead="name the type of the command in the class line of the kind: Kind[State, Deposit | Close, …]")
+
+
+def _senseless(stream: str, found: str) -> Unavailable:
+    return Unavailable("the owner's reply cannot be read", who=stream, expected="a reply to what was asked", found=found,
+                       instead="let all nodes of a namespace run releases that know each other, then ask again")
