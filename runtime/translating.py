@@ -36,6 +36,9 @@ from .run.commands import OnConflict, Reuse
 from .run.performing import Standing
 from .run.state import Asked
 
+CONFLICTS: tuple[str, ...] = get_args(OnConflict)
+REUSES: tuple[str, ...] = get_args(Reuse)
+
 
 def _cancel(asked: CancelRun) -> cmd.Command:
     return cmd.Cancel(asked.reason, asked.command)
@@ -121,11 +124,16 @@ def open_approval(run: str, id: str, asked: Asked) -> OpenApproval:
 
 def must_make_sense(asked: StartRun) -> None:
     """Invalid where what a start asks for could only be a mistake."""
-    for name, given, known in (("on_conflict", asked.on_conflict, get_args(OnConflict)), ("reuse", asked.reuse, get_args(Reuse))):
-        if given not in known:
-            raise Invalid("a start asks for something unknown", who=f"workflow {asked.workflow!r}", where=name,
-                          expected=f"one of {', '.join(known)}", found=repr(given), instead=f"leave it out to have {known[0]!r}")
+    if asked.on_conflict not in CONFLICTS:
+        raise _unknown(asked, "on_conflict", asked.on_conflict, CONFLICTS)
+    if asked.reuse not in REUSES:
+        raise _unknown(asked, "reuse", asked.reuse, REUSES)
     if not 0 <= asked.delay < math.inf or (asked.deadline is not None and not asked.delay < asked.deadline < math.inf):
         raise Invalid("the times of a start make no sense", who=f"workflow {asked.workflow!r}", where="delay, deadline",
                       expected="0 <= delay < deadline, both finite", found=f"delay {asked.delay:g} s, deadline {asked.deadline} s",
                       instead="leave the deadline out to have none")
+
+
+def _unknown(asked: StartRun, name: str, given: str, known: tuple[str, ...]) -> Invalid:
+    return Invalid("a start asks for something unknown", who=f"workflow {asked.workflow!r}", where=name,
+                   expected=f"one of {', '.join(known)}", found=repr(given), instead=f"leave it out to have {known[0]!r}")

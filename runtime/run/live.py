@@ -21,7 +21,7 @@ NO_MORE: deque[Event] = deque()
 class Run:
     """A run in memory: its facts, and beside them what can be built from them at any time."""
 
-    __slots__ = ("coming", "dues", "facts", "fresh", "leftover", "lines", "machine", "replaced", "revival", "stream")
+    __slots__ = ("coming", "dues", "facts", "fresh", "leftover", "lines", "machine", "replaced", "revival", "stirred", "stream")
 
     def __init__(self, stream: str, facts: RunState) -> None:
         self.stream = stream
@@ -31,6 +31,8 @@ class Run:
         """The machine on its way through the log, while large values are fetched for it."""
         self.fresh = True
         """Nothing of what the code asks for in this generation is in the log yet."""
+        self.stirred = True
+        """Since effects were last performed it got more than completed steps, each followed by the next of its branch."""
         self.lines: list[Any] = []
         """Log records of the code, to be emitted when the turn is durable."""
         self.leftover: list[str] = []

@@ -13,7 +13,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from ...actors.kind import Kind
-from ...actors.shelf import Shelf
+from ...actors.shelf import NeedValue, Shelf
 from ...eventlog.codec import Event
 from ...eventlog.errors import Diverged, PerdureError, Refused
 from ...eventlog.records import Head
@@ -21,13 +21,13 @@ from ..authoring.workflows import Registry, Workflow
 from . import commands as cmd
 from . import events as ev
 from .admitting import ADMIT, answer_now, answer_to
+from .advancing import advance
 from .decide import DECIDE
 from .errands import errands_of, has_errands
 from .evolve import EVOLVE
-from .evolve.steps import completed, scheduled
 from .live import Run
 from .machine.driver import NO_SHELF, Machine
-from .machine.large import names_blobs
+from .machine.large import names_blobs, needed
 from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
 from .performing import Answer, Performing, Standing
@@ -57,6 +57,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return Run(stream, RunState())
 
     def decide(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
+        state.stirred = True
         if (admit := ADMIT.get(type(command))) is not None:
             if state.facts.phase == "paused" and state.machine is None:
                 self._look_in(state)
@@ -97,27 +98,24 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return ()
 
     def advance(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
-        """A step that is wanted has completed, and the code stands ready to take it: the most frequent thing that happens to a run."""
-        facts, machine = state.facts, state.machine
-        if type(command) is not ev.StepCompleted or machine is None or facts.phase != "running":
+        """A step has completed: the short way, and what else the code came to meanwhile."""
+        if type(command) is not ev.StepCompleted:
             return ()
-        step = facts.steps.get(command.id)
-        if step is None or step.attempt != command.attempt or machine.fed != len(facts.arrivals) or state.coming:
-            return ()
-        facts.length += 1
-        facts.at = now
-        completed(facts, command, now)
-        events: list[Event] = [command]
-        wishes = self._drive(state)
+        machine, place = state.machine, state.facts.delivered
+        try:
+            events = advance(state, command, now)
+            if len(events) != 1 or machine is None:
+                return events
+            wishes: Sequence[Event] = machine.take_wishes()
+        except NeedValue as need:
+            raise needed(state.facts, place) from need
+        except (Diverged, RecursionError) as error:
+            events, wishes = [command], [self._suspended(state, error)]
         while wishes:
             for wish in wishes:
-                if type(wish) is ev.StepScheduled and not wish.due:
-                    facts.length += 1
-                    scheduled(facts, wish, now)
-                else:
-                    self.evolve(state, wish, now)
+                self.evolve(state, wish, now)
             events += wishes
-            wishes = () if state.machine is machine and machine.ending is None else self.react(state, now)
+            wishes = self.react(state, now)
         return events
 
     def answer(self, state: Run, command: cmd.Command) -> Standing | Answer | PerdureError | bool | None:
@@ -258,6 +256,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return (ev.Recovered(owner, epoch),) if in_flight else ()
 
     def head(self, state: Run, old: Head | None) -> Head | None:
+        if not state.stirred and old is not None:
+            return old
         facts = state.facts
         is_live = (facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred)) or has_errands(facts)
         wake_at = 0 if is_live else state.next_due()
@@ -269,6 +269,24 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return Head(facts.phase, wake_at, facts.workflow, facts.started_at, facts.at, attributes)
 
     def perform(self, stream: str, state: Run) -> None:
+        stirred, machine = state.stirred, state.machine
+        if (stirred and not self._settle(stream, state)) or machine is None:
+            return
+        state.stirred, facts, fresh = False, state.facts, machine.fresh
+        if fresh:
+            start = self.performing.start_again if machine.revived else self.performing.start
+            for id, call in fresh.items():
+                step = facts.steps[id]
+                call.keys, call.facts = facts.keys, step
+                if id not in facts.retries and id not in facts.deferred:
+                    start(stream, id, step.attempt, call)
+            fresh.clear()
+        machine.revived = False
+        if stirred:
+            self._wait(stream, state, machine)
+
+    def _settle(self, stream: str, state: Run) -> bool:
+        """What is done before any step begins; whether steps are to begin."""
         facts, machine, performing = state.facts, state.machine, self.performing
         if state.lines or facts.updates:
             performing.said(state.lines)
@@ -277,26 +295,20 @@ class Runs(Kind[Run, cmd.Command, Event]):
             performing.carry(stream, errands_of(stream, facts))
         if facts.phase != "running":
             self._stand(stream, state)
-            return
-        if machine is None:
-            return
-        if state.leftover or machine.dropped or state.replaced is not None:
+            return False
+        if machine is not None and (state.leftover or machine.dropped or state.replaced is not None):
             self._leave(stream, state)
-        if machine.fresh:
-            start = performing.start_again if machine.revived else performing.start
-            for id, call in machine.fresh.items():
-                step = facts.steps[id]
-                call.keys, call.facts = facts.keys, step
-                if id not in facts.retries and id not in facts.deferred:
-                    start(stream, id, step.attempt, call)
-            machine.fresh.clear()
-        machine.revived = False
+        return True
+
+    def _wait(self, stream: str, state: Run, machine: Machine) -> None:
+        """See to it that what has its time happens then."""
+        facts = state.facts
         if facts.retries:
             self._perform_retries(stream, facts, machine)
         if state.dues and (timer := state.next_timer()) != NEVER:
-            performing.wake_at(stream, timer)
+            self.performing.wake_at(stream, timer)
         if facts.deadline:
-            performing.wake_at(stream, facts.deadline)
+            self.performing.wake_at(stream, facts.deadline)
 
     def _stand(self, stream: str, run: Run) -> None:
         """Nothing new begins: the run has ended, or is delayed, paused or suspended."""

@@ -81,10 +81,10 @@ def timer_early_after_a_backward_jump() -> Generator[None]:
     """Nothing holds the time of a stream back from going back, neither where it is written nor where the code asks for it."""
 
     def feed(self: Machine, arrival: Any, at: int) -> None:
-        self._now = at
+        self.at = at
         self.fed += 1
         driver.TAKE[type(arrival)](self, arrival)
-        self._to_rest()
+        self.to_rest()
 
     def now_alone(now: int, at: int) -> int:
         return now

@@ -21,7 +21,7 @@ class Branch:
 
     __slots__ = (
         "_random", "context", "coroutine", "ended", "error", "group", "joiners", "ordinal", "path", "pending", "place", "run", "send",
-        "started", "value", "waiting",
+        "started", "throw", "value", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -34,6 +34,7 @@ class Branch:
         self.context = context
         self.run = context.run
         self.send: Any = None if coroutine is None else coroutine.send
+        self.throw: Any = None if coroutine is None else coroutine.throw
         self.group = group
         self.place = place
         self.ordinal = 0

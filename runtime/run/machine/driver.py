@@ -50,7 +50,7 @@ class Machine:
     """A run's code being driven. `begin`, then `feed` each arrival; take `wishes` after each."""
 
     __slots__ = (
-        "_now", "abandoned", "alive", "artifacts", "cancelling", "carried", "closing", "conditions", "current", "dropped", "ending",
+        "abandoned", "alive", "artifacts", "at", "cancelling", "carried", "closing", "conditions", "current", "dropped", "ending",
         "failed", "fed", "fresh", "generation", "given", "handles", "handling_for", "heard", "inbox", "input", "input_blob", "lines",
         "listeners", "patches", "reading", "ready", "replaying", "revived", "root", "run", "seed", "shelf", "stream", "unread",
         "unread_bytes", "waits", "wishes", "workflow",
@@ -108,13 +108,13 @@ class Machine:
         self.root: Branch | None = None
         self.reading = ""
         """What looks at the code's state right now and must not change it; empty while the code itself runs."""
-        self._now, self.cancelling = 0, False
+        self.at, self.cancelling = 0, False
 
     # -- what the shell calls ------------------------------------------------------------------------------------------
 
     def begin(self, at: int) -> None:
         """Run the code from its first line to its first rest."""
-        self._now, self.fed = at, 0
+        self.at, self.fed = at, 0
         context = copy_context()
         context.run(DRIVER.set, self)
         args, kwargs = self.workflow.arguments.split(self.workflow.arguments.decode(self.content(self.input, self.input_blob)))
@@ -122,14 +122,14 @@ class Machine:
         self.root = Branch(path, context.run(self.workflow.function, *args, **kwargs), context)
         self.alive[self.root] = None
         self.ready.append((self.root, None, None))
-        self._to_rest()
+        self.to_rest()
 
     def feed(self, arrival: Arrival, at: int) -> None:
         """Hand the code what arrived, and run it to rest."""
-        self._now = max(at, self._now)
+        self.at = max(at, self.at)
         self.fed += 1
         TAKE[type(arrival)](self, arrival)
-        self._to_rest()
+        self.to_rest()
 
     def take_wishes(self) -> list[Event]:
         wishes, self.wishes = self.wishes, []
@@ -151,7 +151,8 @@ class Machine:
     # -- what the author's words call ----------------------------------------------------------------------------------
 
     def time(self) -> int:
-        return self._now
+        """What time it is to the code: that of the newest arrival it has taken."""
+        return self.at
 
     def random(self) -> Random:
         return self._branch().random(self.seed)
@@ -195,15 +196,19 @@ class Machine:
 
     # -- running to rest -----------------------------------------------------------------------------------------------
 
-    def _to_rest(self) -> None:
-        left = self._go_on(EFFECTS_PER_REST_MAX)
+    def to_rest(self) -> None:
+        """Run the code until every branch waits."""
+        left, self.current = EFFECTS_PER_REST_MAX, None
+        if self.ready:
+            left = self._go_on(left)
         stirred = bool(self.conditions)
         while stirred:
             stirred = False
             for branch in tuple(self.conditions):
                 if conditions.holds(self, branch):
                     stirred, left = True, self._go_on(left)
-        self.tell_abandoned()
+        if self.abandoned:
+            self.tell_abandoned()
         if self.root is not None and self.root.ended and self.ending is None:
             self._ended(self.root)
 
@@ -231,24 +236,37 @@ class Machine:
                 raise Diverged("the workflow never rests", who=f"run {self.run!r}", where=where,
                                expected=f"at most {EFFECTS_PER_REST_MAX} awaits between two waits for something outside", found="more",
                                instead="put a step or a sleep into the loop")
-            self.current = branch
-            if not branch.started:
-                branch.started, error = True, error or branch.pending
-            try:
-                asked = branch.run(branch.send, value) if error is None else branch.run(coroutine.throw, error)
-            except StopIteration as stop:
-                self.end(branch, stop.value, None)
-            except (RecursionError, KeyboardInterrupt):
-                raise
-            except BaseException as raised_error:  # sys.exit() in a workflow ends the run, not the node
-                self.end(branch, None, raised_error)
-            else:
-                if branch.pending is None and type(asked) is StepCall:
-                    ask_step(self, branch, asked)  # pyright: ignore[reportUnknownArgumentType] # a StepCall of anything
-                else:
-                    self._asked(branch, asked)
+            if (step := self.send(branch, value, error)) is not None:
+                ask_step(self, branch, step)
         self.current = None
         return left
+
+    def hand(self, branch: Branch, value: Any) -> StepCall[Any] | None:
+        """Give a branch what it waited for, at a rest, when nobody else is ready: it goes on at once. As `send` otherwise."""
+        branch.waiting = None
+        if branch.coroutine is None:
+            self.ready.append((branch, value, None))
+            return None
+        return self.send(branch, value)
+
+    def send(self, branch: Branch, value: Any, error: BaseException | None = None) -> StepCall[Any] | None:
+        """Let a branch go on to its next await: the step that it asks for, where it is one. All else has been seen to."""
+        self.current = branch
+        if not branch.started:
+            branch.started, error = True, error or branch.pending
+        try:
+            asked = branch.run(branch.send, value) if error is None else branch.run(branch.throw, error)
+        except StopIteration as stop:
+            self.end(branch, stop.value, None)
+        except (RecursionError, KeyboardInterrupt):
+            raise
+        except BaseException as raised_error:  # sys.exit() in a workflow ends the run, not the node
+            self.end(branch, None, raised_error)
+        else:
+            if type(asked) is StepCall and branch.pending is None:
+                return asked  # pyright: ignore[reportUnknownVariableType] # a StepCall of anything
+            self._asked(branch, asked)
+        return None
 
     def _asked(self, branch: Branch, asked: Any) -> None:
         if isinstance(asked, Effect):

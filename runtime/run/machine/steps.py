@@ -39,7 +39,7 @@ def arrived(machine: Machine, arrival: Outcome) -> None:
         machine.artifacts.update((stored.name, stored) for stored in arrival.artifacts)
     known = effect.outcome
     if known is not None and known[0] is (arrival.value if arrival.blob is None else arrival.blob):
-        machine.resume(branch, known[1])
+        _hand(machine, branch, known[1])
         return
     if arrival.given:
         machine.dropped.append(arrival.id)
@@ -57,4 +57,9 @@ def arrived(machine: Machine, arrival: Outcome) -> None:
             found=unfit.found,
             instead=unfit.instead,
         ) from unfit
-    machine.resume(branch, value)
+    _hand(machine, branch, value)
+
+
+def _hand(machine: Machine, branch: Branch, value: Any) -> None:
+    if (step := machine.hand(branch, value)) is not None:
+        ask_step(machine, branch, step)
