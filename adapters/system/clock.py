@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -38,10 +37,10 @@ class SystemIds:
 
     def run_id(self, now: int) -> str:
         """18 characters of Crockford's base 32: ten of the millisecond, eight of chance; so ids sort by time."""
-        return _base32(now // 1000 << 40 | secrets.randbits(40))
+        return _base32(now // 1000 << 40 | int.from_bytes(os.urandom(5)))
 
     def seed(self) -> int:
-        return secrets.randbits(63)
+        return int.from_bytes(os.urandom(8)) >> 1
 
 
 class WorkerThreads:

@@ -50,9 +50,11 @@ class Run:
     def set_dues(self) -> None:
         """Take the timers and the deadlines of steps as the facts know them."""
         facts = self.facts
-        self.dues: list[tuple[int, str]] = [(due, id) for many in (facts.timers, facts.step_deadlines) for id, due in many.items()]
+        self.dues: list[tuple[int, str]] = []
         """A heap of them; stale entries are dropped when they surface."""
-        heapify(self.dues)
+        if facts.timers or facts.step_deadlines:
+            self.dues = [(due, id) for many in (facts.timers, facts.step_deadlines) for id, due in many.items()]
+            heapify(self.dues)
 
     def drop_machine(self) -> None:
         """The machine has had its time: what it still waits for is to be cancelled."""

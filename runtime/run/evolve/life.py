@@ -146,7 +146,8 @@ def _end(state: RunState, event: Event) -> None:
     change_phase(state, event)
     steps = (state.steps, state.retries, state.step_deadlines, state.deferred, state.abandoned, state.tried)
     for kept in (*steps, state.timers, state.approvals, state.withdrawn):
-        kept.clear()
+        if kept:
+            kept.clear()
     leave_all(state)
 
 
