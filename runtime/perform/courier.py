@@ -20,6 +20,7 @@ from ..run import events as ev
 from ..run.errands import Errand, ended_as, large_value_of
 from ..run.performing import Standing
 from ..run.state import ENDED
+from ..run.waiting import waiter_of
 
 AT_ONCE = 100
 """Errands that wait for their answers at the same time."""
@@ -119,27 +120,29 @@ class Courier:
 
 def answered(errand: Errand, standing: Standing) -> Event:
     """What an answer means to the run that asked."""
+    _, id, since = waiter_of(errand.key)
     match errand.command:
         case ev.ChildEnded():
             return ev.Unwatched(errand.key)
         case cmd.Leave():
-            return ev.ChildReleased(errand.key)
+            return ev.ChildReleased(id, since)
         case _ if standing.status in ENDED:
             return ended_as(errand.key, standing.status, standing.result, standing.failure, standing.reason, standing.blob)
         case cmd.Start():
-            return ev.ChildStarted(errand.key)
+            return ev.ChildStarted(id, since)
         case cmd.Watch():
-            return ev.Attached(errand.key)
+            return ev.Attached(id, since)
 
 
 def refused(errand: Errand, error: PerdureError) -> Event | None:
     """What a refusal means to the run that asked; None where asking again may help."""
     if not isinstance(error, Refused | NotFound | Invalid):
         return None
+    _, id, since = waiter_of(errand.key)
     match errand.command:
         case ev.ChildEnded():
             return ev.Unwatched(errand.key)
         case cmd.Leave():
-            return ev.ChildReleased(errand.key)
+            return ev.ChildReleased(id, since)
         case _:
-            return ev.ChildEnded(errand.key, "refused", error=failure_of(error))
+            return ev.ChildEnded(id, "refused", error=failure_of(error), since=since)

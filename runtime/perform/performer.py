@@ -19,13 +19,14 @@ from ..run.errands import Errand
 from ..run.events import Attached, ChildEnded, ChildReleased, ChildStarted, StepCompleted, StepDeferred, Unwatched
 from ..run.performing import Standing
 from ..run.state import Update
+from ..run.waiting import name_of
 from .alarm import Alarm
 from .courier import Courier
 from .pool import Pool
 
 OUTCOMES = (StepCompleted, StepBroke, StepDeferred)
-ANSWERS: dict[type, str] = {ChildStarted: "id", Attached: "id", ChildEnded: "id", ChildReleased: "id", Unwatched: "by"}
-"""What answers an errand, and where it says which."""
+ANSWERS = (ChildStarted, Attached, ChildEnded, ChildReleased)
+"""What answers an errand of a run to another; whoever was told of its end is `Unwatched`."""
 
 
 class Performer:
@@ -66,7 +67,9 @@ class Performer:
         waiting = [errand for errand in errands if not courier.carries(errand)]
         if not waiting:
             return
-        answered = {getattr(told, ANSWERS[type(told)]) for told in self._mail(stream) if type(told) in ANSWERS}
+        mail = self._mail(stream)
+        answered = {name_of(stream, told.id, told.since) for told in mail if isinstance(told, ANSWERS)}
+        answered |= {told.by for told in mail if isinstance(told, Unwatched)}
         for errand in waiting:
             if errand.key not in answered:
                 courier.send(errand)

@@ -19,13 +19,14 @@ from ..authoring.values import NOTHING
 from . import commands as cmd
 from . import events as ev
 from .state import Child, RunState
+from .waiting import name_of, waiter_of
 
 AT_ONCE = 200
 """Errands of one kind that a run has under way; the next follow as these are answered."""
 
 
 class Errand(Struct, eq=False, gc=False):
-    """A command that one run has for another. `key`, one of a run's own, names it among the errands of that run."""
+    """A command that one run has for another. `key`, the name of who waits for whose end, is one of a run's own."""
 
     stream: str
     key: str
@@ -44,25 +45,26 @@ def has_errands(facts: RunState) -> bool:
 def errands_of(stream: str, facts: RunState) -> Iterator[Errand]:
     """The errands to be under way now, oldest first."""
     for id, child in islice(facts.leaving.items(), AT_ONCE):
-        by = f"{stream}#{id}"
-        yield Errand(stream, id, _stream_of(stream, child.run), cmd.Leave(by, child.how, _start(facts, id, child, by)))
+        by = name_of(stream, id, child.since)
+        yield Errand(stream, by, _stream_of(stream, child.run), cmd.Leave(by, child.how, _start(stream, facts, id, child)))
     if facts.phase == "running":
         for id in islice(facts.starting, AT_ONCE):
-            child, by = facts.made[id], f"{stream}#{id}"
+            child = facts.made[id]
+            by = name_of(stream, id, child.since)
             if id not in facts.leaving:
-                yield Errand(stream, id, _stream_of(stream, child.run), _start(facts, id, child, by) or cmd.Watch(by))
+                yield Errand(stream, by, _stream_of(stream, child.run), _start(stream, facts, id, child) or cmd.Watch(by))
     if facts.ended:
         for by in islice(facts.watchers, AT_ONCE):
-            to, _, id = by.partition("#")
-            yield Errand(stream, by, to, ended_as(id, facts.phase, facts.result, facts.failure, facts.reason, facts.result_blob))
+            to = waiter_of(by).stream
+            yield Errand(stream, by, to, ended_as(by, facts.phase, facts.result, facts.failure, facts.reason, facts.result_blob))
 
 
-def _start(facts: RunState, id: str, child: Child, by: str) -> cmd.Start | None:
+def _start(stream: str, facts: RunState, id: str, child: Child) -> cmd.Start | None:
     if not child.workflow:
         return None
-    again = f"{by}@{facts.retried}" if facts.retried else ""
+    again = name_of(stream, id, child.since) if child.since else ""
     given = child.workflow, child.version, child.input, _seed(facts.seed, id), again
-    return cmd.Start(*given, parent=by, again=bool(again), blob=child.blob)
+    return cmd.Start(*given, parent=name_of(stream, id), again=bool(again), blob=child.blob)
 
 
 def large_value_of(errand: Errand) -> Blob | None:
@@ -84,10 +86,11 @@ def _stream_of(stream: str, run: str) -> str:
 
 
 def ended_as(  # noqa: PLR0917 - how a run stands, as its standing and its facts both know it
-    id: str, status: str, result: Raw | None, failure: Failure | None, reason: str, blob: Blob | None
+    by: str, status: str, result: Raw | None, failure: Failure | None, reason: str, blob: Blob | None
 ) -> ev.ChildEnded:
-    """What is told of the end of a run."""
+    """What who waits, by its name, is told of the end of a run."""
+    _, id, since = waiter_of(by)
     if status == "completed":
-        return ev.ChildEnded(id, status, NOTHING if result is None else result, blob=blob)
+        return ev.ChildEnded(id, status, NOTHING if result is None else result, blob=blob, since=since)
     said = reason or f"the run was {status.replace('_', ' ')}"
-    return ev.ChildEnded(id, status, error=failure or Failure(status.title().replace("_", ""), said))
+    return ev.ChildEnded(id, status, error=failure or Failure(status.title().replace("_", ""), said), since=since)

@@ -49,8 +49,9 @@ class RunDelayed(RunStarted, frozen=True):
 class Continued(Event, frozen=True):
     """The code began the next generation of its run, with `input`, under `version` of its workflow.
 
-    It had taken `delivered` arrivals by then, and of the signals among them left the last `unread` of each name unread: those,
-    and what it had not taken, are there for the new generation.
+    It had taken `delivered` arrivals by then, and left the signals among them unread whose places are `left`, the first arrival's
+    being 1: those, and what it had not taken, are there for the new generation. Records without `left` hold how many signals of
+    each name, the last of them, were `unread`; but who loses a race gives back what it had, so it need not be the last.
     """
 
     input: Raw
@@ -58,6 +59,7 @@ class Continued(Event, frozen=True):
     delivered: int
     unread: dict[str, int] = field(default_factory=dict)
     blob: Blob | None = None
+    left: list[int] = field(default_factory=list)
 
 
 class TimerSet(Event, frozen=True):
@@ -170,15 +172,20 @@ class AttachScheduled(Event, frozen=True):
 
 
 class ChildStarted(Event, frozen=True):
-    """The start of a child is durable; from here on it is the child that must tell of its end."""
+    """The start of a child is durable; from here on it is the child that must tell of its end.
+
+    `since`, here and in what follows: the version of the retry of this run since which the child is wanted so; 0 for its start.
+    """
 
     id: str
+    since: int = 0
 
 
 class Attached(Event, frozen=True):
     """The run that is waited for knows that it must tell of its end."""
 
     id: str
+    since: int = 0
 
 
 class ChildEnded(Event, frozen=True):
@@ -189,16 +196,18 @@ class ChildEnded(Event, frozen=True):
     value: Raw = NOTHING
     error: Failure | None = None
     blob: Blob | None = None
+    since: int = 0
 
 
 class ChildReleased(Event, frozen=True):
     """A child that is no longer wanted has been told so, and has recorded it."""
 
     id: str
+    since: int = 0
 
 
 class Watched(Event, frozen=True):
-    """Somebody waits for the end of this run: `by` as in `RunStarted.parent`."""
+    """Somebody waits for the end of this run: `by` as in `RunStarted.parent`, and since which of its retries."""
 
     by: str
 

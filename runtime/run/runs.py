@@ -44,7 +44,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     name = "run"
     codec = ev.CODEC
-    state_version = 2
+    state_version = 3
 
     def __init__(self, registry: Registry, performing: Performing, shelf: Shelf = NO_SHELF) -> None:
         self.registry = registry
@@ -63,7 +63,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
                 self._look_in(state)
             command = admit(state, command)
         decided = DECIDE[type(command)](state.facts, command, now)
-        if decided and state.machine is None and type(decided[0]) is ev.Resumed:
+        if decided and state.machine is None and type(decided[0]) in ENDS_PAUSE:
             decided = self._before_it_goes_on(state, decided)
         elif decided and type(decided[0]) is ev.Upgraded:
             self._under(state, decided[0].version)
@@ -161,10 +161,13 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def _before_it_goes_on(self, run: Run, decided: Sequence[Event]) -> Sequence[Event]:
         """What was decided, if the code agrees with the log as far as the run has come; else it is suspended instead of resumed."""
+        if not any(type(event) is ev.Resumed for event in decided):
+            return decided
         try:
             run.machine = self._machine(run, self._workflow(run.facts))
         except (Diverged, RecursionError) as error:
-            return [self._suspended(run, error), *decided[1:]]
+            suspended = self._suspended(run, error)
+            return [suspended if type(event) is ev.Resumed else event for event in decided]
         return decided
 
     def _look_in(self, run: Run) -> None:
@@ -381,6 +384,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return Run(stream, restore(data))
 
 
+ENDS_PAUSE = frozenset({ev.Resumed, ev.CancelRequested})
 BEGINS_AGAIN = frozenset({ev.RunStarted, ev.RunDelayed, ev.Continued, ev.RetryRequested, ev.RunTerminated})
 
 

@@ -192,6 +192,8 @@ class Child(Struct, frozen=True, gc=False, omit_defaults=True):
     input: Raw = NOTHING
     detached: bool = False
     blob: Blob | None = None
+    since: int = 0
+    """The version of the retry since which it is wanted; 0 where the run was not retried."""
 
 
 class Held(Struct, frozen=True, gc=False, array_like=True):
@@ -249,7 +251,7 @@ class RunState(Struct):
     parent: str = ""
     """Of a child: the stream of its parent and the effect there, joined by "#"."""
     watchers: dict[str, None] = field(default_factory=dict)
-    """Who must be told how this run ends, each as `parent` is written."""
+    """Who must be told how this run ends, by the names that `waiting` gives."""
     made: dict[str, Child] = field(default_factory=dict)
     """Every child of this generation, and every run attached to, by the id of the effect."""
     starting: dict[str, None] = field(default_factory=dict)

@@ -101,10 +101,14 @@ class Fences:
             await self.learn()
             return False
         self._note(partition, claimed, answer)
+        if self.held.get(partition) != claimed.epoch:
+            return False
         self._won(partition)
         return True
 
     def _note(self, partition: int, claimed: Claimed, tail: Tail) -> None:
+        if partition in self._last and claimed.epoch < self._last[partition][0].epoch:
+            return  # the answer to a claim came so late that a newer one had been read by then
         self._last[partition] = claimed, tail
         if claimed.owner == self.owner:
             self.held[partition] = claimed.epoch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 
@@ -38,11 +38,20 @@ class Begun:
         return f"{self.stream} {self.effect}#{self.attempt} on {self.node} (epoch {self.epoch}) at {self.at:g}"
 
 
+class Told(NamedTuple):
+    """One attempt that ended on a living node, whose run was told of it; `at` in microseconds of the world."""
+
+    stream: str
+    effect: str
+    at: int
+
+
 class Journal:
-    """Every attempt that began anywhere, in order."""
+    """Every attempt that began anywhere, and every end that a run was told of, in order."""
 
     def __init__(self) -> None:
         self.begun: list[Begun] = []
+        self.ended: list[Told] = []
 
     def repeats(self) -> list[list[Begun]]:
         """The attempts that began more than once, each with all its beginnings."""

@@ -19,11 +19,12 @@ from ...eventlog.snapshots import Snapshot
 from ..authoring.workflows import Workflow
 from ..engine import Runtime
 from ..requests import Answered, AnyRequest, Applied, Commanding, QueryRun, UpdateRun
-from ..run.commands import Command
+from ..run.commands import Command, StepBroke
+from ..run.events import StepCompleted
 from ..run.performing import Standing
 from ..settings import Settings
 from .fences import Fences
-from .journal import WatchedPool
+from .journal import Told, WatchedPool
 
 if TYPE_CHECKING:
     from .world import World
@@ -135,7 +136,7 @@ class Node:
             self.owner,
             self.door.passing,
             self.fences.epoch,
-            dispatcher.post,
+            self._tell,
             dispatcher.ask,
             self.clock,
             InlineThreads(),
@@ -244,6 +245,13 @@ class Node:
         finally:
             del self._calls[scope]
         raise Unavailable("the node died", who=self.owner, instead="ask again")
+
+    def _tell(self, stream: str, told: Any) -> None:
+        """What the pool posts, with a note where an attempt has ended here."""
+        if isinstance(told, StepCompleted | StepBroke) and not self.dead:
+            at = BEGINNING + round(anyio.current_time() * 1_000_000)
+            self.world.journal.ended.append(Told(stream, told.id, at))
+        self.runtime.dispatcher.post(stream, told)
 
     def _won(self, partition: int) -> None:
         self.world.note(f"{self.owner} owns partition {partition}, epoch {self.fences.held[partition]}")

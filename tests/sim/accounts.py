@@ -59,7 +59,7 @@ def _of_commands(client: Client, events: list[Event]) -> Iterator[str]:
             yield f"command {command} was refused ({why}) and is applied at version {places[command]} all the same"
 
 
-def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[str]:  # noqa: PLR0912 - one case for each event
+def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[str]:
     """Received = sent, and what is taken is what came first: nothing eaten, nothing twice.
 
     Branches that reach for signals in one turn may take them in any order: one that then loses its race gives back what it had,
@@ -71,6 +71,14 @@ def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[s
         yield f"signals were received that nobody sent: {Counter(came) - sent}"
     waiting: dict[str, list[str]] = {name: [] for name in NAMES}
     order, kept, facts = {value: place for place, (_, value) in enumerate(came)}, list[tuple[int, str, str]](), RunState()
+
+    def judged(taken: list[tuple[int, str, str]], *, is_alone: bool) -> Iterator[str]:
+        for _, name, value in taken:
+            if value not in waiting[name] or (is_alone and waiting[name][0] != value):
+                yield f"signal {value} was taken, and what waited was {waiting[name]}"
+            else:
+                waiting[name].remove(value)
+
     for record in world.log.streams.get(client.stream, ()):
         batch = CODEC.decode(record.data)
         taken, before = list[tuple[int, str, str]](), 0
@@ -83,23 +91,23 @@ def _of_signals(world: World, client: Client, events: list[Event]) -> Iterator[s
                     line = msgspec.json.decode(fields)
                     taken.append((facts.delivered, line["name"], line["value"]))
                 case ev.RunStarted():
-                    kept, before = [], len(taken)
+                    yield from judged(taken, is_alone=False)
+                    kept, taken, before = [], [], 0
                     for unread in waiting.values():
                         unread.clear()
                 case ev.Continued():
                     kept, before = [], len(taken)
                 case ev.RetryRequested(place=place):
+                    yield from judged(taken, is_alone=False)
+                    kept += taken[before:]
+                    taken, before = [], 0
                     for _, name, value in (took for took in kept if took[0] > place):
                         waiting[name] = sorted([*waiting[name], value], key=lambda value: order[value])
                     kept = [took for took in kept if took[0] <= place]
                 case _:
                     continue
         is_alone = len(taken) == 1 and not any(isinstance(event, ev.EffectsAbandoned) for event in batch.events)
-        for _, name, value in taken:
-            if value not in waiting[name] or (is_alone and waiting[name][0] != value):
-                yield f"signal {value} was taken, and what waited was {waiting[name]}"
-            else:
-                waiting[name].remove(value)
+        yield from judged(taken, is_alone=is_alone)
         kept += taken[before:]
 
 

@@ -51,12 +51,14 @@ def _count_in(events: list[Event], happened: Counter[str]) -> None:
 
 def of_wishes(world: World, client: Racer) -> Iterator[str]:
     """What people wished of the run and got, and at which awkward moment."""
-    facts, earlier, last = RunState(), set[str](), (0, 0)
+    facts, last = RunState(), (0, 0)
     for record in world.log.streams.get(client.stream, ()):
         batch = CODEC.decode(record.data)
         moment = batch.at, world.log.written[record.position - 1].at
         for event in batch.events:
-            yield from _of_wish(event, facts, earlier)
+            yield from _of_wish(event, facts)
+            if isinstance(event, ev.Continued):
+                yield from _outlived(world, client.stream, facts, moment[1])
             if isinstance(event, ev.TimerSet) and moment[0] == last[0] and moment[1] > last[1]:
                 yield "timers_set_behind_a_clock_that_went_back"
             facts = evolve(facts, event, batch.at)
@@ -64,7 +66,14 @@ def of_wishes(world: World, client: Racer) -> Iterator[str]:
     yield from ("updates_answered" for _ in client.answered)
 
 
-def _of_wish(event: Event, facts: RunState, earlier: set[str]) -> Iterator[str]:  # noqa: PLR0912 - one case for each wish
+def _outlived(world: World, stream: str, facts: RunState, until: int) -> Iterator[str]:
+    """Attempts that a generation left behind, and that ended once there was the next: the run was told, and recorded nothing."""
+    for ended in world.journal.ended:
+        if ended.stream == stream and ended.effect in facts.abandoned and ended.at > until:
+            yield "late_outcomes_of_an_earlier_generation"
+
+
+def _of_wish(event: Event, facts: RunState) -> Iterator[str]:  # noqa: PLR0912 - one case for each wish
     match event:
         case ev.Paused():
             yield "pauses"
@@ -80,9 +89,6 @@ def _of_wish(event: Event, facts: RunState, earlier: set[str]) -> Iterator[str]:
                 yield "retried_with_a_child"
         case ev.Continued():
             yield "generations"
-            earlier.update(facts.abandoned)
-        case ev.StepCompleted(id=id) | ev.StepFailed(id=id) if id in earlier:
-            yield "late_outcomes_of_an_earlier_generation"
         case ev.CancelRequested() if facts.retries:
             yield "cancels_while_backing_off"
         case ev.CancelRequested() if facts.phase == "paused":

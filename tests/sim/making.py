@@ -21,7 +21,14 @@ class Maker:
         """One life, or several, each of which has at least one step."""
         if self.dice.random() < 0.75:
             return self.life(4)
-        return ["lives", *(["seq", self.step(), *self.life(2)[1:]] for _ in range(self.dice.randrange(2, 5)))]
+        return ["lives", *(["seq", self.step(), *self.life(2)[1:], *self.haste()] for _ in range(self.dice.randrange(2, 5)))]
+
+    def haste(self) -> list[Part]:
+        """Perhaps a race at the end of a life, whose loser still tidies up when the next has begun."""
+        if self.dice.random() < 0.5:
+            return []
+        self.keys += 2
+        return [["any", ["nap", self.pace(500), f"n{self.keys - 1}"], ["do", "linger", f"k{self.keys}", self.pace(3000), 0]]]
 
     def life(self, longest: int) -> Part:
         return ["seq", *(self.part(2) for _ in range(self.dice.randrange(1, longest + 1)))]
@@ -30,7 +37,7 @@ class Maker:
         dice = self.dice
         kinds = ["do", "do", "do", "do", "must", "nap", "pick", "pick", "roll", "ask", *(() if self.is_alone else ("take",))]
         if depth:
-            kinds += ["seq", "seq", "all", "all", "any", "any", "limit", "limit", "group", "tidy", "child", "spawn", "mend"]
+            kinds += ["seq", "seq", "all", "all", "any", "any", "limit", "limit", "group", "tidy", "child", "spawn", "mend", "mend", "mend"]
         match kind := dice.choice(kinds):
             case "do":
                 return self.step()

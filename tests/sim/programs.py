@@ -52,15 +52,21 @@ async def play(program: Part) -> Any:
 
 
 @workflow(name="play", version=2)
+async def play_2_before(program: Part) -> Any:
+    """Version 2, before its code was changed."""
+    return await farewell(Player(knows_patch=False), program)
+
+
+@workflow(name="play", version=2)
 async def play_2(program: Part) -> Any:
     """Version 2: says farewell."""
-    answer = await Player(knows_patch=True).whole(program)
-    await reckon(FAREWELL, 0, 0)
-    return answer
+    return await farewell(Player(knows_patch=True), program)
 
 
-OLD_CODE = (play_before,)
+OLDEST_CODE = (play_before,)
+OLD_CODE = (play_before, play_2_before)
 NEW_CODE = (play, play_2)
+"""Builds, each with what the one before it lacks: another version of the workflow, then a patch in both."""
 
 
 class Player:
@@ -153,6 +159,12 @@ class Player:
                 return STEPS[name](key, millis, 0)
             case _:
                 return self.part(part)
+
+
+async def farewell(player: Player, program: Part) -> Any:
+    answer = await player.whole(program)
+    await reckon(FAREWELL, 0, 0)
+    return answer
 
 
 def took(name: str, value: str) -> str:

@@ -34,10 +34,13 @@ class Racer(Client):
         """Updates, by their command, and what they were answered."""
         self.retries = 0
         self.deadline = self.chance.uniform(3, 90) if self.chance.random() < 0.1 else None
+        self.version = self.chance.choice((None, None, 1))
+        """Of the workflow: the newest that its node knows, or the first."""
 
     def beginning(self) -> StartRun:
         delay = self.chance.uniform(0.5, 20) if self.chance.random() < 0.15 else 0.0
-        return msgspec.structs.replace(super().beginning(), delay=delay, deadline=self.deadline and delay + self.deadline)
+        deadline = self.deadline and delay + self.deadline
+        return msgspec.structs.replace(super().beginning(), version=self.version, delay=delay, deadline=deadline)
 
     def race(self, group: anyio.abc.TaskGroup) -> None:
         for wish, likely in (
@@ -86,7 +89,7 @@ class Racer(Client):
                 again = False
 
     async def upgrade_it(self) -> None:
-        await anyio.sleep(self.chance.random() * 40)
+        await anyio.sleep(self.chance.random() * 20)
         await self.command(UpgradeRun(run=self.id, version=2, command="upgrade"))
 
     async def replace_it(self) -> None:

@@ -45,7 +45,7 @@ def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
             found=f"workflow {command.workflow!r} with {shown(asked)}",
             instead="choose another id, or start with the same input to get that run",
         )
-    return watch(state, command.parent) if command.parent else NONE
+    return watch(state, command.command if command.again else command.parent) if command.parent else NONE
 
 
 def _again(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
@@ -56,9 +56,9 @@ def _again(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
         raise Unavailable("the run is still being cancelled", who=f"run of workflow {state.workflow!r}", where="start",
                           expected="a run that has ended, to begin anew", found=f"it is {state.phase}", instead="ask again a little later")
     if not state.ended:
-        return watch(state, command.parent)
+        return watch(state, command.command)
     if state.phase == "failed":
-        return [*retry(state, cmd.Retry(command=command.command), now), ev.Watched(command.parent)]
+        return [*retry(state, cmd.Retry(command=command.command), now), ev.Watched(command.command)]
     return [began(command)]
 
 

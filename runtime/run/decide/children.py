@@ -11,6 +11,7 @@ from ....eventlog.codec import Event
 from .. import commands as cmd
 from .. import events as ev
 from ..state import RunState
+from ..waiting import waiter_of
 from .asking import NONE, must_exist
 from .beginning import began, watch
 from .life import cancel, terminate
@@ -22,18 +23,27 @@ UNWANTED = "its parent no longer wants it"
 
 
 def _confirmed(state: RunState, command: ev.ChildStarted | ev.Attached, now: int) -> Sequence[Event]:
-    return (command,) if command.id in state.starting else NONE
+    return (command,) if command.id in state.starting and _is_meant(state, command) else NONE
+
+
+def _is_meant(state: RunState, command: ev.ChildStarted | ev.Attached | ev.ChildEnded) -> bool:
+    """Whether it is said of the child as it is wanted now; what was said before the run was retried may come late."""
+    child = state.made.get(command.id)
+    return child is not None and child.since == command.since
 
 
 def _ended(state: RunState, command: ev.ChildEnded, now: int) -> Sequence[Event]:
+    if not _is_meant(state, command):
+        return NONE
     if command.id not in state.starting:
         return (command,) if command.id in state.children else NONE
     begun = state.made[command.id].detached and command.status != "refused"
-    return (ev.ChildStarted(command.id), command) if begun else (command,)
+    return (ev.ChildStarted(command.id, command.since), command) if begun else (command,)
 
 
 def _released(state: RunState, command: ev.ChildReleased, now: int) -> Sequence[Event]:
-    return (command,) if command.id in state.leaving else NONE
+    child = state.leaving.get(command.id)
+    return (command,) if child is not None and child.since == command.since else NONE
 
 
 # -- of a run that is waited for ---------------------------------------------------------------------------------------
@@ -45,14 +55,17 @@ def _watch(state: RunState, command: cmd.Watch, now: int) -> Sequence[Event]:
 
 
 def _leave(state: RunState, command: cmd.Leave, now: int) -> Sequence[Event]:
-    by, start = command.by, command.start
+    start, who = command.start, waiter_of(command.by)
     if state.phase == "new":
         if start is None:
             return NONE
         never = msgspec.structs.replace(start, start_at=now)
-        return [began(never), ev.CancelRequested(UNWANTED), ev.RunCancelled(UNWANTED), ev.Unwatched(by)]
-    gone: Sequence[Event] = (ev.Unwatched(by),) if by in state.watchers else NONE
-    if state.ended or state.parent != by or command.how == "unwatch":
+        return [began(never), ev.CancelRequested(UNWANTED), ev.RunCancelled(UNWANTED), ev.Unwatched(command.by)]
+    askings = [by for by in state.watchers if waiter_of(by).place == who.place]
+    if any(waiter_of(by).since > who.since for by in askings):
+        return NONE  # it was said before its parent was retried, and comes late: now it is wanted
+    gone = [ev.Unwatched(by) for by in askings]
+    if state.ended or state.parent != who.place or command.how == "unwatch":
         return gone
     if command.how == "terminate":
         return [*terminate(state, cmd.Terminate(UNWANTED), now), *gone]

@@ -13,13 +13,14 @@ from .asking import NONE, must_exist, must_live
 
 
 def cancel(state: RunState, command: cmd.Cancel, now: int) -> Sequence[Event]:
+    """It ends a pause, and is recorded first: the code may end by what came meanwhile, and whoever cancels is answered all the same."""
     if command.command in state.commands or state.cancelling:
         return NONE
     must_live(state, "cancel")
     asked = ev.CancelRequested(command.reason, command.command)
     if state.phase == "delayed":
         return [asked, ev.RunCancelled(command.reason)]
-    return [ev.Resumed(), asked] if state.phase == "paused" else [asked]
+    return [asked, ev.Resumed()] if state.phase == "paused" else [asked]
 
 
 def terminate(state: RunState, command: cmd.Terminate, now: int) -> Sequence[Event]:

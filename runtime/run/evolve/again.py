@@ -28,15 +28,20 @@ KEPT = frozenset({
 
 
 def unread(state: RunState, event: ev.Continued) -> list[Arrival]:
-    """What arrived and was not read: of each signal's name the last so many, and all behind what the code had taken."""
-    left = dict(event.unread)
+    """What arrived and was not read: the signals that the code had left, and all behind what it had taken."""
     taken, rest = state.arrivals[: event.delivered], state.arrivals[event.delivered :]
-    kept: list[Arrival] = []
+    kept = [taken[place - 1] for place in event.left] if event.left else _last_of(taken, event.unread)
+    return [*kept, *(arrival for arrival in rest if isinstance(arrival, Signalled | UpdateAsked | CancelAsked))]
+
+
+def _last_of(taken: list[Arrival], unread: dict[str, int]) -> list[Arrival]:
+    """Of each signal's name the last so many."""
+    left, kept = dict(unread), list[Arrival]()
     for arrival in reversed(taken):
         if isinstance(arrival, Signalled) and left.get(arrival.name, 0):
             left[arrival.name] -= 1
             kept.append(arrival)
-    return [*reversed(kept), *(arrival for arrival in rest if isinstance(arrival, Signalled | UpdateAsked | CancelAsked))]
+    return kept[::-1]
 
 
 def go_back(state: RunState, place: int, *, void: bool) -> None:

@@ -16,12 +16,13 @@ from .arriving import arrive, copied
 
 def _scheduled(state: RunState, event: ev.ChildScheduled, at: int) -> None:
     args = event.input.copy()
-    _want(state, event.id, Child(event.run, event.on_parent_end, event.workflow, event.version, args, event.detached, event.blob))
+    given = event.run, event.on_parent_end, event.workflow, event.version, args, event.detached, event.blob
+    _want(state, event.id, Child(*given, since=state.retried))
     state.script.append(Line(state.delivered, "child", event.id, name_of_child(event), key_of(args, event.blob)))
 
 
 def _attaching(state: RunState, event: ev.AttachScheduled, at: int) -> None:
-    _want(state, event.id, Child(event.run, "unwatch"))
+    _want(state, event.id, Child(event.run, "unwatch", since=state.retried))
     state.script.append(Line(state.delivered, "attach", event.id, event.run, NOTHING))
 
 
@@ -80,8 +81,8 @@ def want_again(state: RunState, lines: Iterable[Line]) -> None:
     state.children.clear()
     for line in lines:
         if line.what in ("child", "attach"):
-            if line.id in begun:
-                state.made[line.id] = msgspec.structs.replace(state.made[line.id], detached=False)
+            child = state.made[line.id]
+            state.made[line.id] = msgspec.structs.replace(child, detached=child.detached and line.id not in begun, since=state.retried)
             state.starting[line.id] = None
 
 

@@ -11,6 +11,7 @@ from ....eventlog.codec import Event
 from ....eventlog.errors import Bug
 from .. import events as ev
 from ..state import AFTER, Held, RunState, artifacts_of, key_of
+from ..waiting import waiter_of
 from .again import begin_again, go_back, unread
 from .arriving import copied, remember
 from .children import leave_all
@@ -38,7 +39,8 @@ def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
     state.started_at, state.deadline, state.input_blob = at, event.deadline, event.blob
     state.parent = event.parent
     if event.parent:
-        state.watchers[event.parent] = None
+        begun_anew = waiter_of(event.command).place == event.parent
+        state.watchers[event.command if begun_anew else event.parent] = None
     remember(state, event.command)
 
 

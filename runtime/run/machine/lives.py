@@ -25,8 +25,8 @@ def ask_continue(machine: Machine, branch: Branch, effect: ContinueAs) -> None:
             raise Invalid("continue_as was awaited while other branches run", who=f"run {machine.run!r}", where="continue_as",
                           expected="no branch but the workflow's own", found=f"branch {branch.path!r}, {len(machine.alive)} at work",
                           instead="await it after the end of every gather and task_group")
-        unread = {name: len(values) for name, values in machine.inbox.items() if values}
-        if machine.fed <= machine.carried and sum(unread.values()) >= machine.carried:
+        left = sorted(unread.place for many in machine.inbox.values() for unread in many)
+        if machine.fed <= machine.carried and len(left) >= machine.carried:
             raise Invalid("continue_as was awaited before anything was waited for", who=f"run {machine.run!r}", where="continue_as",
                           expected="a generation that awaits a step, a sleep or a signal", found="one that would follow the other for ever",
                           instead="await a step, a sleep or a signal before it")
@@ -35,7 +35,7 @@ def ask_continue(machine: Machine, branch: Branch, effect: ContinueAs) -> None:
     except Invalid as unfit:
         machine.resume(branch, None, unfit)
         return
-    _end(machine, branch, effect, ev.Continued(raw, machine.workflow.version, machine.fed, unread, blob))
+    _end(machine, branch, effect, ev.Continued(raw, machine.workflow.version, machine.fed, blob=blob, left=left))
 
 
 def _end(machine: Machine, branch: Branch, effect: ContinueAs, ending: Event) -> None:
