@@ -43,7 +43,7 @@ BUCKETS = (
     LOG,
     Bucket("HEADS", "head", {**NEWEST, **ATOMIC, "compression": "s2"}),
     Bucket("WAKE", "wake", {**NEWEST, **ATOMIC, "allow_msg_ttl": True}),
-    Bucket("ANCHORS", "anchor", {"max_msgs_per_subject": 16}),
+    Bucket("ANCHORS", "anchor", {"max_msgs_per_subject": 16, **ATOMIC}),
     Bucket("SNAPS", "snap", {**NEWEST, "compression": "s2"}),
     Bucket("BLOBS", "blob", {"discard": "new", "compression": "s2"}),
     FENCES,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -16,6 +17,7 @@ from ...eventlog.memory import conflict
 from ...eventlog.records import EMPTY, Append, Record, Tail
 from . import api
 from .connection import NoAnswer
+from .headlines import with_head
 from .messages import HEADERS_BYTES_MAX, headers_of
 from .reader import Reader
 
@@ -31,6 +33,28 @@ class Wish(Struct, frozen=True):
 
     append: Append
     answer: asyncio.Future[Tail | Conflict]
+
+
+class Witness(Protocol):
+    """Sees what becomes of every append, before its caller does."""
+
+    def begun(self, append: Append) -> None: ...
+
+    def stored(self, append: Append, sequence: int) -> None: ...
+
+    def unstored(self, append: Append, *, certain: bool) -> None:
+        """It was refused; or, not certain, nobody knows, and it may be stored later. A Conflict, too, shows that there is more to know."""
+        ...
+
+
+class Nobody:
+    """The witness of a log that has no heads."""
+
+    def begun(self, append: Append) -> None: ...
+
+    def stored(self, append: Append, sequence: int) -> None: ...
+
+    def unstored(self, append: Append, *, certain: bool) -> None: ...
 
 
 class Place(Struct, frozen=True, gc=False):
@@ -89,8 +113,9 @@ class Room:
 class Committer:
     """Owns publishing for one namespace."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, witness: Witness) -> None:
         self.reader = reader
+        self.witness = witness
         self.store = reader.store
         self.connection = reader.store.connection
         self.places = Places()
@@ -145,6 +170,7 @@ class Committer:
         problem: PerdureError | None = None
         size = len(wish.append.data) + HEADERS_BYTES_MAX
         await self._room.enter(size)
+        self.witness.begun(wish.append)
         try:
             result = await self._commit(wish.append)
         except PerdureError as error:
@@ -153,6 +179,8 @@ class Committer:
             problem = Bug("an append ended in an unforeseen way", who=wish.append.stream, found=repr(error), instead="please report it")
         finally:
             self._room.leave(size)
+            if not isinstance(result, Tail):
+                self.witness.unstored(wish.append, certain=isinstance(problem, (Invalid, Refused)))
         if problem is not None:
             wish.answer.set_exception(problem)
         elif result is not None:
@@ -199,9 +227,10 @@ class Committer:
 
     async def _publish(self, append: Append, behind: int, *, doubtful: bool) -> api.Ack | None:
         """One attempt; None where no answer came, or one that says nothing of the attempts before it."""
-        subject = self.store.subjects.of(append.stream)
+        subject, headers = self.store.subjects.of(append.stream), headers_of(append, behind)
+        body = with_head(append.head, headers, append.data)
         try:
-            message = await self.connection.ask(subject, append.data, headers_of(append, behind), within=self.store.answer_timeout)
+            message = await self.connection.ask(subject, body, headers, within=self.store.answer_timeout)
         except NoAnswer:
             return None
         except Refused:
@@ -212,6 +241,7 @@ class Committer:
 
     def _stored(self, append: Append, sequence: int) -> Tail:
         self.places.keep(append.stream, append.tail, sequence)
+        self.witness.stored(append, sequence)
         return append.tail
 
     def _lost(self, append: Append, found: Record | None) -> Conflict:

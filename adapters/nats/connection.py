@@ -103,10 +103,10 @@ class Connection:
             alarm.cancel()
             del self._questions[reply]
 
-    async def tell(self, subject: str, body: bytes, reply: str) -> None:
-        """Send a message whose answers come to an inbox."""
+    async def tell(self, subject: str, body: bytes, reply: str = "", headers: dict[str, str] | None = None) -> None:
+        """Send a message whose answers come to an inbox, or that has none."""
         try:
-            await self.client.publish(subject, body, reply)
+            await self.client.publish(subject, body, reply, headers)
         except (ConnectionClosedError, OutboundBufferLimitError) as error:
             raise NoAnswer(str(error)) from error
 

@@ -10,7 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from ...eventlog.errors import Corrupt
-from .store import Message, Store
+from .messages import Message
+from .store import Store
 
 PART, TREE = "FENCES", "fence"
 

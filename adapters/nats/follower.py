@@ -10,7 +10,8 @@ from uuid import uuid4
 from ...eventlog.errors import Unavailable
 from . import api
 from .connection import Inbox, NoAnswer
-from .store import Message, Store
+from .messages import Message
+from .store import Store
 
 logger = logging.getLogger("perdure.nats")
 

@@ -16,7 +16,7 @@ from ...eventlog.errors import Conflict, Invalid
 from ...eventlog.log import Cursor, Version
 from ...eventlog.records import Append, Record, Tail
 from .buckets import LOG, PARTITIONS, prepare
-from .committer import Committer, too_large
+from .committer import Committer, Nobody, Witness, too_large
 from .connection import Connection
 from .follower import follow
 from .messages import HEADERS_BYTES_MAX, Subjects, checked_namespace
@@ -29,10 +29,10 @@ LOADS_AT_ONCE = 16
 class JetStreamLog:
     """Log over one JetStream stream; the asyncio loop only, as nats-py is."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, witness: Witness | None = None) -> None:
         self.store = store
         self.reader = Reader(store)
-        self.committer = Committer(self.reader)
+        self.committer = Committer(self.reader, witness or Nobody())
 
     @classmethod
     @asynccontextmanager

@@ -53,12 +53,25 @@ class Subjects(Struct, frozen=True, gc=False):
         """The one subject of a partition, in a tree that has one each."""
         return f"perdure.{self.namespace}.{tree}.{partition}"
 
+    def seat(self, tree: str, partition: int) -> str:
+        """Where a tree names the worker that may write below one partition."""
+        return f"perdure.{self.namespace}.{tree}.seat.{partition}"
+
     def of(self, stream: str, tree: str = "log") -> str:
         """The subject of a stream in a tree."""
         return f"perdure.{self.namespace}.{tree}.{tokens_of(self.partitions, stream)}"
 
     def partition_of(self, stream: str) -> int:
         return int(tokens_of(self.partitions, stream).partition(".")[0])
+
+
+class Message(Struct, frozen=True, gc=False):
+    """A message as a bucket keeps it."""
+
+    subject: str
+    sequence: int
+    headers: Mapping[str, str]
+    data: bytes
 
 
 @lru_cache(maxsize=65_536)
@@ -93,17 +106,17 @@ def headers_of(append: Append, behind: int) -> dict[str, str]:
     }
 
 
-def record_of(subject: str, headers: Mapping[str, str] | None, data: bytes, sequence: int) -> Record:
-    """The record that a stored message holds; a message that no log wrote is Corrupt."""
+def record_of(message: Message, body: bytes) -> Record:
+    """The record that a stored message holds, its own bytes being `body`; a message that no log wrote is Corrupt."""
+    subject, found = message.subject, message.headers
     try:
-        found = headers or {}
         previous, digest = bytes.fromhex(found[PREVIOUS]), bytes.fromhex(found[DIGEST])
-        return Record(stream_of_subject(subject), int(found[FIRST]), int(found[LAST]), previous, digest, data, sequence)
+        return Record(stream_of_subject(subject), int(found[FIRST]), int(found[LAST]), previous, digest, body, message.sequence)
     except (KeyError, ValueError) as error:
         raise Corrupt(
             "the log holds a message that is no record",
             who=stream_of_subject(subject),
-            where=f"subject {subject}, sequence {sequence}",
+            where=f"subject {subject}, sequence {message.sequence}",
             expected=f"headers {FIRST}, {LAST}, {PREVIOUS} and {DIGEST}",
             found=f"{type(error).__name__}: {error}",
             instead="let nothing but perdure publish below this subject; the message itself shows who did",
@@ -113,4 +126,4 @@ def record_of(subject: str, headers: Mapping[str, str] | None, data: bytes, sequ
 def headers_in(block: bytes) -> dict[str, str]:
     """The headers in a raw block, as the server hands it out beside a stored message."""
     lines = (line.partition(b":") for line in block.split(b"\r\n")[1:])
-    return {name.decode(): value.strip().decode() for name, _, value in lines if name}
+    return {name.decode(errors="replace"): value.strip().decode(errors="replace") for name, _, value in lines if name}

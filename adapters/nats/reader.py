@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from ...eventlog.records import Record
-from .messages import record_of
-from .store import Message, Store
+from .headlines import without_head
+from .messages import Message, record_of
+from .store import Store
 
 
 class Reader:
@@ -33,4 +34,4 @@ class Reader:
 
 def record_in(message: Message) -> Record:
     """The record that a message of the log holds."""
-    return record_of(message.subject, message.headers, message.data, message.sequence)
+    return record_of(message, without_head(message.headers, message.data))

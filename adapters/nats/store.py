@@ -10,13 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from msgspec import Struct
 from nats.aio.msg import Msg
 
 from ...eventlog.errors import PerdureError, Unavailable
 from . import api
 from .connection import Connection, Inbox, NoAnswer
-from .messages import FENCE, Subjects, headers_in
+from .messages import FENCE, Message, Subjects, headers_in
 
 PAGE_MESSAGES = 500
 PAGE_BYTES = 4 * 1024 * 1024
@@ -24,15 +23,6 @@ PAUSE = 0.02
 BUSY_PAUSE = 0.001
 
 T = TypeVar("T")
-
-
-class Message(Struct, frozen=True, gc=False):
-    """A message as a bucket keeps it."""
-
-    subject: str
-    sequence: int
-    headers: Mapping[str, str]
-    data: bytes
 
 
 class Store:
@@ -77,21 +67,47 @@ class Store:
                 start = page[-1].sequence + 1 if page else start
                 yield page
 
-    async def everything(self, part: str, subject: str, start: int = 1) -> list[Message]:
-        """The messages of a subject or wildcard from a sequence on, as many as the leader has now."""
+    async def complete(self, part: str, subject: str, start: int = 1) -> AsyncIterator[list[Message]]:
+        """Pages like these, as far as the leader has come by now: who lags behind that is asked again."""
         newest = await self.last(part, subject)
-        until = 0 if newest is None else newest.sequence
-        found: list[Message] = []
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self.patience
+        while newest is not None and start <= newest.sequence:
+            if clock() > deadline:
+                raise self.unavailable(f"a replica of {self.subjects.bucket_of(part)} lags behind sequence {newest.sequence}")
+            async for page in self.pages(part, subject, start):
+                if page:
+                    start, deadline = page[-1].sequence + 1, clock() + self.patience
+                    yield page
+            if start <= newest.sequence:
+                await asyncio.sleep(PAUSE)
 
-        async def attempt() -> list[Message]:
-            behind = found[-1].sequence + 1 if found else start
-            async for page in self.pages(part, subject, behind):
-                found.extend(page)
-            if until >= start and (not found or found[-1].sequence < until):
-                raise NoAnswer(f"a replica lags behind sequence {until}")
-            return found
+    async def everything(self, part: str, subject: str, start: int = 1) -> list[Message]:
+        """All those messages at once; for what is bounded."""
+        return [message async for page in self.complete(part, subject, start) for message in page]
+
+    async def newest(self, part: str, subject: str) -> Message | None:
+        """The newest message of a subject, from any replica: for what may be a little old."""
+        bucket = self.subjects.bucket_of(part)
+
+        async def attempt() -> Message | None:
+            found = await self.connection.ask(f"$JS.API.DIRECT.GET.{bucket}.{subject}", b"", within=self.answer_timeout)
+            headers = found.headers or {}
+            match headers.get(api.STATUS):
+                case None:
+                    return Message(headers["Nats-Subject"], int(headers["Nats-Sequence"]), headers, found.data)
+                case api.NOT_FOUND:
+                    return None
+                case status:
+                    raise NoAnswer(f"status {status} {headers.get('Description', '')}")
 
         return await self.insist(attempt)
+
+    async def purge(self, part: str, subject: str) -> None:
+        """Remove all messages of a subject, or of all that a wildcard covers."""
+        done = api.done(await self.call(f"STREAM.PURGE.{self.subjects.bucket_of(part)}", {"filter": subject}))
+        if done.error is not None:
+            raise self.refused(part, done.error)
 
     async def publish(self, part: str, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> int:
         """Publish until it is stored, perhaps twice; the sequence. For what may well be there twice."""

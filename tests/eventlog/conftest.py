@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import pytest
 
+from perdure.adapters.nats.open import open_nats
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.eventlog.faults import FaultyLog, Script
 from perdure.eventlog.log import Carrier, Log
 from perdure.eventlog.memory import MemoryLog
 from tests.adapters.nats.server import NatsServer, nats_server
-from tests.eventlog.jetstream import LogOpener, jetstream
 
 __all__ = ["nats_server"]
 
@@ -23,6 +25,12 @@ class Opener(Protocol):
     """Opens one kind of carrier; everything it needs lives in `room`."""
 
     def __call__(self, room: Path) -> AbstractAsyncContextManager[Carrier]: ...
+
+
+class LogOpener(Protocol):
+    """The same of a log alone."""
+
+    def __call__(self, room: Path) -> AbstractAsyncContextManager[Log]: ...
 
 
 @asynccontextmanager
@@ -41,27 +49,33 @@ async def sqlite(room: Path) -> AsyncGenerator[Carrier]:
         yield carrier
 
 
+def nats(server: NatsServer) -> Opener:
+    """A namespace for each opening."""
+
+    @asynccontextmanager
+    async def opened(room: Path) -> AsyncGenerator[Carrier]:
+        async with open_nats(server.url, uuid4().hex, owner="a test") as carrier:
+            yield carrier
+
+    return opened
+
+
 CARRIERS: dict[str, Opener] = {"memory": memory, "memory_with_faults": memory_with_faults, "sqlite": sqlite}
-PLAIN_LOGS: dict[str, Callable[[NatsServer], LogOpener]] = {"jetstream": jetstream}
-"""Logs without heads and snapshots, carried by a NATS server; they speak asyncio only."""
+SERVED: dict[str, Callable[[NatsServer], Opener]] = {"nats": nats}
+"""Carriers that a server of ours carries; they speak asyncio only."""
 
 
-@pytest.fixture(params=CARRIERS)
+@pytest.fixture(params=[*CARRIERS, *SERVED])
 def open_carrier(request: pytest.FixtureRequest) -> Opener:
     """What opens the carrier whose turn it is, as often as a test wants."""
-    return CARRIERS[request.param]
-
-
-@pytest.fixture(params=[*CARRIERS, *PLAIN_LOGS])
-def open_log(request: pytest.FixtureRequest) -> LogOpener:
-    """What opens the log whose turn it is: that of a carrier, or a plain one."""
     name: str = request.param
-    if name in PLAIN_LOGS:
-        return PLAIN_LOGS[name](request.getfixturevalue("nats_server"))
-    return log_of(CARRIERS[name])
+    return SERVED[name](request.getfixturevalue("nats_server")) if name in SERVED else CARRIERS[name]
 
 
-def log_of(open_carrier: Opener) -> LogOpener:
+@pytest.fixture
+def open_log(open_carrier: Opener) -> LogOpener:
+    """What opens the log of the carrier whose turn it is."""
+
     @asynccontextmanager
     async def opened(room: Path) -> AsyncGenerator[Log]:
         async with open_carrier(room) as carrier:
@@ -71,5 +85,5 @@ def log_of(open_carrier: Opener) -> LogOpener:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A plain log is not tried on trio."""
-    items[:] = [item for item in items if not (item.name.endswith("-jetstream]") and "[trio-" in item.name)]
+    """A carrier that speaks asyncio only is not tried on trio."""
+    items[:] = [item for item in items if not (re.search(r"[\[-]nats[\]-]", item.name) and "[trio-" in item.name)]

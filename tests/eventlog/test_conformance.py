@@ -13,7 +13,7 @@ import pytest
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.log import Log
 from perdure.eventlog.records import EMPTY, Record, Tail, sealed, verified
-from tests.eventlog.jetstream import LogOpener
+from tests.eventlog.conftest import LogOpener
 from tests.eventlog.making import PATIENCE, STREAM, accepted, content, everything, first_of, grown, refused, row_of
 
 pytestmark = pytest.mark.anyio

@@ -1,0 +1,155 @@
+"""The index of the partitions that this worker owns: who is to be woken, and which heads the views do not have yet.
+
+It is the truth of the log as far as this worker wrote or read it; the views in JetStream lag behind. Every append passes
+here before its caller hears of it, so nothing that was acknowledged is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from ...eventlog.log import Summary
+from ...eventlog.records import Append, Tail
+from .fences import Fence
+from .messages import Subjects
+from .order import Key, Order
+
+CHANGES_MAX = 1000
+"""So many changes are written to the views at once, before their time."""
+
+
+class Part:
+    """What is known of one partition.
+
+    `seats` are the sequences of the messages by which the views know their writer. All records up to `through` have their
+    heads in the views, as the newest anchor says; those up to `laid` are known here.
+    """
+
+    __slots__ = ("fence", "fresh", "laid", "listed", "looks", "owed", "renewed", "seats", "tails", "through", "waking")
+
+    def __init__(self, fence: Fence) -> None:
+        self.fence = fence
+        self.through = self.laid = 0
+        self.renewed = False
+        """Whether the views were made anew, which the next anchor is to say."""
+        self.looks: list[float] = []
+        """When the log behind `laid` is to be read again, for what a predecessor that was not dead may have written late."""
+        self.seats: dict[str, int] = {}
+        self.waking: dict[str, Summary] = {}
+        """Those with a wake-up; the only heads that are kept for good."""
+        self.fresh: dict[str, Summary] = {}
+        """The newest of those that the views do not have."""
+        self.tails: dict[str, Tail] = {}
+        """Of streams that grew since the anchor."""
+        self.listed: set[str] = set()
+        """Streams that the view of wake-ups has."""
+        self.owed: dict[str, Tail] = {}
+        """How far streams have been, by the anchors."""
+
+    def lay(self, summary: Summary) -> bool:
+        """Know the head of a stream that the views do not have; False where a newer one is known."""
+        stream, known = summary.stream, self.fresh.get(summary.stream) or self.waking.get(summary.stream)
+        if known is not None and known.tail.version >= summary.tail.version:
+            return False
+        if summary.head.wake_at is not None:
+            self.waking[stream] = summary
+        else:
+            self.waking.pop(stream, None)
+        self.fresh[stream] = summary
+        return True
+
+
+class Index:
+    """The parts that are owned, and the order in which their streams are to be woken."""
+
+    def __init__(self, subjects: Subjects) -> None:
+        self.subjects = subjects
+        self.parts: dict[int, Part] = {}
+        self.full = asyncio.Event()
+        """There is much to write to the views."""
+        self.doubts: dict[str, int] = {}
+        """Streams whose records behind a sequence are not known: an append to them ended in doubt."""
+        self._order = Order()
+        self._high = 0
+        self._begun: dict[int, int] = {}
+        """The highest sequence known when each append that is under way began; ascending."""
+        self._changes = 0
+
+    def begun(self, append: Append) -> None:
+        self._begun[id(append)] = self._high
+
+    def stored(self, append: Append, sequence: int) -> None:
+        del self._begun[id(append)]
+        self._high = max(self._high, sequence)
+        part = self.parts.get(self.subjects.partition_of(append.stream))
+        if part is not None:
+            self.grown(part, append.stream, append.tail)
+            if append.head is not None:
+                self.lay(part, Summary(append.stream, append.tail, append.head))
+
+    def unstored(self, append: Append, *, certain: bool) -> None:
+        before = self._begun.pop(id(append), self._high)
+        if not certain:
+            self.doubts[append.stream] = min(before, self.doubts.get(append.stream, before))
+            self.full.set()
+
+    def settled(self) -> int:
+        """Up to this sequence everything that this worker wrote is known."""
+        under_way = next(iter(self._begun.values()), self._high)
+        return min([under_way, self._high, *self.doubts.values()])
+
+    def seen(self, sequence: int) -> None:
+        """The log has come so far."""
+        self._high = max(self._high, sequence)
+
+    def grown(self, part: Part, stream: str, tail: Tail) -> None:
+        part.tails[stream] = tail
+        self._changes += 1
+        if self._changes >= CHANGES_MAX:
+            self._changes = 0
+            self.full.set()
+
+    def lay(self, part: Part, summary: Summary) -> None:
+        """The head of a stream is this, unless a newer one is known; the views do not have it."""
+        before = part.waking.get(summary.stream)
+        if part.lay(summary):
+            self._order.move(summary.stream, None if before is None else before.head.wake_at, summary.head.wake_at)
+
+    def add(self, part: Part) -> None:
+        """The part is owned from now on."""
+        self.drop(part.fence.partition)
+        self.parts[part.fence.partition] = part
+        for summary in part.waking.values():
+            self._order.move(summary.stream, None, summary.head.wake_at)
+
+    def drop(self, partition: int) -> None:
+        """The part is not owned any more."""
+        part = self.parts.pop(partition, None)
+        if part is not None:
+            for summary in part.waking.values():
+                self._order.move(summary.stream, summary.head.wake_at, None)
+
+    def renew(self, part: Part, summaries: Iterable[Summary]) -> None:
+        """These are all heads there are in the part, and the views have none of them."""
+        self.drop(part.fence.partition)
+        part.waking.clear()
+        part.fresh.clear()
+        part.listed.clear()
+        for summary in summaries:
+            part.lay(summary)
+        part.renewed = True
+        self.add(part)
+
+    def known(self, stream: str) -> Summary | None:
+        """The head of a stream, if it is not in the views alone."""
+        part = self.parts.get(self.subjects.partition_of(stream))
+        return None if part is None else part.fresh.get(stream) or part.waking.get(stream)
+
+    def due(self, until: int, after: Key | None, limit: int) -> list[Summary]:
+        streams = self._order.page(until, after, limit)
+        return [self.parts[self.subjects.partition_of(stream)].waking[stream] for stream in streams]
+
+    def fresh(self) -> Iterable[Summary]:
+        """The heads that the views do not have."""
+        return (summary for part in self.parts.values() for summary in part.fresh.values())

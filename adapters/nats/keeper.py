@@ -1,0 +1,201 @@
+"""Keeps the partitions that are owned: takes them, writes their views and anchors, lets go of them.
+
+The views are written once a second, or when much has changed: only the newest head of each stream, whatever came in between.
+What is not written yet stands in the log, and whoever takes the partition over reads it there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+from ...eventlog.errors import PerdureError
+from ...eventlog.log import Summary
+from . import anchors
+from .batches import Post, write
+from .fences import Fence
+from .headlines import entry_data, laid, tail_in
+from .index import Index, Part
+from .messages import stream_of_subject
+from .rebuilding import rebuild
+from .store import Store
+from .taking import VIEWS, seat_of, take
+
+logger = logging.getLogger("perdure.nats")
+
+EVERY = 1.0
+GONE_AFTER = 1
+"""Seconds for which the view of wake-ups keeps a stream that has none any more."""
+TAKES_AT_ONCE = 16
+LOOKS = (2.0, 10.0, 60.0)
+"""Seconds after which the log is read again where the predecessor did not let go: it may be alive, and what it sent late may arrive."""
+
+
+class Keeper:
+    """Keeps the index and the views of what is owned. `lost` is told of each partition that turns out to be another's."""
+
+    def __init__(self, store: Store, index: Index, lost: Callable[[int], None] = lambda _: None) -> None:
+        self.store = store
+        self.index = index
+        self._lost = lost
+        self._turn = asyncio.Lock()
+
+    async def take(self, fences: Iterable[Fence], *, after: Sequence[Fence] = ()) -> None:
+        """Own the partitions of these claims of ours; `after` are the fences as they were found.
+
+        One whose predecessor let go of it (no owner), or that had none, is read once; the others again, a little later.
+        """
+        turns = asyncio.Semaphore(TAKES_AT_ONCE)
+        left = {fence.partition for fence in after if not fence.owner}
+        now = asyncio.get_running_loop().time()
+
+        async def take_one(fence: Fence) -> None:
+            async with turns:
+                part = await take(self.store, fence)
+            if part is None:
+                self._lost(fence.partition)
+                return
+            part.looks = [] if fence.partition in left else [now + seconds for seconds in LOOKS]
+            self.index.add(part)
+            self.index.seen(part.laid)
+
+        tasks = [asyncio.create_task(take_one(fence)) for fence in fences]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def serve(self) -> None:
+        """Write the views for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(EVERY):
+                    await self.index.full.wait()
+            except TimeoutError:
+                pass
+            self.index.full.clear()
+            try:
+                await self.flush()
+            except PerdureError as away:
+                logger.warning("nats: the views of the log wait: %s", away)
+                await asyncio.sleep(EVERY)
+
+    async def flush(self) -> None:
+        """Write to the views what they do not have, then say so in anchors."""
+        async with self._turn:
+            await self._flush()
+
+    async def rebuild(self, summaries: Iterable[Summary]) -> None:
+        """Drop every head and keep these instead."""
+        async with self._turn:
+            await rebuild(self.store, self.index, summaries)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        await self._look_again()
+        await self._resolve()
+        settled = self.index.settled()
+        changed = [Change(part) for part in self.index.parts.values() if part.fresh or part.tails or part.renewed]
+        await self._write("HEADS", [post for change in changed for post in self._heads(change)])
+        await self._write("WAKE", [post for change in self._ours(changed) for post in self._wakes(change)])
+        for change in self._ours(changed):
+            change.written()
+        await self._write(anchors.PART, [self._anchor(change, settled) for change in self._ours(changed)])
+        for change in self._ours(changed):
+            change.anchored()
+
+    async def let_go(self, partitions: Iterable[int]) -> None:
+        """Write all that is known of these partitions, and own them no more; their fences are the caller's to release."""
+        await self.flush()
+        for partition in partitions:
+            self.index.drop(partition)
+
+    def _ours(self, changed: Iterable[Change]) -> Iterator[Change]:
+        """Those that have not turned out to be another's while they were written."""
+        return (change for change in changed if self.index.parts.get(change.part.fence.partition) is change.part)
+
+    async def _write(self, view: str, posts: Sequence[Post]) -> None:
+        for partition in await write(self.store, view, posts) if posts else ():
+            self.index.drop(partition)
+            logger.warning("nats: partition %d has another owner", partition)
+            self._lost(partition)
+
+    def _heads(self, change: Change) -> Iterator[Post]:
+        return (self._post("HEADS", change.part, summary.stream, entry_data(summary)) for summary in change.heads.values())
+
+    def _wakes(self, change: Change) -> Iterator[Post]:
+        for stream, summary in change.heads.items():
+            if summary.head.wake_at is not None:
+                yield self._post("WAKE", change.part, stream, entry_data(summary))
+            elif stream in change.part.listed:
+                yield self._post("WAKE", change.part, stream, b"", GONE_AFTER)
+
+    def _anchor(self, change: Change, settled: int) -> Post:
+        part, fence, subjects = change.part, change.part.fence, self.store.subjects
+        change.through = max(part.through, part.laid, 0 if part.looks else settled)
+        data = anchors.encode(anchors.anchor_of(fence.owner, fence.epoch, change.through, change.tails))
+        return Post(fence.partition, subjects.leaf(anchors.TREE, fence.partition), data, seat_of(subjects, part, anchors.PART))
+
+    def _post(self, view: str, part: Part, stream: str, data: bytes, seconds: int = 0) -> Post:
+        subjects = self.store.subjects
+        return Post(part.fence.partition, subjects.of(stream, VIEWS[view]), data, seat_of(subjects, part, view), seconds)
+
+    async def _look_again(self) -> None:
+        """Read what a predecessor that did not let go may have written after the partition was taken."""
+        now = asyncio.get_running_loop().time()
+        for part in [part for part in self.index.parts.values() if part.looks and part.looks[0] <= now]:
+            part.laid = await self._lay(part, self.store.subjects.branch("log", part.fence.partition), part.laid)
+            part.looks.pop(0)
+
+    async def _resolve(self) -> None:
+        """Read what became of the streams to which an append ended in doubt."""
+        while self.index.doubts:
+            stream, before = self.index.doubts.popitem()
+            part = self.index.parts.get(self.store.subjects.partition_of(stream))
+            try:
+                if part is not None:
+                    await self._lay(part, self.store.subjects.of(stream), min(before, part.laid))
+            except BaseException:
+                self.index.doubts[stream] = min(before, self.index.doubts.get(stream, before))
+                raise
+
+    async def _lay(self, part: Part, subject: str, behind: int) -> int:
+        """Know what the log has of a subject behind a sequence; the sequence it was read to."""
+        async for page in self.store.complete("LOG", subject, behind + 1):
+            for message in page:
+                behind = message.sequence
+                self.index.grown(part, stream_of_subject(message.subject), tail_in(message))
+                if (summary := laid(message)) is not None:
+                    self.index.lay(part, summary)
+        return behind
+
+
+class Change:
+    """What the views do not have of one part, as it was when writing began."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.heads = dict(part.fresh)
+        self.tails = dict(islice(part.tails.items(), anchors.TAILS_MAX))
+        self.through = part.through
+
+    def written(self) -> None:
+        """The heads are in the views."""
+        for stream, summary in self.heads.items():
+            if self.part.fresh.get(stream) is summary:
+                del self.part.fresh[stream]
+            if summary.head.wake_at is None:
+                self.part.listed.discard(stream)
+            else:
+                self.part.listed.add(stream)
+
+    def anchored(self) -> None:
+        """The anchor is there."""
+        self.part.renewed = False
+        for stream, tail in self.tails.items():
+            if self.part.tails.get(stream) is tail:
+                del self.part.tails[stream]
+        self.part.through = self.through

@@ -1,0 +1,91 @@
+"""Opening: the connection, the JetStream streams, the fences of all partitions, and the bundle that a runtime stands on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ...eventlog.errors import PerdureError, Unavailable
+from ...eventlog.log import Carrier
+from .blobs import JetStreamBlobs
+from .buckets import PARTITIONS, prepare
+from .connection import Connection, connect
+from .fences import Fence, Fences
+from .heads import JetStreamHeads
+from .index import Index
+from .keeper import Keeper, logger
+from .log import JetStreamLog
+from .messages import Subjects, checked_namespace
+from .snapshots import JetStreamSnapshots
+from .store import Store
+
+CLAIMS_MAX = 20
+"""So often a claim is tried anew when others claim at the same time."""
+
+
+@asynccontextmanager
+async def open_nats(
+    servers: str | Sequence[str], namespace: str, *, owner: str, replicas: int = 1, **options: Any
+) -> AsyncGenerator[Carrier]:
+    """The log of a namespace, made if there is none, owned by `owner` until the end of the context or until another claims it."""
+    async with connect(servers, **options) as connection, carried(connection, namespace, owner=owner, replicas=replicas) as carrier:
+        yield carrier
+
+
+@asynccontextmanager
+async def carried(
+    connection: Connection,
+    namespace: str,
+    *,
+    owner: str,
+    replicas: int = 1,
+    answer_timeout: float = 2.0,
+    patience: float = 10.0,
+) -> AsyncGenerator[Carrier]:
+    """The same over a connection that stands."""
+    store = Store(connection, Subjects(checked_namespace(namespace), PARTITIONS), answer_timeout=answer_timeout, patience=patience)
+    await prepare(store, replicas=replicas)
+    index = Index(store.subjects)
+    keeper, fences, log = Keeper(store, index), Fences(store), JetStreamLog(store, index)
+    found = await fences.all()
+    held = await claimed(fences, found, owner)
+    await keeper.take(held, after=found)
+    serving = asyncio.create_task(keeper.serve())
+    try:
+        yield Carrier(log, JetStreamHeads(store, index, keeper), JetStreamSnapshots(store, log.committer.places), JetStreamBlobs(store),
+                      "process", held[0].epoch)
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
+        try:
+            await left(keeper, fences, held)
+        except PerdureError as away:
+            logger.warning("nats: the log is left as it is, and read again by whoever opens it next: %s", away)
+        await log.committer.close()
+
+
+async def claimed(fences: Fences, found: Sequence[Fence], owner: str, epoch: int = 0) -> list[Fence]:
+    """All partitions, claimed under one epoch above every other."""
+    epoch = epoch or 1 + max(fence.epoch for fence in found)
+
+    async def claim(fence: Fence) -> Fence:
+        for _ in range(CLAIMS_MAX):
+            won = await fences.claim(fence, owner, epoch=epoch)
+            if won is not None:
+                return won
+            fence = await fences.of(fence.partition)
+        raise Unavailable("others claim the log at the same time", who=owner, where=f"partition {fence.partition}",
+                          expected="a claim that lasts", found=f"{fence.owner}, epoch {fence.epoch}", instead="start one after another")
+
+    held = await asyncio.gather(*map(claim, found))
+    highest = max(fence.epoch for fence in held)
+    return list(held) if all(fence.epoch == highest for fence in held) else await claimed(fences, held, owner, highest + 1)
+
+
+async def left(keeper: Keeper, fences: Fences, held: Sequence[Fence]) -> None:
+    """Write all that is known, and let go of what is still ours."""
+    ours = [fence for fence in held if fence.partition in keeper.index.parts]
+    await keeper.let_go(fence.partition for fence in ours)
+    await asyncio.gather(*map(fences.release, ours))
