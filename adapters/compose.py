@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..actors.kind import Kind
 from ..actors.ports import OwnsAll
-from ..eventlog.errors import Invalid
+from ..eventlog.errors import Invalid, Unavailable
 from ..runtime.authoring.workflows import Workflow
 from ..runtime.engine import Runtime
 from ..runtime.perform.interceptors import Interceptor
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..eventlog.log import Carrier
 
-URLS = "sqlite:///FILE.db (a relative path), sqlite:////absolute/FILE.db, or memory:"
+URLS = "sqlite:///FILE.db (a relative path), sqlite:////absolute/FILE.db, nats://HOST:PORT/NAMESPACE, or memory:"
 
 
 @asynccontextmanager
@@ -39,12 +39,12 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
 ) -> AsyncGenerator[Runtime]:
     """Open the log at `url` and serve its runs until the end of the block.
 
-    `sqlite:///shop.db` is a file beside the program, `sqlite:////var/lib/shop.db` one by its absolute path, `memory:` a
-    log that ends with the process. `kinds` are actors of your own. `resources` are what steps take by
-    `current().resource(…)`, by type or name: the thing itself, or a function that gives a context manager, which is entered
-    now and left when the last step has ended. `interceptors` run around every attempt of a step, the first one outermost.
-    Raises Unavailable if another process serves the file or a resource cannot be opened, Corrupt if the log does not hold
-    what was written to it.
+    `sqlite:///shop.db` is a file beside the program, `sqlite:////var/lib/shop.db` one by its absolute path,
+    `nats://HOST:4222/shop` the namespace `shop` in NATS JetStream, `memory:` a log that ends with the process. `kinds` are
+    actors of your own. `resources` are what steps take by `current().resource(…)`, by type or name: the thing itself, or a
+    function that gives a context manager, which is entered now and left when the last step has ended. `interceptors` run
+    around every attempt of a step, the first one outermost. Raises Unavailable if another process serves the file, the server
+    cannot be reached or a resource cannot be opened, Corrupt if the log does not hold what was written to it.
     """
     settings = settings or Settings.of(os.environ)
     async with carrier_of(url) as carrier, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
@@ -74,9 +74,20 @@ def carrier_of(url: str) -> AbstractAsyncContextManager[Carrier]:
         from .sqlite.open import open_sqlite
 
         return open_sqlite(path)
+    if scheme in ("nats", "tls"):
+        return _in_nats(url)
     if url in ("memory:", "memory://"):
         return _in_memory()
     raise Invalid("the URL names no carrier", who="perdure.open", where="url", expected=URLS, found=repr(url), instead="write for example sqlite:///perdure.db")
+
+
+def _in_nats(url: str) -> AbstractAsyncContextManager[Carrier]:
+    try:
+        from .nats.open import open_nats
+    except ModuleNotFoundError as missing:
+        raise Unavailable("the client for NATS is not installed", who="perdure.open", where="nats://", expected="the package nats-py",
+                          found=f"no module {missing.name}", instead="pip install 'perdure[nats]'") from missing
+    return open_nats(url, owner=owner())
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from uuid import uuid4
 
 from ...eventlog.errors import PerdureError, Unavailable
 from ...eventlog.log import Carrier
@@ -17,36 +17,39 @@ from .heads import JetStreamHeads
 from .index import Index
 from .keeper import Keeper, logger
 from .log import JetStreamLog
-from .messages import Subjects, checked_namespace
+from .messages import Subjects
 from .snapshots import JetStreamSnapshots
 from .store import Store
+from .url import Place, place_of
 
 CLAIMS_MAX = 20
 """So often a claim is tried anew when others claim at the same time."""
 
 
 @asynccontextmanager
-async def open_nats(
-    servers: str | Sequence[str], namespace: str, *, owner: str, replicas: int = 1, **options: Any
-) -> AsyncGenerator[Carrier]:
-    """The log of a namespace, made if there is none, owned by `owner` until the end of the context or until another claims it."""
-    async with connect(servers, **options) as connection, carried(connection, namespace, owner=owner, replicas=replicas) as carrier:
+async def open_nats(url: str, *, owner: str = "perdure") -> AsyncGenerator[Carrier]:
+    """The log that a URL names, made if there is none; owned by this opening until its context ends or another claims it.
+
+    The name of an owner, which a random part makes its own, is for people to read.
+    """
+    place = place_of(url)
+    if not on_asyncio():
+        raise Unavailable("the client for NATS runs on asyncio alone", who=place.hidden, expected="asyncio, or uvloop",
+                          found="another event loop", instead="anyio.run(main), without backend='trio'")
+    async with (
+        connect(place.servers, name=f"perdure {owner}", **place.settings()) as connection,
+        carried(connection, place, owner=f"{owner}.{uuid4().hex[:8]}") as carrier,
+    ):
         yield carrier
 
 
 @asynccontextmanager
 async def carried(
-    connection: Connection,
-    namespace: str,
-    *,
-    owner: str,
-    replicas: int = 1,
-    answer_timeout: float = 2.0,
-    patience: float = 10.0,
+    connection: Connection, place: Place, *, owner: str, answer_timeout: float = 2.0, patience: float = 10.0
 ) -> AsyncGenerator[Carrier]:
     """The same over a connection that stands."""
-    store = Store(connection, Subjects(checked_namespace(namespace), PARTITIONS), answer_timeout=answer_timeout, patience=patience)
-    await prepare(store, replicas=replicas)
+    store = Store(connection, Subjects(place.namespace, PARTITIONS), answer_timeout=answer_timeout, patience=patience)
+    await prepare(store, replicas=place.replicas)
     index = Index(store.subjects)
     keeper, fences, log = Keeper(store, index), Fences(store), JetStreamLog(store, index)
     found = await fences.all()
@@ -64,6 +67,14 @@ async def carried(
         except PerdureError as away:
             logger.warning("nats: the log is left as it is, and read again by whoever opens it next: %s", away)
         await log.committer.close()
+
+
+def on_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def claimed(fences: Fences, found: Sequence[Fence], owner: str, epoch: int = 0) -> list[Fence]:

@@ -54,7 +54,7 @@ def nats(server: NatsServer) -> Opener:
 
     @asynccontextmanager
     async def opened(room: Path) -> AsyncGenerator[Carrier]:
-        async with open_nats(server.url, uuid4().hex, owner="a test") as carrier:
+        async with open_nats(f"{server.url}/{uuid4().hex}") as carrier:
             yield carrier
 
     return opened
