@@ -15,7 +15,7 @@ def shares(living: Iterable[str], holders: Mapping[int, str], partitions: int) -
         return {}
     held: dict[str, list[int]] = {worker: [] for worker in workers}
     for partition in range(partitions):
-        if (holder := holders.get(partition)) in held and holder is not None:
+        if (holder := holders.get(partition, "")) in held:
             held[holder].append(partition)
     quota = _quotas(held, partitions)
     shared = {partition: worker for worker, mine in held.items() for partition in mine[: quota[worker]]}

@@ -101,12 +101,13 @@ class Runs(Kind[Run, cmd.Command, Event]):
         """A step has completed: the short way, and what else the code came to meanwhile."""
         if type(command) is not ev.StepCompleted:
             return ()
+        events: list[Event]
         machine, place = state.machine, state.facts.delivered
         try:
             events = advance(state, command, now)
             if len(events) != 1 or machine is None:
                 return events
-            wishes: Sequence[Event] = machine.take_wishes()
+            wishes = machine.take_wishes()
         except NeedValue as need:
             raise needed(state.facts, place) from need
         except (Diverged, RecursionError) as error:
@@ -115,7 +116,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             for wish in wishes:
                 self.evolve(state, wish, now)
             events += wishes
-            wishes = self.react(state, now)
+            wishes = list(self.react(state, now))
         return events
 
     def answer(self, state: Run, command: cmd.Command) -> Standing | Answer | PerdureError | bool | None:

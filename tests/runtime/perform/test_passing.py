@@ -146,10 +146,14 @@ async def parent(ids: list[str]) -> list[int]:
     return [await child.result() for child in children]
 
 
+def doubled(number: int) -> int:
+    return 2 * number
+
+
 @workflow
 async def parked() -> str:
     perdure.on_query("here", lambda: True)
-    perdure.on_update("double", lambda number: 2 * number)
+    perdure.on_update("double", doubled)
     return await perdure.signal("word", str)
 
 
