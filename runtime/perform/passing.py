@@ -103,7 +103,7 @@ class Passing:
             try:
                 if node == self.neighbours.here:
                     return await self._do_here(_until(request, end - clock()))
-                return await self._there(node, stream, _until(request, min(_slice(request), end - clock())))
+                return await self._there(node, stream, _until(request, min(WAIT_SLICE if lasts(request) else COMMAND_SLICE, end - clock())))
             except Unavailable:
                 if clock() + pause >= end or (node == self.neighbours.here == self.neighbours.owner_of(stream)):
                     raise
@@ -128,10 +128,16 @@ class Passing:
             await self._speak(node, Spoken(stream, *_written(self._kind_of(stream), command), tell=True))
 
     async def take(self, letter: bytes) -> bytes:
+        """What `answer` gives to a neighbour's letter; one that cannot be read is Declined."""
+        try:
+            return await self.answer(opened(letter))
+        except PerdureError as error:
+            return _encode(Declined.of(error))
+
+    async def answer(self, asked: AnyRequest | Spoken) -> bytes:
         """Do here what a neighbour passed on, whoever owns it by now: what is not ours is Unavailable, never passed on again."""
         reply: AnyReply | Told
         try:
-            asked = _decoded(letter)
             reply = await (self._hear(asked) if isinstance(asked, Spoken) else self._do_here(asked))
         except PerdureError as error:
             reply = Declined.of(error)
@@ -188,16 +194,17 @@ class Passing:
         return float("inf") if isinstance(request, AwaitRun | UpdateRun) else self._patience
 
 
-def _slice(request: AnyRequest) -> float:
-    waits = isinstance(request, AwaitRun | UpdateRun | QueryRun) or (isinstance(request, PauseRun) and request.wait)
-    return WAIT_SLICE if waits else COMMAND_SLICE
+def lasts(asked: AnyRequest | Spoken) -> bool:
+    """Whether it may take as long as the code of a run pleases."""
+    return isinstance(asked, AwaitRun | UpdateRun | QueryRun) or (isinstance(asked, PauseRun) and asked.wait)
 
 
 def _until(request: AnyRequest, seconds: float) -> AnyRequest:
     return replace(request, within=None if seconds == float("inf") else max(0.0, seconds))
 
 
-def _decoded(letter: bytes) -> AnyRequest | Spoken:
+def opened(letter: bytes) -> AnyRequest | Spoken:
+    """What a neighbour's letter says; Invalid where it cannot be read."""
     try:
         return _letter(guard(letter, "a neighbour's letter"))
     except (msgspec.MsgspecError, ValueError) as error:
