@@ -43,10 +43,17 @@ class Conversations:
         with self._performer.asking(stream, command) as promise, anyio.move_on_after(request.within):
             ask = cmd.Update(request.name, request.arguments, command)
             answer: Answer | None = await self._dispatcher.ask(stream, ask, within=request.within)
+            if answer is None and not request.wait:
+                return Answered(request.run, self._version(stream, command))
             return _answered(request.run, answer or cast("Answer", await promise.wait()))
         raise Unavailable("the update is not answered yet", who=f"run {request.run!r}", where=f"update {request.name!r}",
                           expected=f"an answer within {request.within:g} s", found="its handler still runs",
                           instead=f"ask again with the same command id, {command!r}: it counts once, whoever waits for it")
+
+    def _version(self, stream: str, command: str) -> int:
+        """Where an accepted command stands in the run, if that is in memory still; else 0."""
+        known = self._dispatcher.peek(stream)
+        return known.facts.commands.get(command, 0) if isinstance(known, Run) else 0
 
     async def query(self, stream: str, request: QueryRun) -> Answered:
         within = self._dispatcher.settings.ask_seconds if request.within is None else request.within

@@ -72,11 +72,15 @@ class DecideApproval(Request, frozen=True, tag="decide", kw_only=True):
 
 
 class UpdateRun(Request, frozen=True, tag="update", kw_only=True):
-    """Call a handler of a run and wait for its answer. `arguments`: a JSON array in the order of its parameters, or an object."""
+    """Call a handler of a run and wait for its answer. `arguments`: a JSON array in the order of its parameters, or an object.
+
+    Without `wait` the reply comes once the call is accepted, and has no result.
+    """
 
     run: str
     name: str
     arguments: Raw = Raw(b"[]")
+    wait: bool = True
 
 
 class QueryRun(Request, frozen=True, tag="query", kw_only=True):

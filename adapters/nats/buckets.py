@@ -38,6 +38,8 @@ NEWEST = {"max_msgs_per_subject": 1}
 ATOMIC = {"allow_atomic": True}
 
 LOG = Bucket("LOG", "log", {"discard": "new", **ATOMIC})
+INBOX = Bucket("IN", "in", {"retention": "workqueue", "discard": "new"})
+DEAD = Bucket("DLQ", "dlq", {"compression": "s2"})
 FENCES = Bucket("FENCES", "fence", {"max_msgs_per_subject": 8})
 BUCKETS = (
     LOG,
@@ -48,6 +50,8 @@ BUCKETS = (
     Bucket("BLOBS", "blob", {"discard": "new", "compression": "s2"}),
     FENCES,
     Bucket("ALIVE", "alive", {**NEWEST, "storage": "memory", "allow_msg_ttl": True, "subject_delete_marker_ttl": SECOND}),
+    INBOX,
+    DEAD,
 )
 
 MEANT = (

@@ -191,12 +191,12 @@ class Passing:
     def _seconds(self, request: AnyRequest) -> float:
         if request.within is not None:
             return request.within
-        return float("inf") if isinstance(request, AwaitRun | UpdateRun) else self._patience
+        return float("inf") if isinstance(request, AwaitRun) or (isinstance(request, UpdateRun) and request.wait) else self._patience
 
 
 def lasts(asked: AnyRequest | Spoken) -> bool:
     """Whether it may take as long as the code of a run pleases."""
-    return isinstance(asked, AwaitRun | UpdateRun | QueryRun) or (isinstance(asked, PauseRun) and asked.wait)
+    return isinstance(asked, AwaitRun | QueryRun) or (isinstance(asked, PauseRun | UpdateRun) and asked.wait)
 
 
 def _until(request: AnyRequest, seconds: float) -> AnyRequest:
