@@ -99,9 +99,15 @@ class Customer:
         return answer
 
 
+async def plain_client(url: str) -> Client:
+    library: Any = nats  # its annotations are incomplete
+    client: Client = await library.connect(url)
+    return client
+
+
 @asynccontextmanager
 async def customer(url: str, namespace: str) -> AsyncGenerator[Customer]:
-    client = await nats.connect(url)
+    client = await plain_client(url)
     try:
         yield Customer(client, namespace)
     finally:

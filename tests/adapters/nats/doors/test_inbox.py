@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import anyio
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
@@ -27,7 +26,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.calling import Calling
 from perdure.runtime.engine import Runtime
 from perdure.runtime.requests import Answered, AnyRequest, Applied, Declined
-from tests.adapters.nats.doors.shop import SHOP, order
+from tests.adapters.nats.doors.shop import SHOP, order, plain_client
 from tests.adapters.nats.server import NatsServer, running
 from tests.laws.node import AT_ONCE, PATIENCE, named, node
 from tests.runtime.serving import until
@@ -79,7 +78,7 @@ async def sender(url: str, namespace: str) -> AsyncGenerator[Sender]:
     """Its streams are there before any worker is."""
     async with connect(url) as connection:
         await prepare(Store(connection, Subjects(namespace, PARTITIONS)), (INBOX, DEAD))
-    client = await nats.connect(url)
+    client: Any = await plain_client(url)
     try:
         yield Sender(client, client.jetstream(), namespace)
     finally:

@@ -73,7 +73,7 @@ def test_a_message_is_the_request_that_it_says(address: str, headers: dict[str, 
     assert msgspec.json.encode(request_of(address, headers, body)) == msgspec.json.encode(request_)
 
 
-REFUSED = [
+REFUSED: list[tuple[str, dict[str, str], bytes, str, str]] = [
     ("start", {}, b"", "subject", "start.<workflow>"),
     ("start.a.b", {}, b"", "subject", "run.<id>.<verb>"),
     ("begin.a", {}, b"", "subject", "begin.a"),
