@@ -46,7 +46,7 @@ class Neighbours(Protocol):
     here: str
     """The name of this node."""
 
-    def owner_of(self, stream: str, /) -> str | None:
+    def owner_of(self, stream: str) -> str | None:
         """The node that owns a stream, this one among them; None where nobody is known to."""
         ...
 

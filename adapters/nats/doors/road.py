@@ -25,12 +25,15 @@ class Road:
 
     def __init__(self, connection: Connection, namespace: str, here: str, owner_of: Callable[[str], str | None]) -> None:
         self.here = here
-        self.owner_of = owner_of
+        self._owner_of = owner_of
         self._connection = connection
         self._root = f"perdure.{checked_namespace(namespace)}.worker."
 
     def subject(self, worker: str) -> str:
         return self._root + escape(worker)
+
+    def owner_of(self, stream: str) -> str | None:
+        return self._owner_of(stream)
 
     async def ask(self, node: str, letter: bytes, within: float) -> bytes:
         try:

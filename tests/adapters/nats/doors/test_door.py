@@ -16,7 +16,7 @@ from perdure.adapters.nats.connection import connect
 from perdure.adapters.nats.doors.door import door
 from perdure.adapters.nats.doors.hall import Bounds
 from perdure.eventlog.memory import MemoryLog
-from perdure.runtime.requests import AnyReply, Applied, LookAtRun, StartRun
+from perdure.runtime.requests import AnyReply, AnyRequest, Applied, LookAtRun, StartRun
 from tests.adapters.nats.doors.shop import SHOP, Customer, customer, shop
 from tests.adapters.nats.server import NatsServer
 from tests.laws.node import named, node
@@ -199,10 +199,10 @@ async def test_a_defect_of_a_handler_is_answered_and_ends_nothing(nats_server: N
     async with connect(nats_server.url) as connection, node(MemoryLog().carrier(), *SHOP) as runtime:
         calls = runtime.handle
 
-        async def broken(request: object) -> AnyReply:
+        async def broken(request: AnyRequest) -> AnyReply:
             if isinstance(request, LookAtRun):
                 raise ZeroDivisionError("defect")
-            return await calls(request)  # type: ignore[arg-type]
+            return await calls(request)
 
         runtime.handle = broken  # type: ignore[method-assign]
         async with door(connection, runtime, namespace), customer(nats_server.url, namespace) as ann:
