@@ -9,7 +9,7 @@ that failed is thrown away whole and folded again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -19,7 +19,7 @@ from ..eventlog.blobs import Blob
 from ..eventlog.errors import Bug, Conflict, Unavailable
 from ..eventlog.log import Log, Snapshots
 from ..eventlog.records import Tail
-from . import passivating
+from . import losing, passivating
 from .activation import activate
 from .deadlines import Deadlines, too_late
 from .fetching import Fetching
@@ -66,13 +66,18 @@ class Dispatcher:
         self._pure = pure
         """How the pure half of a turn is called: a runtime takes the event loop away meanwhile."""
         self.shelf = shelf or Shelf()
-        self._fetching = Fetching(self.shelf, self._queue)
+        self._fetching = Fetching(self.shelf, self.queue)
         self.actors: dict[str, Actor] = {}
         self.turns = self.conflicts = self.passivated = 0
         self.held = 0
         """Bytes of the log that the states in memory were folded from."""
         self.crowding = passivating.Crowding(self.settings.held_bytes_max)
+        self.gate: Callable[[], Awaitable[object]] | None = None
+        """What each turn has to pass first: a node that doubts whether it still owns anything stops there."""
+        self.is_shared = False
+        """Whether other nodes serve the same log: one of them may write to a stream that is ours until we do."""
         self._ready: list[Actor] = []
+        self._in_turn: Sequence[Actor] = ()
         self._waiting = 0
         self._wake: Bell | None = None
         self._deadlines = Deadlines()
@@ -139,6 +144,19 @@ class Dispatcher:
         actor = self.actors.get(stream)
         return actor.mail if actor is not None else ()
 
+    def busy(self) -> set[str]:
+        """Streams that a turn is under way for, or that have mail which is not only questions."""
+        queued = {actor.stream for actor in self._ready if any(type(mail) is not Letter for mail in actor.mail)}
+        return queued.union(self.deciding())
+
+    def deciding(self) -> list[str]:
+        """Streams of the turn that is under way."""
+        return [actor.stream for actor in self._in_turn if actor.in_turn]
+
+    def lose(self, is_lost: Callable[[str], bool]) -> None:
+        """Forget the actors of streams that another node owns by now, as ownership says, and end what is in flight for them."""
+        losing.lose(self, is_lost)
+
     def is_awake(self, stream: str) -> bool:
         actor = self.actors.get(stream)
         return actor is not None and (actor.awake or actor.broken is not None)
@@ -177,6 +195,8 @@ class Dispatcher:
             else:
                 self._wake = self._bell()
                 await self._wake.wait()
+            if self.gate is not None:
+                await self.gate()
             await self._turn()
             if self._failed_in_a_row:
                 await anyio.sleep(min(1.0, 0.01 * 2**self._failed_in_a_row))
@@ -192,7 +212,7 @@ class Dispatcher:
 
     async def _turn(self) -> None:
         turn, self._ready = self._ready, []
-        self._busy = True
+        self._busy, self._in_turn = True, turn
         self.turns += 1
         cold: list[Actor] = []
         for actor in turn:
@@ -201,9 +221,11 @@ class Dispatcher:
                 cold.append(actor)
         try:
             if cold:
+                turn, cold = losing.without_astray(self, turn, cold)
                 await activate(cold, self.log, self.snapshots, _rest)
                 self.held += sum(actor.bytes for actor in cold)
             judged = await self._decide_all(turn)
+            overtaken = await losing.overtaken(self, turn) if self.is_shared else ()
             answers: Sequence[Tail | Conflict] = ()
             if judged.appends:
                 with anyio.CancelScope(shield=True):
@@ -215,6 +237,8 @@ class Dispatcher:
             self._busy = False
             return
         self._failed_in_a_row = 0
+        for actor in overtaken:
+            self._came_too_late(actor)
         for actor, append, answer in zip(judged.writers, judged.appends, answers, strict=True):
             if isinstance(answer, Conflict):
                 self._came_too_late(actor)
@@ -242,9 +266,9 @@ class Dispatcher:
         for start in range(0, len(turn), SLICE):
             self._pure(judge, turn[start : start + SLICE], now, self.ownership, judged)
             for actor in judged.roomy:
-                self._make_room(actor)
+                self.make_room(actor)
             for actor in judged.elsewhere:
-                self._turn_away(actor)
+                losing.turn_away(self, actor)
             for actor, letter, error in judged.broken:
                 self._broke(actor, letter, error)
             for actor, blobs in judged.needy[needy:]:
@@ -264,7 +288,7 @@ class Dispatcher:
             self.forget(actor)
         self._fetching.begin(actor, blobs)
 
-    def _make_room(self, actor: Actor) -> None:
+    def make_room(self, actor: Actor) -> None:
         if actor.room is not None:
             actor.room.set()
             actor.room = None
@@ -285,7 +309,7 @@ class Dispatcher:
                 continue
             actor.letters, kind = (), actor.kind
             if actor.answers:
-                _tell(actor)
+                actor.tell()
             try:
                 kind.perform(actor.stream, actor.state)
             except Exception as error:
@@ -301,7 +325,7 @@ class Dispatcher:
         self.forget(actor)
         if letters:
             actor.mail[:0] = letters
-            self._queue(actor)
+            self.queue(actor)
 
     def _outcome_unknown(self, turn: Sequence[Actor], error: Exception) -> None:
         """The append may or may not have happened: who asked is told so; the rest is judged again, and is known by its ids."""
@@ -317,17 +341,7 @@ class Dispatcher:
             for letter in letters:
                 if type(letter) is Letter:
                     letter.breaks(unknown)
-            self._queue(actor)  # without mail, too: what did happen has to be performed and told
-
-    def _turn_away(self, actor: Actor) -> None:
-        """The stream is broken, or another node owns it: nothing is decided here."""
-        why = actor.broken or Unavailable("another node owns the stream", who=actor.stream, found=f"this is {self.ownership.owner}",
-                                          instead="ask again: the request goes to its owner")
-        for letter in actor.letters:
-            if type(letter) is Letter:
-                letter.breaks(why)
-        self.forget(actor)
-        actor.kind.lose(actor.stream)
+            self.queue(actor)  # without mail, too: what did happen has to be performed and told
 
     def _broke(self, actor: Actor, letter: Any, error: Exception) -> None:
         """The kind's own code failed: restart by forgetting and folding, within its intensity and period."""
@@ -341,14 +355,14 @@ class Dispatcher:
             letter.breaks(bug)
         if len(actor.failures) > self.settings.restarts_max:
             actor.broken = bug
-            self._turn_away(actor)
+            losing.turn_away(self, actor)
             return
         actor.letters = [kept for kept in actor.letters if kept is not letter]
         self._again(actor)
 
     # -- forgetting ----------------------------------------------------------------------------------------------------
 
-    def _queue(self, actor: Actor) -> None:
+    def queue(self, actor: Actor) -> None:
         if not actor.queued:
             actor.queued = True
             self._ready.append(actor)
@@ -374,16 +388,6 @@ class Dispatcher:
         gone = await passivating.passivate(self, self.turns if untouched_since is None else untouched_since)
         self.passivated += gone
         return gone
-
-
-def _tell(actor: Actor) -> None:
-    """Keep what was promised to those who asked."""
-    for letter, value, error in actor.answers:
-        if error is None:
-            letter.keep(value)
-        else:
-            letter.breaks(error)
-    actor.answers = []
 
 
 async def _rest() -> None:

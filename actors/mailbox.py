@@ -107,3 +107,12 @@ class Actor:
         """Of the log, that the state was folded from."""
         self.letters: Sequence[Any] = ()
         self.answers: list[tuple[Letter, Any, PerdureError | None]] = []
+
+    def tell(self) -> None:
+        """Keep what was promised to those who asked."""
+        for letter, value, error in self.answers:
+            if error is None:
+                letter.keep(value)
+            else:
+                letter.breaks(error)
+        self.answers = []

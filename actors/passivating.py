@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import anyio
@@ -52,12 +53,22 @@ async def passivate(dispatcher: Dispatcher, untouched_since: int) -> int:
         del dispatcher.actors[actor.stream]
         gone += 1
     dispatcher.crowding.eased(dispatcher.held)
+    await _save(dispatcher, snapshots)
+    return gone
+
+
+async def preserve(dispatcher: Dispatcher, is_wanted: Callable[[str], bool]) -> None:
+    """Keep snapshots of long actors that are to be forgotten here and folded elsewhere."""
+    resting = [actor for actor in dispatcher.actors.values() if actor.awake and not actor.in_turn and is_wanted(actor.stream)]
+    await _save(dispatcher, [snapshot for actor in resting if (snapshot := snapshot_of(actor)) is not None])
+
+
+async def _save(dispatcher: Dispatcher, snapshots: Sequence[Snapshot]) -> None:
     try:
         if snapshots:
             await dispatcher.snapshots.save(snapshots)
     except Exception as away:  # a snapshot is a cache: without it the next activation folds more
         logger.warning("%d snapshots could not be kept: %r", len(snapshots), away)
-    return gone
 
 
 def _touched(actor: Actor) -> int:

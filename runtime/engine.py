@@ -31,6 +31,7 @@ from .life import living
 from .listing import Listing
 from .perform.alarm import Alarm, time_of_loop
 from .perform.courier import Courier
+from .perform.handing import Handing
 from .perform.interceptors import Interceptor, chain
 from .perform.limiting import Limiting
 from .perform.passing import Neighbours, Passing
@@ -70,7 +71,7 @@ A = TypeVar("A")
 logger = logging.getLogger("perdure")
 
 
-class Runtime(Calling, Listing, Storing):
+class Runtime(Calling, Listing, Storing, Handing):
     """Serves the runs of a carrier while `serving()` is open."""
 
     def __init__(

@@ -41,6 +41,7 @@ LOG = Bucket("LOG", "log", {"discard": "new", **ATOMIC})
 INBOX = Bucket("IN", "in", {"retention": "workqueue", "discard": "new"})
 DEAD = Bucket("DLQ", "dlq", {"compression": "s2"})
 FENCES = Bucket("FENCES", "fence", {"max_msgs_per_subject": 8})
+ALIVE = Bucket("ALIVE", "alive", {**NEWEST, "storage": "memory", "allow_msg_ttl": True, "subject_delete_marker_ttl": SECOND})
 BUCKETS = (
     LOG,
     Bucket("HEADS", "head", {**NEWEST, **ATOMIC, "compression": "s2"}),
@@ -49,7 +50,7 @@ BUCKETS = (
     Bucket("SNAPS", "snap", {**NEWEST, "compression": "s2"}),
     Bucket("BLOBS", "blob", {"discard": "new", "compression": "s2"}),
     FENCES,
-    Bucket("ALIVE", "alive", {**NEWEST, "storage": "memory", "allow_msg_ttl": True, "subject_delete_marker_ttl": SECOND}),
+    ALIVE,
     INBOX,
     DEAD,
 )

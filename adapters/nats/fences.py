@@ -51,6 +51,11 @@ class Fences:
             found[fence.partition] = fence
         return found
 
+    async def since(self, sequence: int) -> list[Fence]:
+        """What was said of partitions behind a sequence, in its order."""
+        found = await self.store.everything(PART, self.store.subjects.tree(TREE), sequence + 1)
+        return [fence_of(message) for message in found]
+
     async def of(self, partition: int) -> Fence:
         """The fence of one partition, from the leader."""
         message = await self.store.last(PART, self.store.subjects.leaf(TREE, partition))

@@ -54,6 +54,18 @@ class Performer:
         if not any(type(told) in OUTCOMES and told.id == id and told.attempt == attempt for told in self._mail(stream)):
             self.start(stream, id, attempt, call)
 
+    def stand_still(self, leaves: Callable[[str], bool] | None) -> None:
+        """Begin no step of the runs that leave this node, from now on; with None, of any run again."""
+        pool = self._connected()
+
+        def start_unless(stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
+            if leaves is None or not leaves(stream):
+                pool.start(stream, id, attempt, call)
+
+        self.start = pool.start if leaves is None else start_unless  # type: ignore[method-assign]
+        if leaves is not None:
+            pool.take_back(leaves)
+
     def cancel(self, stream: str, id: str) -> None:
         self._connected().cancel(stream, id)
 
@@ -81,6 +93,12 @@ class Performer:
         away = Unavailable("another node owns the run now", who=stream, instead="ask again: the request goes to its owner")
         for promise in (*self._waiting.pop(stream, ()), *(promise for _, promise in self._asking.pop(stream, ()))):
             promise.breaks(away)
+
+    def lose(self, is_lost: Callable[[str], bool]) -> None:
+        """The same for all runs of which it is so: some have nothing in memory but those who wait for their end."""
+        for stream in sorted({*self._waiting, *self._asking, *self._connected().streams()}):
+            if is_lost(stream):
+                self.lost(stream)
 
     def wake_at(self, stream: str, due: int) -> None:
         if self._alarm is not None:

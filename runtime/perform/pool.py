@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import copy_context
 from functools import partial
 from types import coroutine
@@ -35,6 +34,7 @@ from ..run.events import StepCompleted, StepDeferred
 from . import attending, elsewhere, transacting
 from .attending import Care
 from .elsewhere import FailedElsewhere
+from .flights import Flights
 from .interceptors import Around
 from .job import FOR_GOOD, Job, Unwanted
 from .limiting import Limiting
@@ -49,7 +49,7 @@ STEPS_BETWEEN_RESTS = 64
 """A worker whose steps never wait lets the loop go on this often."""
 
 
-class Pool:
+class Pool(Flights):
     """Performs attempts and posts their outcomes as commands to their streams."""
 
     def __init__(
@@ -64,6 +64,7 @@ class Pool:
         bell: Callable[[], Bell] = anyio.Event,
         shelf: Shelf | None = None,
     ) -> None:
+        super().__init__()
         self.post = post
         self.ask = ask
         self.clock = clock
@@ -85,13 +86,9 @@ class Pool:
         """Where attempts wait that need a slot of a limit."""
         self.attempts = 0
         """Attempts begun so far."""
-        self._queue: deque[Job] = deque()
-        self._flying: dict[tuple[str, str], Job] = {}
         self._idle: list[Bell] = []
         self._workers = 0
         self._group: anyio.abc.TaskGroup | None = None
-        self._quiet: anyio.Event | None = None
-        self.stopping = False
 
     async def serve(self) -> None:
         """Perform until cancelled."""
@@ -99,25 +96,6 @@ class Pool:
             self._group = group
             self._call_worker()
             await anyio.sleep_forever()
-
-    async def drain(self) -> None:
-        """Begin nothing more, and return once what runs has ended."""
-        self.stopping = True
-        for job in (*self._queue, *filter(attending.waits_elsewhere, self._flying.values())):
-            self._land(job)
-        self._queue.clear()
-        while self._flying:
-            self._quiet = anyio.Event()
-            await self._quiet.wait()
-
-    async def quiet(self, stream: str) -> None:
-        """Return once nothing of the stream is in flight here."""
-        while any(job.stream == stream for job in self._flying.values()):  # noqa: ASYNC110 - asked for seldom, and an event would cost every step
-            await anyio.sleep(0.01)
-
-    @property
-    def flying(self) -> int:
-        return len(self._flying)
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
         """Perform an attempt as soon as a worker is free, unless it is in flight already."""
@@ -135,6 +113,11 @@ class Pool:
         if self._idle or self._workers < self.concurrency:
             self._call_worker()
 
+    def _wait(self, job: Job) -> None:
+        if not job.call.step.is_special or self._prepare(job):
+            self._queue.append(job)
+            self._call_worker()
+
     def _prepare(self, job: Job) -> bool:
         """Whether an attempt that needs more than to be run may go into the queue; else it is somewhere else first."""
         job.care, rules = Care(self.clock.now()), job.call.step.rules
@@ -149,37 +132,6 @@ class Pool:
         """An attempt that waited elsewhere may begin: it is the next, because what it holds others wait for."""
         self._queue.appendleft(job)
         self._call_worker()
-
-    def cancel(self, stream: str, id: str) -> None:
-        job = self._flying.get((stream, id))
-        if job is None:
-            return
-        job.unwanted, job.again = True, None
-        if job.scope is not None:
-            job.scope.cancel()
-        elif attending.waits_elsewhere(job):
-            self._land(job)
-
-    def hold(self, stream: str, ids: Iterable[str]) -> dict[str, StepCall[Any]]:
-        """Take back what has not begun yet; the calls, by the ids of their steps."""
-        held: dict[str, StepCall[Any]] = {}
-        for job in filter(None, [self._flying.get((stream, id)) for id in ids]):
-            if job.scope is None and not job.unwanted:
-                held[job.id] = job.call
-                if not attending.waits_elsewhere(job):
-                    self._queue.remove(job)
-                self._land(job)
-            elif attending.is_asking(job):
-                held[job.id] = job.call
-                job.lost = True
-                self.cancel(stream, job.id)
-        return held
-
-    def lose(self, stream: str) -> None:
-        """Another node performs the steps of the stream from now on: end what is in flight here, and tell nobody."""
-        for job in [job for job in self._flying.values() if job.stream == stream]:
-            job.lost = True
-            self.cancel(stream, job.id)
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
@@ -372,18 +324,6 @@ class Pool:
         told = None if job.care is None else job.care.untold()
         broke = StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry, kinds, told)
         self.post(job.stream, broke)
-
-    def _land(self, job: Job) -> None:
-        key = (job.stream, job.id)
-        del self._flying[key]
-        attending.let_go(job)
-        if (again := job.again) is not None and not self.stopping:
-            self._flying[key] = again
-            if not again.call.step.is_special or self._prepare(again):
-                self._queue.append(again)
-                self._call_worker()
-        if self._quiet is not None and not self._flying:
-            self._quiet.set()
 
 
 def _is_its_own(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, overload
@@ -18,6 +18,7 @@ from ...eventlog.log import Carrier
 from ...eventlog.snapshots import Snapshot
 from ..authoring.workflows import Workflow
 from ..engine import Runtime
+from ..perform.handing import Handover
 from ..requests import Answered, AnyRequest, Applied, Commanding, QueryRun, UpdateRun
 from ..run.commands import Command, StepBroke
 from ..run.events import StepCompleted
@@ -104,7 +105,7 @@ class Node:
         self.plan = plan
         self.door = FaultyLog(world.log, plan, foreign=foreign, crashed=self.crash)
         self.clock = NodeClock(offset)
-        self.dead = self.paused = self.crashes = False
+        self.dead = self.paused = self.crashes = self._ending = False
         self.woken = 0
         """Activations of runs that this node had served and passivated."""
         self.fences = Fences(
@@ -115,6 +116,7 @@ class Node:
             seems_alive=world.seems_alive,
             pulse=world.pulse,
             won=self._won,
+            lost=self._lost,
             longest=world.longest_pause,
         )
         behind = self.door.carrier()
@@ -131,6 +133,7 @@ class Node:
             interceptors=world.interceptors,
         )
         dispatcher = self.runtime.dispatcher
+        dispatcher.is_shared = True
         self.runtime.pool = WatchedPool(
             world.journal,
             self.owner,
@@ -146,6 +149,7 @@ class Node:
         self.runtime.pool.limiting = self.runtime.limiting
         self.runtime.courier.ask = self._ask_run
         self.runtime.performer.connect(self.runtime.pool, self.runtime.alarm, self.runtime.courier, dispatcher.mail_of)
+        self.handover = Handover(self.runtime, self.fences, seconds=settings.drain_seconds)
         self._scope = anyio.CancelScope()
         self._calls: dict[anyio.CancelScope, None] = {}
         self._services: anyio.abc.TaskGroup | None = None
@@ -160,7 +164,11 @@ class Node:
             with self._scope:
                 async with self.runtime.serving(), anyio.create_task_group() as self._services:
                     self._services.start_soon(self.fences.serve)
-                    await anyio.sleep_forever()
+                    self._services.start_soon(self.handover.serve)
+                    try:
+                        await anyio.sleep_forever()
+                    finally:
+                        self._ending = True
         except Exception:
             if not self.dead:  # a cut port may raise anything anywhere: nobody is left to care
                 raise
@@ -187,9 +195,22 @@ class Node:
             call.cancel()
 
     def stop(self) -> None:
-        """As SIGTERM: drain, then end."""
+        """As SIGTERM: hand over, drain, then end."""
         self.world.note(f"{self.owner} stops")
+        if self.fences.leaving or not self._begin(self._leave):
+            self._scope.cancel()
+        self.fences.leaving = True
+
+    async def _leave(self) -> None:
+        self.handover.begin(sorted(self.fences.held))
+        await self.handover.finish()
         self._scope.cancel()
+
+    def hand_over(self, partition: int) -> None:
+        """Let another node have a partition, in good order."""
+        if partition in self.fences.held:
+            self.world.note(f"{self.owner} hands over partition {partition}")
+            self.handover.begin([partition])
 
     def pause(self) -> None:
         """As SIGSTOP: every port blocks."""
@@ -255,8 +276,23 @@ class Node:
 
     def _won(self, partition: int) -> None:
         self.world.note(f"{self.owner} owns partition {partition}, epoch {self.fences.held[partition]}")
-        if self._services is not None:
-            self._services.start_soon(partial(_quietly, self.runtime.alarm.sweep))
+        self._begin(self.runtime.won)
+
+    def _lost(self, partition: int) -> None:
+        self.world.note(f"{self.owner} has lost partition {partition}")
+        self.handover.lose([partition])
+
+        def is_lost(stream: str) -> bool:
+            return self.fences.part_of(stream) == partition
+
+        self._begin(self.runtime.lost, is_lost)
+
+    def _begin(self, service: Callable[..., Awaitable[object]], *args: Any) -> bool:
+        """Have it done beside the services; False where the node does not serve, or no more."""
+        if self._services is None or self._ending:
+            return False
+        self._services.start_soon(partial(_quietly, service, *args))
+        return True
 
     def _activated(self, streams: Sequence[str]) -> None:
         for stream in streams:
@@ -272,8 +308,8 @@ class Node:
             self._served[stream] = None
 
 
-async def _quietly(sweep: Callable[[], Any]) -> None:
+async def _quietly(service: Callable[..., Awaitable[object]], *args: Any) -> None:
     try:
-        await sweep()
+        await service(*args)
     except PerdureError:
         return  # the next sweep finds them

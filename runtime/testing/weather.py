@@ -27,6 +27,7 @@ NODE_RATES: Mapping[str, tuple[float, float]] = {
     "pause": (0.02, 0.15),
     "jump": (0.02, 0.2),
     "usurp": (0.02, 3.0),
+    "handover": (0.02, 1.0),
 }
 """Faults of a whole node, per second of the world's time."""
 

@@ -206,6 +206,8 @@ class World:
                 node.crash()
             case "stop":
                 node.stop()
+            case "handover":
+                node.hand_over(dice.randrange(PARTITIONS))
             case "pause":
                 node.pause()
                 self._group.start_soon(self._resume_later, node, 0.5 + dice.random() * 15)

@@ -5,6 +5,9 @@ Two nodes may compute, one can commit; no append of an older epoch after the fir
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -29,9 +32,18 @@ def epochs(log: MemoryLog, name: str) -> list[int]:
     return [codec.decode(record.data).epoch for record in log.streams[name]]
 
 
-def dispatcher(log: MemoryLog, epoch: int) -> Dispatcher:
+class Quiet(Accounts):
+    """Accounts that write nothing down when their owner changes."""
+
+    codec = Accounts.codec
+
+    def claim(self, state: Any, owner: str, epoch: int) -> Sequence[Any]:
+        return ()
+
+
+def dispatcher(log: MemoryLog, epoch: int, kind: Accounts | None = None) -> Dispatcher:
     carrier = log.carrier(epoch)
-    return Dispatcher(log, carrier.snapshots, {"account": Accounts()}, Hands(), OwnsAll(f"node {epoch}", epoch))
+    return Dispatcher(log, carrier.snapshots, {"account": kind or Accounts()}, Hands(), OwnsAll(f"node {epoch}", epoch))
 
 
 async def test_two_dispatchers_on_one_log_and_only_the_newer_commits() -> None:
@@ -53,6 +65,21 @@ async def test_two_dispatchers_on_one_log_and_only_the_newer_commits() -> None:
         group.cancel_scope.cancel()
     assert older.conflicts == 1
     assert epochs(log, ANN) == sorted(epochs(log, ANN))
+
+
+async def test_an_answer_of_the_newer_knows_what_the_older_wrote_at_the_last_moment() -> None:
+    log = MemoryLog()
+    older, newer = dispatcher(log, 1, Quiet()), dispatcher(log, 2, Quiet())
+    newer.is_shared = True
+    async with anyio.create_task_group() as group:
+        group.start_soon(older.run)
+        group.start_soon(newer.run)
+        assert await older.ask(ANN, Move(10)) == 10
+        assert await newer.ask(ANN, Look()) == 10  # it is awake there, and nothing of the newer epoch is written
+        assert await older.ask(ANN, Move(5)) == 15
+
+        assert await newer.ask(ANN, Look()) == 15
+        group.cancel_scope.cancel()
 
 
 async def test_many_wishes_at_both_nodes_and_none_of_an_older_epoch_lands_late() -> None:

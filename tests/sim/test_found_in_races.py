@@ -337,9 +337,9 @@ class LateAnswers(MemoryLog):
 
 
 async def test_a_node_that_lost_a_partition_does_not_own_it_again_by_a_late_answer_to_its_claim() -> None:
-    log, won = LateAnswers(), list[int]()
+    log, won, nothing = LateAnswers(), list[int](), list[object]().append
     mine, other = (
-        Fences(name, log, Random(1), now=lambda: 1, seems_alive=lambda owner: False, pulse=lambda owner: None, won=won.append, longest=1)
+        Fences(name, log, Random(1), now=lambda: 1, seems_alive=lambda owner: False, pulse=nothing, won=won.append, lost=nothing, longest=1)
         for name in ("mine", "other")
     )
     async with anyio.create_task_group() as group:

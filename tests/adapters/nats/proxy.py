@@ -17,6 +17,9 @@ class Proxy:
         self.upstream = upstream
         self.port = 0
         self.lost = asyncio.Event()
+        self.still = False
+        """While this is so, connections stand, and nothing passes."""
+        self.server: asyncio.Server | None = None
         self._lose_from: dict[str, bytes] = {}
         self._cut = False
         self._hold = False
@@ -46,6 +49,13 @@ class Proxy:
         self._lose_from = {side: mark}
         self._cut = cut
 
+    def cut(self) -> None:
+        """End every connection, and take no more."""
+        if self.server is not None:
+            self.server.close()
+        for writer in self._writers:
+            writer.close()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self.upstream)
         self._writers |= {writer, back}
@@ -64,6 +74,8 @@ class Proxy:
     async def _pump(self, side: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(65_536):
+                while self.still:  # noqa: ASYNC110 - a proxy is stilled once in its life
+                    await asyncio.sleep(0.01)
                 if side in self._lose_from and self._lose_from[side] in data:
                     self._lose_from = {}
                     self.lost.set()
@@ -83,6 +95,7 @@ class Proxy:
 async def proxied(upstream: int) -> AsyncGenerator[Proxy]:
     proxy = Proxy(upstream)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.server = server
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

@@ -1,0 +1,61 @@
+"""Losing: streams that another node owns are turned away here, and what is in memory of them is forgotten.
+
+Also the other way round: what an older owner wrote at the last moment is met by its new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ..eventlog.errors import Unavailable
+from .mailbox import Actor, Letter
+
+if TYPE_CHECKING:
+    from .dispatcher import Dispatcher
+
+
+def turn_away(dispatcher: Dispatcher, actor: Actor) -> None:
+    """The stream is broken, or another node owns it: nothing is decided here."""
+    why = actor.broken or Unavailable("another node owns the stream", who=actor.stream, found=f"this is {dispatcher.ownership.owner}",
+                                      instead="ask again: the request goes to its owner")
+    for letter in actor.letters:
+        if type(letter) is Letter:
+            letter.breaks(why)
+    dispatcher.forget(actor)
+    actor.kind.lose(actor.stream)
+
+
+def without_astray(dispatcher: Dispatcher, turn: Sequence[Actor], cold: Sequence[Actor]) -> tuple[list[Actor], list[Actor]]:
+    """The turn, and those in it to be activated, without actors of streams that another node owns: for them nothing is read."""
+    epoch_of = dispatcher.ownership.epoch
+    for actor in cold:
+        if epoch_of(actor.stream) is None:
+            actor.letters, actor.mail, actor.in_turn = actor.mail, [], False
+            dispatcher.make_room(actor)
+            turn_away(dispatcher, actor)
+    return [actor for actor in turn if actor.in_turn], [actor for actor in cold if actor.in_turn]
+
+
+async def overtaken(dispatcher: Dispatcher, turn: Sequence[Actor]) -> list[Actor]:
+    """Actors whose answers are no longer true, because an older owner has written since they were activated.
+
+    Its append was lawful, as nothing of our epoch was in the stream yet; what we append ourselves would meet it as a
+    Conflict. So only answers are looked at that no append vouches for.
+    """
+    unsure = {actor.stream: actor for actor in turn if actor.answers and actor.epoch != actor.claimed}
+    if not unsure:
+        return []
+    newer = await dispatcher.log.load({stream: actor.tail.version for stream, actor in unsure.items()})
+    return [actor for stream, actor in unsure.items() if newer.get(stream)]
+
+
+def lose(dispatcher: Dispatcher, is_lost: Callable[[str], bool]) -> None:
+    """Forget all actors of streams that another node owns by now; one that is in a turn, or about to be, at its next."""
+    for actor in [actor for actor in dispatcher.actors.values() if is_lost(actor.stream)]:
+        if actor.in_turn or actor.queued:
+            actor.broken = None
+            dispatcher.queue(actor)
+        else:
+            turn_away(dispatcher, actor)
+            del dispatcher.actors[actor.stream]

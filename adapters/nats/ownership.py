@@ -1,0 +1,295 @@
+"""Ownership: which partitions this worker has, and how they come and go while it serves.
+
+Every worker knows who lives (presence) and who has what (fences), computes who should have what (sharing), claims what it
+should have and nobody living has, and hands over what it should not. Nobody leads, and nobody has to agree: a claim is a
+compare-and-append, and a wrong belief costs a move.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol
+
+from ...eventlog.errors import PerdureError, Unavailable
+from ...runtime.perform.handing import HAND_OVER_SECONDS, Handing, Handover
+from ...runtime.perform.job import Job
+from .fences import Fence, Fences
+from .presence import SURE_SECONDS, Presence
+from .sharing import shares
+
+logger = logging.getLogger("perdure.nats")
+
+LOOKS_EVERY = 0.25
+SETTLE_SECONDS = 30.0
+
+GRACE_SECONDS = 2.0
+"""What a leaving worker gives its last releases beyond the time that its steps have."""
+
+LISTENS_FIRST = 0.05
+"""Seconds that a worker which has just come listens before it claims anything: who was there has answered by then."""
+
+
+class Keeping(Protocol):
+    """What a carrier keeps of the partitions that this worker owns."""
+
+    async def take(self, fences: Iterable[Fence], *, after: Sequence[Fence] = ()) -> None:
+        """These are ours now: know what is due in them. `after` are their fences as they were found."""
+        ...
+
+    async def let_go(self, partitions: Iterable[int]) -> None:
+        """These are about to be released: write down what makes the next owner's start short."""
+        ...
+
+    def drop(self, partitions: Iterable[int]) -> None:
+        """These are another's."""
+        ...
+
+
+class Partitions:
+    """Ownership as the actors' port asks for it, parts as a handover moves them, and owners as neighbours look for them."""
+
+    def __init__(self, fences: Fences, presence: Presence, keeping: Keeping, *, hand_over_seconds: float = HAND_OVER_SECONDS) -> None:
+        self.owner = self.here = presence.worker
+        self.fences = fences
+        self.presence = presence
+        self.keeping = keeping
+        self.served: dict[int, int] = {}
+        """The partitions that are decided here, and under which epoch."""
+        self.problem: PerdureError | None = None
+        """Why partitions could not be taken or released the last time that this was so."""
+        self.takeovers = self.claims = self.releases = 0
+        self._subjects = fences.store.subjects
+        self._count = self._subjects.partitions
+        self._known = [Fence(partition) for partition in range(self._count)]
+        self._moving: set[int] = set()
+        """Partitions that are being claimed or released right now."""
+        self._hand_over_seconds = hand_over_seconds
+        self._news = asyncio.Event()
+        self._settled = False
+        self._sure_until = 0.0
+        self._beaten = 0.0
+        """When the newest beat that was acknowledged was sent."""
+        self._sure = asyncio.Event()
+        self._runtime: Handing | None = None
+        self._handover: Handover | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        presence.changed = self._news.set
+        presence.acknowledged = self._acknowledged
+
+    # -- what others ask -----------------------------------------------------------------------------------------------
+
+    def epoch(self, stream: str) -> int | None:
+        return self.served.get(self._subjects.partition_of(stream))
+
+    def owner_of(self, stream: str) -> str | None:
+        """The worker that owns a stream; None where nobody does at present."""
+        return self._known[self._subjects.partition_of(stream)].owner or None
+
+    def part_of(self, stream: str) -> int:
+        return self._subjects.partition_of(stream)
+
+    def disown(self, parts: Collection[int]) -> None:
+        for partition in parts:
+            self.served.pop(partition, None)
+        self._moving.update(parts)
+
+    async def release(self, parts: Collection[int]) -> None:
+        """Let others have these at once."""
+        try:
+            await self.keeping.let_go(parts)
+            released = await asyncio.gather(*(self.fences.release(self._known[partition]) for partition in sorted(parts)))
+            self._learnt(fence for fence in released if fence is not None)
+            self.releases += len(parts)
+        finally:
+            self._moving.difference_update(parts)
+            self.presence.beat()
+            self._news.set()
+
+    # -- whether to trust in it ----------------------------------------------------------------------------------------
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nobody can have taken this worker for dead yet. Read off the clock: a process that was stopped knows it at once."""
+        return asyncio.get_running_loop().time() < self._sure_until
+
+    async def until_sure(self) -> None:
+        """Where this is doubtful, wait until the fences were read anew."""
+        while not self.is_sure:
+            self._sure.clear()
+            await self._sure.wait()
+
+    async def before_an_attempt(self, job: Job) -> None:
+        """The gate of a pool: nothing begins in doubt, and nothing of a stream that another owns."""
+        if not self.is_sure:
+            await self.until_sure()
+        if self.epoch(job.stream) is None and self._runtime is not None:
+            self._runtime.pool.lose(job.stream)
+            await asyncio.Event().wait()  # it has been cancelled
+
+    def _acknowledged(self, sent: float) -> None:
+        self._beaten = max(self._beaten, sent)
+        if self.is_sure:
+            self._sure_until = self._beaten + SURE_SECONDS
+        else:
+            self._news.set()
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def serving(self, runtime: Handing) -> AsyncGenerator[None]:
+        """Take part in serving the log until the end of the block; then hand over everything, and say goodbye."""
+        self._runtime, self._handover = runtime, Handover(runtime, self, seconds=self._hand_over_seconds)
+        runtime.dispatcher.is_shared = True
+        runtime.dispatcher.gate, runtime.pool.gate = self.until_sure, self.before_an_attempt
+        await self.presence.open()
+        services = [asyncio.create_task(service) for service in (self.presence.serve(), self._handover.serve(), self._rule())]
+        try:
+            await self._until_settled()
+            yield
+        finally:
+            try:
+                await self._leave()
+            finally:
+                for task in (*services, *self._tasks):
+                    task.cancel()
+                await asyncio.gather(*services, *self._tasks, return_exceptions=True)
+
+    async def _until_settled(self) -> None:
+        """Return once this worker serves what it could claim at first; raises what kept it from that."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + SETTLE_SECONDS
+        while not self._settled or self._moving:
+            if self.problem is not None:
+                raise self.problem
+            if clock() > deadline:
+                raise Unavailable(
+                    "this worker cannot take part in serving the log", who=self.owner, where=self._subjects.bucket_of("ALIVE"),
+                    expected=f"an acknowledged beat within {SETTLE_SECONDS:g} s", found="none",
+                    instead="see whether JetStream has a leader for this stream, then start the worker again",
+                )  # fmt: skip
+            await asyncio.sleep(0.005)
+
+    async def _leave(self) -> None:
+        """Hand over everything; what cannot be released is left to those who find this worker gone."""
+        self.presence.leaves = True
+        self.presence.beat()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._hand_over_seconds + GRACE_SECONDS):
+                while self._handover is not None and (self.served or self._moving or self._stray()):
+                    self._handover.begin(set(self.served))
+                    await asyncio.sleep(0.005)
+        await self.presence.say_goodbye()
+
+    async def _rule(self) -> None:
+        """Look at what should be whose whenever there is news, until cancelled."""
+        await self._learn()
+        self.presence.expect(fence.owner for fence in self._known)
+        await asyncio.sleep(LISTENS_FIRST)
+        while True:
+            self._news.clear()
+            try:
+                await self._learn()
+                self._share()
+                self._settled = self._settled or self.is_sure
+            except PerdureError as away:
+                self.problem = away
+                logger.warning("who owns what cannot be read: %s", away.found)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOKS_EVERY):
+                    await self._news.wait()
+
+    async def _learn(self) -> None:
+        """Read what is new of the fences, after a doubt all there is; whoever has read may trust in it again."""
+        beaten, doubted = self._beaten, not self.is_sure
+        newest = max(fence.sequence for fence in self._known)
+        if doubted or self.presence.fences > newest:
+            self._learnt(await self.fences.since(newest))
+        if doubted and beaten + SURE_SECONDS > asyncio.get_running_loop().time():
+            self._sure_until = max(self._sure_until, beaten + SURE_SECONDS)
+            self._sure.set()
+
+    def _learnt(self, fences: Iterable[Fence]) -> None:
+        for fence in fences:
+            if fence.sequence > self._known[fence.partition].sequence:
+                self._known[fence.partition] = fence
+        self.presence.fences = max(self.presence.fences, *(fence.sequence for fence in self._known))
+        lost = {partition for partition, epoch in self.served.items() if self._is_taken(self._known[partition], epoch)}
+        for partition in lost:
+            del self.served[partition]
+        if lost:
+            self._begin(self._lose(lost))
+
+    def _is_taken(self, fence: Fence, epoch: int) -> bool:
+        return fence.owner != self.owner or fence.epoch != epoch
+
+    # -- who should have what ------------------------------------------------------------------------------------------
+
+    def _share(self) -> None:
+        """Claim what this worker should have and nobody living has; hand over what another should have."""
+        if not self.is_sure or self._handover is None:
+            return
+        alive = self.presence.alive()
+        wanted = shares(self.presence.taking(), {fence.partition: fence.owner for fence in self._known}, self._count)
+        others = alive - {self.owner}
+        mine = {partition for partition, worker in wanted.items() if worker == self.owner}
+        free = {partition for partition in mine if partition not in self.served and self._known[partition].owner not in others}
+        if claimable := sorted(free - self._moving):
+            self._moving.update(claimable)
+            self._begin(self._take(claimable))
+        if stray := self._stray() - mine:
+            self._moving.update(stray)
+            self._begin(self.release(stray))
+        if wanted:
+            self._handover.begin(self.served.keys() - mine)
+
+    def _stray(self) -> set[int]:
+        """Partitions that are ours by their fence, and that nobody serves: something went wrong half-way."""
+        ours = {fence.partition for fence in self._known if fence.owner == self.owner}
+        return ours - self.served.keys() - self._moving
+
+    async def _take(self, partitions: Collection[int]) -> None:
+        """Claim these all at once; what is won is served from then on."""
+        try:
+            before = [self._known[partition] for partition in partitions]
+            claimed = await asyncio.gather(*(self.fences.claim(fence, self.owner) for fence in before))
+            won = [fence for fence in claimed if fence is not None]
+            self._learnt(won)
+            self.presence.beat()
+            await self.keeping.take(won, after=before)
+            self.served |= {fence.partition: fence.epoch for fence in won if not self._is_taken(self._known[fence.partition], fence.epoch)}
+            self.claims += len(won)
+            won_from = {found.partition: found.owner for found in before}
+            self.takeovers += sum(won_from[fence.partition] not in {"", self.owner} for fence in won)
+            if len(won) < len(claimed):
+                self.presence.fences += 1  # somebody was faster: there is something to be read
+        finally:
+            self._moving.difference_update(partitions)
+            self._news.set()
+        if self._runtime is not None and won:
+            logger.info("%s has %d partitions, %d of them new", self.owner, len(self.served), len(won))
+            await self._runtime.won()
+
+    async def _lose(self, lost: set[int]) -> None:
+        """Others have taken these."""
+        logger.warning("%s has lost %d partitions to others", self.owner, len(lost))
+        if self._handover is not None:
+            self._handover.lose(lost)
+        self.keeping.drop(lost)
+        if self._runtime is not None:
+            await self._runtime.lost(lambda stream: self.part_of(stream) in lost)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it beside everything else; what fails is seen at the next look."""
+        task = asyncio.create_task(self._tried(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tried(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except PerdureError as problem:
+            self.problem = problem
+            logger.warning("partitions could not be moved: %s", problem)

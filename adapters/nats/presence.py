@@ -1,0 +1,242 @@
+"""Presence: which workers live, as far as this one can tell, and whether this one may still count itself among them.
+
+Each worker beats twice a second. The others hear the beat itself; the worker counts its acknowledgement by JetStream, which
+only a majority of the servers gives: so who is cut off knows it before the others take it for dead. A worker whose process
+ended is noticed sooner, since nobody listens at its own subject any more. A false alarm is safe: the log decides who may write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+
+import msgspec
+from msgspec import Struct
+from nats.aio.msg import Msg
+
+from ...eventlog.errors import PerdureError
+from . import api
+from .connection import Connection, NoAnswer
+from .messages import Subjects
+
+logger = logging.getLogger("perdure.nats")
+
+BEAT_SECONDS = 0.5
+SURE_SECONDS = 1.5
+"""So long after the last beat that was acknowledged, counted from its sending, a worker trusts that nobody has taken its place."""
+
+SILENT_SECONDS = 2.0
+"""A worker that is not heard for so long is taken for dead."""
+
+GONE_SECONDS = 0.4
+"""So long nobody has listened at a worker's subject, and its process has ended: a client that reconnects is back by then."""
+
+PROBES_A_SECOND = 40
+PROBE_SECONDS = 0.1
+LIVES_IN_STREAM = "5"
+"""Seconds that a beat is kept, for people who look."""
+
+
+class Beat(Struct, frozen=True, omit_defaults=True):
+    """What a worker says of itself."""
+
+    worker: str
+    fences: int = 0
+    """The newest fence that it knows of, by its sequence: who knows less may read it now."""
+    leaves: bool = False
+    """It gives away what it owns, and takes nothing more."""
+    gone: bool = False
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Beat).decode
+
+
+class Neighbour(Struct):
+    """What is known of another worker, in seconds of the loop's clock."""
+
+    heard: float
+    """When it was heard last, or first met."""
+    leaves: bool = False
+    unheard_since: float | None = None
+    """Since when nobody has listened at its subject."""
+
+
+class Presence:
+    """Beats, listens and probes.
+
+    `changed` is called where others came, went or know of newer fences; `acknowledged` with the time at which a beat was sent.
+    """
+
+    def __init__(self, connection: Connection, subjects: Subjects, worker: str, *, revive: Callable[[], Awaitable[object]]) -> None:
+        """`revive` makes the stream of beats anew: a single server that starts again has forgotten it."""
+        self.worker = worker
+        self.leaves = False
+        self.fences = 0
+        """The newest fence that anybody knows of."""
+        self.changed: Callable[[], None] = lambda: None
+        self.acknowledged: Callable[[float], None] = lambda sent: None
+        self._connection = connection
+        self._subjects = subjects
+        self._revive = revive
+        self._reviving = asyncio.Lock()
+        self._revived = connection.losses
+        """How often the connection had been lost when the stream of beats was there for sure."""
+        self._others: dict[str, Neighbour] = {}
+        self._losses = connection.losses
+        self._beat_now = asyncio.Event()
+
+    # -- what is known -------------------------------------------------------------------------------------------------
+
+    def alive(self) -> set[str]:
+        """The workers that live, this one among them."""
+        return {self.worker, *self._others}
+
+    def taking(self) -> set[str]:
+        """Those of them that do not leave."""
+        staying = {name for name, other in self._others.items() if not other.leaves}
+        return staying if self.leaves else staying | {self.worker}
+
+    def expect(self, workers: Iterable[str]) -> None:
+        """These own something: they count as living until they are found dead."""
+        for worker in workers:
+            if worker and worker != self.worker and worker not in self._others:
+                self._others[worker] = Neighbour(_now())
+
+    def beat(self) -> None:
+        """Say at once what there is to say."""
+        self._beat_now.set()
+
+    # -- services ------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Listen, to begin with."""
+        client = self._connection.client
+        await client.subscribe(self._subject("alive", "*"), cb=self._hear)  # pyright: ignore[reportUnknownMemberType]
+        await client.subscribe(self._subject("probe", self.worker), cb=self._answer)  # pyright: ignore[reportUnknownMemberType]
+
+    async def serve(self) -> None:
+        """Beat and probe, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat_for_ever())
+            group.create_task(self._probe_for_ever())
+
+    async def say_goodbye(self) -> None:
+        """The last beat: nobody need wait for the next."""
+        await self._say(Beat(self.worker, self.fences, leaves=True, gone=True))
+
+    async def _beat_for_ever(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._beat_now.clear()
+                group.create_task(self._say(Beat(self.worker, self.fences, self.leaves)))
+                try:
+                    async with asyncio.timeout(BEAT_SECONDS):
+                        await self._beat_now.wait()
+                except TimeoutError:
+                    continue
+
+    async def _say(self, beat: Beat) -> None:
+        """Send a beat, and wait for its acknowledgement."""
+        if self._reviving.locked():
+            return
+        sent, losses = _now(), self._connection.losses
+        subject, headers = self._subject("alive", self.worker), {"Nats-TTL": LIVES_IN_STREAM}
+        try:
+            if self._revived != losses:
+                async with self._reviving:
+                    await self._revive()
+                self._revived = losses
+            answer = await self._connection.ask(subject, encode(beat), headers, within=SURE_SECONDS)
+            error = api.done(answer.data).error
+        except NoAnswer:
+            self._revived = losses - 1 if self._connection.client.is_connected else losses
+        except (PerdureError, msgspec.MsgspecError) as away:
+            logger.debug("a beat of %s was not acknowledged: %s", self.worker, away)
+        else:
+            if error is None:
+                self.acknowledged(sent)
+            else:
+                logger.warning("nats: a beat of %s is not kept: %s", self.worker, error)
+
+    async def _hear(self, message: Msg) -> None:
+        try:
+            beat = decode(message.data)
+        except msgspec.MsgspecError:
+            logger.warning("nats: what came on %s is no beat", message.subject)
+            return
+        if beat.worker == self.worker:
+            return
+        other = self._others.get(beat.worker)
+        changed = other is None or other.leaves != beat.leaves or beat.gone or beat.fences > self.fences
+        self.fences = max(self.fences, beat.fences)
+        if beat.gone:
+            self._others.pop(beat.worker, None)
+        else:
+            self._others[beat.worker] = Neighbour(_now(), beat.leaves)
+            if other is None:
+                self.beat()  # it cannot know of us yet
+        if changed:
+            self.changed()
+
+    # -- who is dead ---------------------------------------------------------------------------------------------------
+
+    async def _answer(self, message: Msg) -> None:
+        if message.reply:
+            await self._connection.client.publish(message.reply, b"")
+
+    async def _probe_for_ever(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            last = _now()
+            while True:
+                for worker in list(self._others):
+                    group.create_task(self._probe(worker))
+                await asyncio.sleep(max(PROBE_SECONDS, len(self._others) / PROBES_A_SECOND))
+                last = self._judge(last)
+
+    async def _probe(self, worker: str) -> None:
+        try:
+            answer = await self._connection.ask(self._subject("probe", worker), b"", within=PROBE_SECONDS)
+        except (NoAnswer, PerdureError):
+            return  # that says nothing: it may be busy, or we
+        other = self._others.get(worker)
+        if other is None:
+            return
+        if (answer.headers or {}).get(api.STATUS) != api.NO_RESPONDERS:
+            other.unheard_since = None
+        elif other.unheard_since is None:
+            other.unheard_since = _now()
+
+    def _judge(self, last: float) -> float:
+        """Forget the dead; the time of this look. Whoever was away or asleep meanwhile hears first, and judges then."""
+        now = _now()
+        if not self._connection.client.is_connected or self._connection.losses != self._losses or now - last > SURE_SECONDS:
+            self._losses = self._connection.losses
+            for other in self._others.values():
+                other.heard, other.unheard_since = now, None
+        for worker, other in list(self._others.items()):
+            silent, gone = now - other.heard, 0.0 if other.unheard_since is None else now - other.unheard_since
+            if silent > SILENT_SECONDS or gone > GONE_SECONDS:
+                found = "its process has ended" if gone else f"silent for {silent:.1f} s"
+                logger.warning("worker %s is taken for dead: %s", worker, found)
+                del self._others[worker]
+                self.changed()
+        return now
+
+    def _subject(self, tree: str, worker: str) -> str:
+        return f"perdure.{self._subjects.namespace}.{tree}.{worker}"
+
+
+def worker_id() -> str:
+    """A name for this process that no other has, fit for a subject."""
+    host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40] or "host"
+    return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
