@@ -89,6 +89,20 @@ def run(
 
 
 @app.command()
+def worker(
+    modules: Annotated[list[str], typer.Argument(metavar="MODULE...", help="The code to serve: pkg.mod or file.py, one or more.")],
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
+    """Serve the workflows of modules until SIGTERM or Ctrl-C; then let running steps end. A second signal ends it at once."""
+    from .places import url_of
+    from .serving import known_in, work
+
+    work(url_of(log), known_in(modules), as_json=json)
+    return DONE
+
+
+@app.command()
 def runs(
     status: Annotated[str | None, typer.Option(help="Only runs of this status.")] = None,
     where: Annotated[str, typer.Option(metavar="CONDITIONS", help="Only runs with such attributes: customer = 'c-7' and amount > 2.")] = "",

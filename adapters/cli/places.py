@@ -11,14 +11,14 @@ DEFAULT = "perdure.db"
 
 def url_of(log: str) -> str:
     """The URL of a log that was given as a path or a URL."""
-    if log.startswith(("sqlite:", "memory:")):
+    if log.startswith(("sqlite:", "memory:", "nats:", "tls:")):
         return log
     if "://" in log:
         raise Invalid(
             "the URL names no carrier",
             who="--log",
             where=log,
-            expected="a path, sqlite:///FILE.db, sqlite:////absolute/FILE.db or memory:",
+            expected="a path, sqlite:///FILE.db, sqlite:////absolute/FILE.db, nats://HOST:4222/NAMESPACE or memory:",
             found=log.partition(":")[0] + ":",
             instead="name a file, for example --log perdure.db",
         )
@@ -32,6 +32,9 @@ def path_of(log: str) -> Path:
         raise Invalid(
             "a log in memory ends with its process", who="--log", where=log, expected="the path of a log", instead="name the file of a log"
         )
+    if not url.startswith("sqlite:"):
+        raise Invalid("this command reads the file of a log", who="--log", where=log, expected="a path, or sqlite:///FILE.db",
+                      found=url.partition(":")[0] + ":", instead="ask a worker of that log, by the subjects in docs/nats.md")
     path = Path(url.removeprefix("sqlite:///")).expanduser()
     if not path.exists():
         raise NotFound(

@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Seq
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
+import anyio
+
 from ...eventlog.errors import PerdureError, Unavailable
 from ...runtime.perform.handing import HAND_OVER_SECONDS, Handing, Handover
 from ...runtime.perform.job import Job
@@ -150,12 +152,13 @@ class Partitions:
             await self._until_settled()
             yield
         finally:
-            try:
-                await self._leave()
-            finally:
-                for task in (*services, *self._tasks):
-                    task.cancel()
-                await asyncio.gather(*services, *self._tasks, return_exceptions=True)
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._leave()
+                finally:
+                    for task in (*services, *self._tasks):
+                        task.cancel()
+                    await asyncio.gather(*services, *self._tasks, return_exceptions=True)
 
     async def _until_settled(self) -> None:
         """Return once this worker serves what it could claim at first; raises what kept it from that."""

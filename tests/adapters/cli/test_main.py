@@ -17,7 +17,7 @@ from tests.adapters.cli.calling import SCRIPT, Folder, Here
 from tests.house import tree
 
 STEERING = ["signal", "approve", "reject", "skip", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
-COMMANDS = ["demo", "run", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", *STEERING]
+COMMANDS = ["demo", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", *STEERING]
 
 
 def leaves(command: Any = None, name: str = "") -> dict[str, Any]:
