@@ -94,11 +94,11 @@ def place_of(url: str) -> Place:
             raise Invalid("a file that the URL names is not there", who=hidden, where=name, expected=KNOWN[name], found=options[name],
                           instead="correct the path; '%2F' is not needed, slashes may stand as they are")
         found |= {name: str(Path(options.pop(name)).expanduser())} if name in options else {}
-    found["replicas"] = one_of(options.pop("replicas", "1"), ("1", "3", "5"), "replicas", hidden)
+    found["replicas"] = int(one_of(options.pop("replicas", "1"), ("1", "3", "5"), "replicas", hidden))
     found["sync"] = one_of(options.pop("sync", "interval"), get_args(Sync), "sync", hidden)
+    found |= options
     servers = tuple(f"{scheme}://{host if host.rpartition(':')[2].isdigit() else f'{host}:{PORT}'}" for host in hosts.split(",") if host)
-    return Place(servers=servers, namespace=checked_namespace(namespace), hidden=hidden, tls=scheme == "tls",
-                 **found | options | {"replicas": int(found["replicas"])})
+    return Place(servers=servers, namespace=checked_namespace(namespace), hidden=hidden, tls=scheme == "tls", **found)
 
 
 def options_in(query: str, hidden: str) -> dict[str, str]:

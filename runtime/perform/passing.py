@@ -8,7 +8,7 @@ A command is sent once: who says it, says it again.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, cast, get_type_hints
+from typing import Any, Protocol, get_type_hints
 
 import anyio
 import msgspec
@@ -117,7 +117,7 @@ class Passing:
             return await self._speaking.ask(stream, command, within=within)
         kind = self._kind_of(stream)
         told = await self._speak(node, Spoken(stream, *_written(kind, command), within))
-        return _read(_answer_type(kind, cast("type", type(command))), told, stream, "answer")
+        return _read(_answer_type(kind, command.__class__), told, stream, "answer")
 
     async def tell(self, stream: str, command: Any) -> None:
         """Leave a command with an actor, wherever it is."""

@@ -101,7 +101,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         """A step has completed: the short way, and what else the code came to meanwhile."""
         if type(command) is not ev.StepCompleted:
             return ()
-        events: list[Event]
+        events: list[Event] = [command]
         machine, place = state.machine, state.facts.delivered
         try:
             events = advance(state, command, now)
@@ -111,7 +111,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         except NeedValue as need:
             raise needed(state.facts, place) from need
         except (Diverged, RecursionError) as error:
-            events, wishes = [command], [self._suspended(state, error)]
+            wishes = [self._suspended(state, error)]
         while wishes:
             for wish in wishes:
                 self.evolve(state, wish, now)

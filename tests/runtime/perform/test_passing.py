@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import cast
 
 import anyio
 import pytest
@@ -234,7 +235,7 @@ async def test_a_command_without_an_owner_waits_for_one_and_counts_once() -> Non
             await anyio.sleep(0.05)
             built.owners = owners
         assert await built.nodes["a"].run(id).result(within=PATIENCE) == "late"
-        log: MemoryLog = built.nodes["a"].carrier.log  # type: ignore[assignment]
+        log = cast("MemoryLog", built.nodes["a"].carrier.log)
 
         assert named(log, id).count("SignalReceived") == 1
 
