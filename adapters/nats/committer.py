@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from typing import Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
@@ -17,6 +18,7 @@ from ...eventlog.memory import conflict
 from ...eventlog.records import EMPTY, Append, Record, Tail
 from . import api
 from .connection import NoAnswer
+from .flights import Apart, Pace, Parcel, Verdict, loads, together
 from .headlines import with_head
 from .messages import HEADERS_BYTES_MAX, headers_of
 from .reader import Reader
@@ -26,13 +28,33 @@ IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024
 PLACES_MAX = 100_000
 BUSY_PAUSE = 0.001
 AWAY_PAUSE = 0.02
+FAILED_IS_SLOWER = 10
+"""What did not work as a whole counts as so many times slower."""
+
+T = TypeVar("T")
+
+
+Outcome: TypeAlias = Tail | Conflict | PerdureError
 
 
 class Wish(Struct, frozen=True):
     """An append, and who waits for what became of it."""
 
     append: Append
-    answer: asyncio.Future[Tail | Conflict]
+    answer: asyncio.Future[Outcome]
+    published_behind: int | None = None
+    """Where it was published before, and may have been stored."""
+
+
+class Lot(Struct):
+    """Appends that are committed together, and what became of each, by their numbers."""
+
+    appends: Sequence[Append]
+    outcomes: list[Outcome | None]
+    flying: list[tuple[int, int]]
+    """Those published at once, each with the sequence that it stands behind."""
+    answers: dict[int, asyncio.Future[Outcome]]
+    """What will become of the others."""
 
 
 class Witness(Protocol):
@@ -121,8 +143,9 @@ class Committer:
         self.places = Places()
         self._losses = 0
         self._room = Room()
+        self.pace = Pace()
         self._queues: dict[str, deque[Wish]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     @property
@@ -130,20 +153,91 @@ class Committer:
         """Whether nothing is under way."""
         return not self._queues
 
-    def submit(self, append: Append) -> asyncio.Future[Tail | Conflict]:
-        """What will become of an append; those of one stream are judged in the order they came."""
+    def commit(self, appends: Sequence[Append]) -> asyncio.Task[Sequence[Outcome]]:
+        """What will become of each; those of one stream are judged in the order they came."""
         if self._closed:
             raise closing()
+        lot = Lot(appends, [None] * len(appends), [], {})
+        for number, append in enumerate(appends):
+            behind = None if append.stream in self._queues else self._place_of(append)
+            if behind is None:
+                lot.answers[number] = self._queue(append)
+            else:
+                lot.flying.append((number, behind))
+                self._queues[append.stream] = deque()
+        return self._begin(self._outcomes(lot))
+
+    async def _outcomes(self, lot: Lot) -> Sequence[Outcome]:
+        """Publish what can be published at once; what that leaves open is looked into with care."""
+        verdicts: Sequence[Verdict] = [NoAnswer("the log is closing")] * len(lot.flying)
+        try:
+            if lot.flying:
+                verdicts = await self._fly(lot)
+        finally:
+            for (number, behind), verdict in zip(lot.flying, verdicts, strict=True):
+                self._landed(lot, number, behind, verdict)
+        if lot.answers:
+            await asyncio.wait(lot.answers.values())
+        for number, answer in lot.answers.items():
+            lot.outcomes[number] = answer.result()
+        return cast("Sequence[Outcome]", lot.outcomes)
+
+    async def _fly(self, lot: Lot) -> Sequence[Verdict]:
+        """Publish all of a flight, the way that is faster here; what came of each."""
+        for number, _ in lot.flying:
+            self.witness.begun(lot.appends[number])
+        parcels = [self._parcel(lot.appends[number], behind) for number, behind in lot.flying]
+        clock, within = asyncio.get_running_loop().time, self.store.answer_timeout
+        begun, as_one = clock(), self.pace.prefers_together(len(parcels))
+        verdicts: Sequence[Verdict]
+        try:
+            await self.connection.ready_within(within)
+            if as_one:
+                flights = await asyncio.gather(*(together(self.connection, load, within=within) for load in loads(parcels)))
+                verdicts = [verdict for flight in flights for verdict in flight]
+            else:
+                apart = Apart(self.connection, parcels, within=within, at_once=IN_FLIGHT_MAX, bytes_at_once=IN_FLIGHT_BYTES_MAX)
+                verdicts = await apart.fly()
+        except NoAnswer as away:
+            return [away] * len(parcels)
+        whole = all(isinstance(verdict, int) for verdict in verdicts)
+        self.pace.note(len(parcels), (clock() - begun) * (1 if whole else FAILED_IS_SLOWER), as_one=as_one)
+        return verdicts
+
+    def _landed(self, lot: Lot, number: int, behind: int, verdict: Verdict) -> None:
+        """The record was stored, or is to be looked into before anything else of its stream."""
+        append = lot.appends[number]
+        queue = self._queues[append.stream]
+        if isinstance(verdict, int):
+            lot.outcomes[number] = self._stored(append, verdict)
+        else:
+            doubtful = isinstance(verdict, NoAnswer)
+            wish = Wish(append, asyncio.get_running_loop().create_future(), behind if doubtful else None)
+            lot.answers[number] = wish.answer
+            queue.appendleft(wish)
+            if not doubtful:
+                self.witness.unstored(append, certain=True)
+        if queue:
+            self._begin(self._serve(append.stream, queue))
+        else:
+            del self._queues[append.stream]
+
+    def _queue(self, append: Append) -> asyncio.Future[Outcome]:
+        """What will become of an append that is committed by itself, behind what is under way of its stream."""
         wish = Wish(append, asyncio.get_running_loop().create_future())
         queue = self._queues.get(append.stream)
         if queue is None:
             self._queues[append.stream] = queue = deque([wish])
-            task = asyncio.create_task(self._serve(append.stream, queue))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._serve(append.stream, queue))
         else:
             queue.append(wish)
         return wish.answer
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
         """End what is under way; who still waits hears that the outcome is unknown."""
@@ -163,35 +257,32 @@ class Committer:
             del self._queues[stream]
             for wish in queue:
                 if not wish.answer.done():
-                    wish.answer.set_exception(closing())
+                    wish.answer.set_result(closing())
 
     async def _answer(self, wish: Wish) -> None:
-        result: Tail | Conflict | None = None
-        problem: PerdureError | None = None
         size = len(wish.append.data) + HEADERS_BYTES_MAX
         await self._room.enter(size)
-        self.witness.begun(wish.append)
+        if wish.published_behind is None:
+            self.witness.begun(wish.append)
+        outcome: Outcome = closing()
         try:
-            result = await self._commit(wish.append)
+            outcome = await self._commit(wish.append, wish.published_behind)
         except PerdureError as error:
-            problem = error
+            outcome = error
         except Exception as error:
-            problem = Bug("an append ended in an unforeseen way", who=wish.append.stream, found=repr(error), instead="please report it")
+            outcome = Bug("an append ended in an unforeseen way", who=wish.append.stream, found=repr(error), instead="please report it")
         finally:
             self._room.leave(size)
-            if not isinstance(result, Tail):
-                self.witness.unstored(wish.append, certain=isinstance(problem, (Invalid, Refused)))
-        if problem is not None:
-            wish.answer.set_exception(problem)
-        elif result is not None:
-            wish.answer.set_result(result)
+            if not isinstance(outcome, Tail):
+                self.witness.unstored(wish.append, certain=isinstance(outcome, (Invalid, Refused)))
+        wish.answer.set_result(outcome)
 
-    async def _commit(self, append: Append) -> Tail | Conflict:
+    async def _commit(self, append: Append, published_behind: int | None) -> Tail | Conflict:
         """Publish until the outcome is known."""
-        behind = await self._behind(append)
+        doubtful = published_behind is not None
+        behind = await self._behind(append) if published_behind is None else published_behind
         if isinstance(behind, Conflict):
             return behind
-        doubtful = False
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.store.patience
         while clock() < deadline:
@@ -213,24 +304,30 @@ class Committer:
         raise self.store.unavailable("no verdict on an append")
 
     async def _behind(self, append: Append) -> int | Conflict:
-        """The sequence that `expected` was stored at: cached, or looked up and compared, digest and all."""
-        if self._losses != self.connection.losses:  # a server that came back may have forgotten what it had not synced
-            self._losses = self.connection.losses
-            self.places.forget()
-        if append.expected == EMPTY:
-            return 0
-        known = self.places.sequence_of(append.stream, append.expected)
+        """The sequence that `expected` was stored at: known, or looked up and compared, digest and all."""
+        known = self._place_of(append)
         if known is not None:
             return known
         found = await self.reader.last(append.stream)
         return found.position if found is not None and found.tail == append.expected else self._lost(append, found)
 
+    def _place_of(self, append: Append) -> int | None:
+        """The sequence that `expected` was stored at, if it is known."""
+        if self._losses != self.connection.losses:  # a server that came back may have forgotten what it had not synced
+            self._losses = self.connection.losses
+            self.places.forget()
+        return 0 if append.expected == EMPTY else self.places.sequence_of(append.stream, append.expected)
+
+    def _parcel(self, append: Append, behind: int) -> Parcel:
+        headers = headers_of(append, behind)
+        body = with_head(append.head, headers, append.data)
+        return Parcel(self.store.subjects.of(append.stream), body, headers)
+
     async def _publish(self, append: Append, behind: int, *, doubtful: bool) -> api.Ack | None:
         """One attempt; None where no answer came, or one that says nothing of the attempts before it."""
-        subject, headers = self.store.subjects.of(append.stream), headers_of(append, behind)
-        body = with_head(append.head, headers, append.data)
+        parcel = self._parcel(append, behind)
         try:
-            message = await self.connection.ask(subject, body, headers, within=self.store.answer_timeout)
+            message = await self.connection.ask(parcel.subject, parcel.body, parcel.headers, within=self.store.answer_timeout)
         except NoAnswer:
             return None
         except Refused:

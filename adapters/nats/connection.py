@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 from nats.aio.client import Client
@@ -32,11 +32,21 @@ class NoAnswer(Exception):
     """Nothing came back: whether the question arrived is unknown."""
 
 
+class Answer(Protocol):
+    """Who waits for an answer: a future, or something like one."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: Msg, /) -> None: ...
+
+    def set_exception(self, exception: Exception, /) -> None: ...
+
+
 class Question(Struct, frozen=True):
     """What was asked, and who waits for it."""
 
     subject: str
-    answer: asyncio.Future[Msg]
+    answer: Answer
 
 
 class Connection:
@@ -88,11 +98,9 @@ class Connection:
     async def ask(self, subject: str, body: bytes, headers: dict[str, str] | None = None, *, within: float) -> Msg:
         """The answer to a message. None within so many seconds is NoAnswer, a lack of permission Refused."""
         await self.ready_within(within)
-        self._count += 1
-        reply = f"{self._prefix}{self._count}"
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Msg] = loop.create_future()
-        self._questions[reply] = Question(subject, answer)
+        reply = self.expect(subject, answer)
         alarm = loop.call_later(within, give_up, answer, within)
         try:
             await self.client.publish(subject, body, reply, headers)
@@ -101,7 +109,18 @@ class Connection:
             raise NoAnswer(str(error)) from error
         finally:
             alarm.cancel()
-            del self._questions[reply]
+            self.expect_no_more(reply)
+
+    def expect(self, subject: str, answer: Answer) -> str:
+        """The address to which the answer to a message is to come; `answer` hears of it, or of why there will be none."""
+        self._count += 1
+        reply = f"{self._prefix}{self._count}"
+        self._questions[reply] = Question(subject, answer)
+        return reply
+
+    def expect_no_more(self, reply: str) -> None:
+        """What still comes there is for nobody."""
+        self._questions.pop(reply, None)
 
     async def tell(self, subject: str, body: bytes, reply: str = "", headers: dict[str, str] | None = None) -> None:
         """Send a message whose answers come to an inbox, or that has none."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from ...eventlog.errors import Corrupt
 from ...eventlog.log import Summary
 from ...eventlog.records import Head, Tail
-from .messages import DIGEST, LAST, Message, stream_of_subject
+from .messages import Message, link_in, stream_of_subject
 
 HEAD = "Perdure-Head"
 HEADER_BYTES_MAX = 32 * 1024
@@ -77,7 +77,8 @@ def laid(message: Message) -> Summary | None:
 
 
 def tail_in(message: Message) -> Tail:
-    return Tail(int(message.headers[LAST]), bytes.fromhex(message.headers[DIGEST]))
+    _, last, _, digest = link_in(message)
+    return Tail(last, digest)
 
 
 def entry_data(summary: Summary) -> bytes:

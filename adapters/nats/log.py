@@ -16,7 +16,7 @@ from ...eventlog.errors import Conflict, Invalid
 from ...eventlog.log import Cursor, Version
 from ...eventlog.records import Append, Record, Tail
 from .buckets import LOG, PARTITIONS, prepare
-from .committer import Committer, Nobody, Witness, too_large
+from .committer import Committer, Nobody, Witness, closing, too_large
 from .connection import Connection
 from .follower import follow
 from .messages import HEADERS_BYTES_MAX, Subjects, checked_namespace
@@ -62,14 +62,19 @@ class JetStreamLog:
     async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
         """As the protocol says; a cancelled caller leaves when the outcome is known, so that nothing trails behind it."""
         self._check_sizes(appends)
-        answers = [self.committer.submit(append) for append in appends]
-        if answers:
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait(answers)
-        problems = [problem for answer in answers if (problem := answer.exception()) is not None]
-        if problems:
-            raise problems[0]
-        return [answer.result() for answer in answers]
+        if not appends:
+            return []
+        committing = self.committer.commit(appends)
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([committing])
+        if committing.cancelled():
+            raise closing()
+        answers: list[Tail | Conflict] = []
+        for outcome in committing.result():
+            if not isinstance(outcome, Tail | Conflict):
+                raise outcome
+            answers.append(outcome)
+        return answers
 
     async def load(self, after: Mapping[str, Version]) -> Mapping[str, Sequence[Record]]:
         turns = asyncio.Semaphore(LOADS_AT_ONCE)

@@ -12,7 +12,8 @@ from ...eventlog.errors import Corrupt, Invalid
 from ...eventlog.records import Append, Record
 from ...eventlog.streams import partition_of
 
-FIRST, LAST, PREVIOUS, DIGEST = "Perdure-First", "Perdure-Last", "Perdure-Previous", "Perdure-Digest"
+RECORD = "Perdure-Record"
+"""First version, last version, previous digest, digest: one header for all, because each costs the client as much as the rest of a step."""
 FENCE = "Nats-Expected-Last-Subject-Sequence"
 HEADERS_BYTES_MAX = 320
 
@@ -96,28 +97,28 @@ def checked_namespace(namespace: str) -> str:
 
 
 def headers_of(append: Append, behind: int) -> dict[str, str]:
-    """The chain in headers, and the fence: the server stores it only if the subject ends at sequence `behind`."""
-    return {
-        FENCE: str(behind),
-        FIRST: str(append.expected.version + 1),
-        LAST: str(append.tail.version),
-        PREVIOUS: append.expected.digest.hex(),
-        DIGEST: append.tail.digest.hex(),
-    }
+    """The chain in a header, and the fence: the server stores it only if the subject ends at sequence `behind`."""
+    expected, tail = append.expected, append.tail
+    return {FENCE: str(behind), RECORD: f"{expected.version + 1} {tail.version} {expected.digest.hex()} {tail.digest.hex()}"}
 
 
 def record_of(message: Message, body: bytes) -> Record:
     """The record that a stored message holds, its own bytes being `body`; a message that no log wrote is Corrupt."""
-    subject, found = message.subject, message.headers
+    first, last, previous, digest = link_in(message)
+    return Record(stream_of_subject(message.subject), first, last, previous, digest, body, message.sequence)
+
+
+def link_in(message: Message) -> tuple[int, int, bytes, bytes]:
+    """First version, last version, previous digest and digest of the record that a message holds; Corrupt where it holds none."""
     try:
-        previous, digest = bytes.fromhex(found[PREVIOUS]), bytes.fromhex(found[DIGEST])
-        return Record(stream_of_subject(subject), int(found[FIRST]), int(found[LAST]), previous, digest, body, message.sequence)
+        first, last, previous, digest = message.headers[RECORD].split(" ")
+        return int(first), int(last), bytes.fromhex(previous), bytes.fromhex(digest)
     except (KeyError, ValueError) as error:
         raise Corrupt(
             "the log holds a message that is no record",
-            who=stream_of_subject(subject),
-            where=f"subject {subject}, sequence {message.sequence}",
-            expected=f"headers {FIRST}, {LAST}, {PREVIOUS} and {DIGEST}",
+            who=stream_of_subject(message.subject),
+            where=f"subject {message.subject}, sequence {message.sequence}",
+            expected=f"a header {RECORD}",
             found=f"{type(error).__name__}: {error}",
             instead="let nothing but perdure publish below this subject; the message itself shows who did",
         ) from error

@@ -1,0 +1,177 @@
+"""Flights: many records published at once, without a task each, one by one or as one atomic batch.
+
+What the server plainly stores is done; whatever else became of a record, its caller looks into. Which of the two ways is
+faster depends on what the server does for each message (a lone one with `sync_interval: always` syncs each), which it does
+not tell to clients: so it is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+from uuid import uuid4
+
+from msgspec import Struct
+from nats.aio.msg import Msg
+
+from ...eventlog.errors import Refused
+from . import api
+from .batches import BATCH_COMMIT, BATCH_ID, BATCH_SEQUENCE
+from .connection import Connection, NoAnswer
+
+TOGETHER_MIN = 16
+"""Fewer records go one by one: an atomic batch costs the server several syncs, however small it is."""
+
+TOGETHER_MAX = 1000
+"""Messages that a server takes in one atomic batch, unless it is configured otherwise."""
+
+BYTES_MAX = 8 * 1024 * 1024
+
+AGAIN = 64
+"""Every so many flights the way that was slower is tried again."""
+
+WEIGHT = 0.25
+
+
+class Parcel(Struct, frozen=True, gc=False):
+    """A message to be stored: a record with its fence."""
+
+    subject: str
+    body: bytes
+    headers: dict[str, str]
+
+
+Verdict: TypeAlias = int | Exception
+"""The sequence at which a message was stored, or why that is not known. `Declined`: it was not, and whoever asks again may learn more."""
+
+
+class Declined(Exception):
+    """The server did not store the message, and says so."""
+
+
+class Ticket:
+    """Who waits for the answer to one message of a flight."""
+
+    __slots__ = ("_flight", "_number")
+
+    def __init__(self, flight: Apart, number: int) -> None:
+        self._flight = flight
+        self._number = number
+
+    def done(self) -> bool:
+        return self._flight.verdicts[self._number] is not None
+
+    def set_result(self, message: Msg) -> None:
+        self._flight.land(self._number, verdict_of(message))
+
+    def set_exception(self, error: Exception) -> None:
+        self._flight.land(self._number, error)
+
+
+class Apart:
+    """A flight whose messages are acknowledged one by one, a bounded number under way."""
+
+    def __init__(self, connection: Connection, parcels: Sequence[Parcel], *, within: float, at_once: int, bytes_at_once: int) -> None:
+        self._connection = connection
+        self._parcels = parcels
+        self._within = within
+        self._at_once = at_once
+        self._bytes_at_once = bytes_at_once
+        self._air = self._bytes = 0
+        self._landed = asyncio.Event()
+        self.verdicts: list[Verdict | None] = [None] * len(parcels)
+
+    async def fly(self) -> Sequence[Verdict]:
+        """What became of each message; NoAnswer of those for which nothing came for so many seconds."""
+        replies: list[str] = []
+        try:
+            for number, parcel in enumerate(self._parcels):
+                while self._air and (self._air >= self._at_once or self._bytes >= self._bytes_at_once):
+                    await self._some_land()
+                replies.append(self._connection.expect(parcel.subject, Ticket(self, number)))
+                self._air += 1
+                self._bytes += len(parcel.body)
+                await self._connection.tell(parcel.subject, parcel.body, replies[-1], parcel.headers)
+            while self._air:
+                await self._some_land()
+        except NoAnswer as away:
+            return [away if verdict is None else verdict for verdict in self.verdicts]
+        finally:
+            for reply in replies:
+                self._connection.expect_no_more(reply)
+        return [verdict for verdict in self.verdicts if verdict is not None]
+
+    def land(self, number: int, verdict: Verdict) -> None:
+        if self.verdicts[number] is None:
+            self.verdicts[number] = verdict
+            self._air -= 1
+            self._bytes -= len(self._parcels[number].body)
+            self._landed.set()
+
+    async def _some_land(self) -> None:
+        self._landed.clear()
+        try:
+            async with asyncio.timeout(self._within):
+                await self._landed.wait()
+        except TimeoutError as error:
+            raise NoAnswer(f"nothing within {self._within} s") from error
+
+
+async def together(connection: Connection, parcels: Sequence[Parcel], *, within: float) -> Sequence[Verdict]:
+    """The same with all messages in one atomic batch: all are stored, or none is and each is `Declined`, or nobody knows."""
+    name, count = uuid4().hex, len(parcels)
+    try:
+        for number, parcel in enumerate(parcels[:-1], 1):
+            await connection.tell(parcel.subject, parcel.body, "", parcel.headers | {BATCH_ID: name, BATCH_SEQUENCE: str(number)})
+        headers = parcels[-1].headers | {BATCH_ID: name, BATCH_SEQUENCE: str(count), BATCH_COMMIT: "1"}
+        last = verdict_of(await connection.ask(parcels[-1].subject, parcels[-1].body, headers, within=within))
+    except (NoAnswer, Refused) as error:
+        last = error
+    return [last] * count if isinstance(last, Exception) else range(last - count + 1, last + 1)
+
+
+def verdict_of(message: Msg) -> Verdict:
+    """What an acknowledgement says."""
+    if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS:
+        return NoAnswer("nobody stores what is published there")
+    ack = api.ack(message.data)
+    if ack.error is not None:
+        return Declined(str(ack.error))
+    return NoAnswer("an answer to an earlier message of that id") if ack.duplicate else ack.seq
+
+
+class Pace:
+    """How fast either way was, as a running mean of seconds a record."""
+
+    def __init__(self) -> None:
+        self._means: dict[bool, float] = {}
+        self._flights = 0
+
+    def prefers_together(self, count: int) -> bool:
+        """Whether so many records had better be one batch."""
+        if count < TOGETHER_MIN:
+            return False
+        self._flights += 1
+        if True not in self._means or False not in self._means:
+            return True not in self._means
+        faster = self._means[True] < self._means[False]
+        return faster if self._flights % AGAIN else not faster
+
+    def note(self, count: int, seconds: float, *, as_one: bool) -> None:
+        """A flight of many records took so long."""
+        if count >= TOGETHER_MIN:
+            mean, each = self._means.get(as_one), seconds / count
+            self._means[as_one] = each if mean is None else mean + WEIGHT * (each - mean)
+
+
+def loads(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
+    """The parcels in their order, as many together as fit one batch."""
+    start = size = 0
+    for place, parcel in enumerate(parcels):
+        if place > start and (place - start == TOGETHER_MAX or size + len(parcel.body) > BYTES_MAX):
+            yield parcels[start:place]
+            start, size = place, 0
+        size += len(parcel.body)
+    if start < len(parcels):
+        yield parcels[start:]

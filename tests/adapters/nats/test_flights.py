@@ -1,0 +1,103 @@
+"""Many appends at once: as an atomic batch or one by one, each is stored once or refused, whatever is lost on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from perdure.adapters.nats.flights import AGAIN, TOGETHER_MIN, Pace, Parcel, loads
+from perdure.adapters.nats.log import JetStreamLog
+from perdure.eventlog.errors import Conflict
+from perdure.eventlog.records import EMPTY, Append, Record, Tail, sealed
+from tests.adapters.nats.proxy import proxied
+from tests.adapters.nats.server import NatsServer
+from tests.adapters.nats.test_log import namespace, opened
+
+pytestmark = pytest.mark.anyio
+
+__all__ = ["namespace"]
+
+MANY = 3 * TOGETHER_MIN
+
+
+def batch(ends: Sequence[Tail], word: str) -> list[Append]:
+    """One append to each of as many streams."""
+    return [sealed(f"run/default/{number}", end, f'"{word}"'.encode(), 1) for number, end in enumerate(ends)]
+
+
+async def stored(log: JetStreamLog, number: int) -> list[Record]:
+    return [record async for record in log.read(f"run/default/{number}")]
+
+
+def way(log: JetStreamLog, *, as_one: bool) -> None:
+    """Make this way the faster one, as far as the log knows."""
+    for each in (True, False):
+        log.committer.pace.note(MANY, 1.0 if each == as_one else 1000.0, as_one=each)
+
+
+@pytest.mark.parametrize("as_one", [True, False])
+async def test_of_many_the_stale_one_is_a_conflict_and_the_others_are_stored(nats_server: NatsServer, namespace: str, as_one: bool) -> None:
+    async with opened(nats_server.url, namespace) as log, opened(nats_server.url, namespace) as other:
+        way(log, as_one=as_one)
+        ends = [end for end in await log.append(batch([EMPTY] * MANY, "first")) if isinstance(end, Tail)]
+        (won,) = await other.append(batch(ends, "theirs")[5:6])
+
+        answers = await log.append(batch(ends, "second"))
+
+        assert isinstance(answers[5], Conflict)
+        assert isinstance(won, Tail)
+        assert sum(isinstance(answer, Tail) for answer in answers) == MANY - 1
+        assert [record.data for record in await stored(log, 5)] == [b'"first"', b'"theirs"']
+        assert [record.data for record in await stored(log, 6)] == [b'"first"', b'"second"']
+        assert log.committer.idle
+
+
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize("lost", ["answer", "question"])
+@pytest.mark.parametrize("as_one", [True, False])
+async def test_what_is_lost_of_many_is_stored_once(nats_server: NatsServer, namespace: str, as_one: bool, lost: str, cut: bool) -> None:
+    async with proxied(nats_server.port) as proxy, opened(proxy.url, namespace) as log:
+        way(log, as_one=as_one)
+        (proxy.lose_answer if lost == "answer" else proxy.lose_question)(cut=cut)
+
+        answers = await log.append(batch([EMPTY] * MANY, "once"))
+
+        assert proxy.lost.is_set()
+        assert [answer.version for answer in answers if isinstance(answer, Tail)] == [1] * MANY
+        assert [len(await stored(log, number)) for number in range(MANY)] == [1] * MANY
+        assert log.committer.idle
+
+
+async def test_appends_to_one_stream_in_one_call_are_judged_one_after_another(nats_server: NatsServer, namespace: str) -> None:
+    async with opened(nats_server.url, namespace) as log:
+        first = sealed("run/default/0", EMPTY, b'"first"', 1)
+        second = sealed("run/default/0", first.tail, b'"second"', 1)
+        others = batch([EMPTY] * MANY, "other")[1:]
+
+        answers = await log.append([first, *others, second, first])
+
+        assert answers[:-1] == [append.tail for append in (first, *others, second)]
+        assert isinstance(answers[-1], Conflict)
+
+
+def test_the_faster_way_is_taken_and_the_other_tried_again_now_and_then() -> None:
+    pace = Pace()
+    taken: list[bool] = []
+    for _ in range(2 * AGAIN):
+        as_one = pace.prefers_together(MANY)
+        pace.note(MANY, 0.1 if as_one else 0.5, as_one=as_one)
+        taken.append(as_one)
+
+    assert taken[:2] == [True, False]
+    assert taken.count(False) == 3
+    assert not pace.prefers_together(TOGETHER_MIN - 1)
+
+
+def test_what_does_not_fit_one_batch_goes_in_several() -> None:
+    light = [Parcel(str(number), b"", {}) for number in range(2500)]
+    heavy = [Parcel(str(number), bytes(3 * 1024 * 1024), {}) for number in range(5)]
+
+    assert [len(load) for load in loads(light)] == [1000, 1000, 500]
+    assert [len(load) for load in loads(heavy)] == [2, 2, 1]
+    assert [parcel for load in loads(light) for parcel in load] == light
