@@ -37,6 +37,7 @@ from .runtime.logs import LogContext, logger
 if TYPE_CHECKING:
     from .actors.ref import Ref
     from .adapters.compose import open  # noqa: A004 - the word a user expects
+    from .adapters.connecting import connect
     from .runtime.engine import Runtime
     from .runtime.handle import RunHandle
     from .runtime.requests import OpenApproval
@@ -87,6 +88,7 @@ __all__ = [
     "attributes",
     "cancel_run",
     "child",
+    "connect",
     "continue_as",
     "current",
     "first_of",
@@ -122,6 +124,7 @@ _LATER = {
     "OpenApproval": ("perdure.runtime.requests", "OpenApproval"),
     "RunHandle": ("perdure.runtime.handle", "RunHandle"),
     "Settings": ("perdure.runtime.settings", "Settings"),
+    "connect": ("perdure.adapters.connecting", "connect"),
     "open": ("perdure.adapters.compose", "open"),
 }
 """What an import of perdure does not load until it is asked for."""

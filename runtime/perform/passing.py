@@ -99,7 +99,7 @@ class Passing:
         clock, pause = anyio.current_time, FIRST_PAUSE
         end = clock() + self._seconds(request)
         while True:
-            node = self.neighbours.owner_of(stream)
+            node, began = self.neighbours.owner_of(stream), clock()
             try:
                 if node == self.neighbours.here:
                     return await self._do_here(_until(request, end - clock()))
@@ -107,6 +107,8 @@ class Passing:
             except Unavailable:
                 if clock() + pause >= end or (node == self.neighbours.here == self.neighbours.owner_of(stream)):
                     raise
+                if clock() - began > LONGEST_PAUSE:
+                    pause = FIRST_PAUSE
             await anyio.sleep(pause)
             pause = min(LONGEST_PAUSE, 2 * pause)
 

@@ -44,6 +44,8 @@ async def order(customer: str = "c") -> str:
     numbers: list[int] = []
 
     async def put(number: int) -> int:
+        if number == 13:
+            raise ValueError("unlucky")
         numbers.append(number)
         return sum(numbers)
 

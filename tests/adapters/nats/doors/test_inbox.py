@@ -91,7 +91,7 @@ async def test_what_was_received_before_a_worker_came_is_done_when_one_comes(
     url = nats_server.url
     async with sender(url, namespace) as ann, node(log.carrier(), *SHOP) as runtime:
         await ann.send("start.order", ["bob"], Perdure_Run_Id="o-1")
-        for number in range(1, 51):
+        for number in range(20, 70):
             await ann.send("run.o-1.update.put", [number])
         await ann.send("run.o-1.pause", {"wait": True})
         await ann.send("run.o-1.resume")
@@ -99,7 +99,7 @@ async def test_what_was_received_before_a_worker_came_is_done_when_one_comes(
         async with taken_out(url, namespace, runtime):
             await ann.drained()
             assert await runtime.run("o-1").result(within=PATIENCE) == "bob: done"
-            assert await runtime.run("o-1").query("numbers") == list(range(1, 51))
+            assert await runtime.run("o-1").query("numbers") == list(range(20, 70))
         assert await ann.state("DLQ") == 0
 
 
@@ -221,11 +221,11 @@ async def test_a_server_that_is_killed_meanwhile_loses_nothing(tmp_path: Path, n
         async with sender(server.url, namespace) as ann, node(log.carrier(), *SHOP) as runtime:
             await ann.send("start.order", Perdure_Run_Id="o-1")
             async with taken_out(server.url, namespace, runtime):
-                for number in range(1, 21):
+                for number in range(20, 40):
                     await ann.send("run.o-1.update.put", [number])
                 server.kill()
                 await anyio.to_thread.run_sync(server.start)
             async with sender(server.url, namespace) as bob, taken_out(server.url, namespace, runtime):
                 await bob.send("run.o-1.signal.word", "x")
                 assert await runtime.run("o-1").result(within=PATIENCE) == "c: x"
-                assert await runtime.run("o-1").query("numbers") == list(range(1, 21))
+                assert await runtime.run("o-1").query("numbers") == list(range(20, 40))

@@ -1,0 +1,111 @@
+"""The client: a runtime's own methods, carried to whichever worker of the namespace serves them. It owns nothing.
+
+A request is asked again under one command id until somebody has judged it or its time is over, so workers may come and go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+from nats.errors import MaxPayloadError
+
+from ...eventlog.errors import PerdureError, TooLarge, Unavailable
+from ...runtime.authoring.values import Shape
+from ...runtime.authoring.workflows import Workflow
+from ...runtime.calling import Calling
+from ...runtime.perform.passing import lasts
+from ...runtime.requests import Answered, AnyReply, AnyRequest, Applied, AwaitRun, Declined, LookAtRun, QueryRun, StartRun
+from . import api
+from .connection import Connection, NoAnswer
+
+PATIENCE = 30.0
+"""Seconds that a request without a time of its own may take, unless it waits for something that lasts."""
+
+COMMAND_SLICE, WAIT_SLICE = 2.0, 10.0
+"""Seconds after which an answer that has not come is asked for again."""
+
+GRACE = 1.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+
+_encode = msgspec.json.Encoder().encode
+_reply: Callable[[bytes], AnyReply] = msgspec.json.Decoder(AnyReply).decode
+
+
+class Client(Calling):
+    """Starts and steers runs that workers serve. `workflows` say how results of runs decode that others started."""
+
+    def __init__(
+        self, connection: Connection, namespace: str, name: str, run_id: Callable[[], str], workflows: Iterable[Workflow[..., Any]]
+    ) -> None:
+        self._connection = connection
+        self._root = f"perdure.{namespace}.request."
+        self._name = name
+        self._run_id = run_id
+        self._shapes = {workflow.name: workflow.returns for workflow in workflows}
+        self._commands = 0
+
+    def shape_of(self, workflow: str) -> Shape | None:
+        return self._shapes.get(workflow)
+
+    async def _do(self, request: AnyRequest) -> Applied | Answered:
+        request = self._named(request)
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._seconds(request)
+        pause = FIRST_PAUSE
+        while True:
+            began = clock()
+            try:
+                return await self._asked(request, min(WAIT_SLICE if lasts(request) else COMMAND_SLICE, max(0.001, end - clock())))
+            except Unavailable:
+                if clock() + pause >= end:
+                    raise
+                if clock() - began > LONGEST_PAUSE:
+                    pause = FIRST_PAUSE
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
+
+    def _named(self, request: AnyRequest) -> AnyRequest:
+        """With ids of its own, so that it counts once however often it is asked."""
+        if isinstance(request, StartRun) and not request.run:
+            request = replace(request, run=self._run_id())
+        if request.command or isinstance(request, QueryRun | LookAtRun | AwaitRun):
+            return request
+        self._commands += 1
+        return replace(request, command=f"{self._name}/{self._commands}")
+
+    def _seconds(self, request: AnyRequest) -> float:
+        if request.within is not None:
+            return request.within
+        return float("inf") if lasts(request) and not isinstance(request, QueryRun) else PATIENCE
+
+    async def _asked(self, request: AnyRequest, within: float) -> Applied | Answered:
+        subject = f"{self._root}{request.__struct_config__.tag}"
+        body = _encode(replace(request, within=within))
+        try:
+            message = await self._connection.ask(subject, body, within=within + GRACE)
+            if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS:
+                raise nobody(subject, "no worker listens")
+            reply = _reply(message.data)
+        except NoAnswer as error:
+            raise nobody(subject, str(error)) from error
+        except MaxPayloadError as error:
+            raise self._too_large(subject, len(body)) from error
+        except msgspec.MsgspecError as error:
+            raise nobody(subject, f"an answer that cannot be read: {error}") from error
+        if isinstance(reply, Declined):
+            raise reply.error()
+        return reply
+
+    def _too_large(self, subject: str, size: int) -> PerdureError:
+        return TooLarge("the request is larger than this NATS server carries", who=f"subject {subject}",
+                        expected=f"at most {self._connection.client.max_payload} bytes", found=f"{size} bytes",
+                        instead="raise max_payload of nats-server, or pass the address of what is large")
+
+
+def nobody(subject: str, found: str) -> Unavailable:
+    return Unavailable("no worker has answered", who=f"subject {subject}", expected="an answer in time", found=found,
+                       instead="see that a worker serves this namespace, then ask again with the same command id: it counts once")
