@@ -68,9 +68,15 @@ class Fences:
         self.held: dict[int, int] = {}
         self.leaving = False
         """Whether the node ends, so that it claims nothing more."""
+        self._ever: dict[int, int] = {}
+        """The last epoch of each partition that it ever held."""
 
     def epoch(self, stream: str) -> int | None:
         return self.held.get(partition_of(stream, PARTITIONS))
+
+    def last_epoch(self, stream: str) -> int | None:
+        """That under which it owns the stream, or last did: what it had begun to do may be done a little later."""
+        return self._ever.get(partition_of(stream, PARTITIONS))
 
     # -- what is handed over -------------------------------------------------------------------------------------------
 
@@ -119,7 +125,7 @@ class Fences:
         """Try to become the owner; False where somebody else was first."""
         epoch = self._last[partition][0].epoch + 1 if partition in self._last else 1
         if await self._write(partition, self._tail(partition), Claimed(self.owner, epoch)):
-            self.held[partition] = epoch
+            self.held[partition] = self._ever[partition] = epoch
             self._won(partition)
             return True
         return False

@@ -30,6 +30,7 @@ class Begun:
         self.node = node
         """The owner's name, another after each start."""
         self.epoch = epoch
+        """Under which the node owned the stream when it began, or last did."""
         self.at = at
         self.once = once
         """Whether its step may be attempted at most once."""

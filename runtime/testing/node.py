@@ -138,7 +138,7 @@ class Node:
             world.journal,
             self.owner,
             self.door.passing,
-            self.fences.epoch,
+            self.fences.last_epoch,
             self._tell,
             dispatcher.ask,
             self.clock,
