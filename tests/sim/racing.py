@@ -110,6 +110,7 @@ class Racer(Client):
             if any(isinstance(event, StepFailed) and event.retry_at is not None for event in self.last_events()):
                 await anyio.sleep(self.chance.random() * RETRY.first.total_seconds())
                 self.wishes.append("cancel")
+                self.refused.pop("cancel", None)  # said of an earlier life of the run, perhaps
                 with suppress(Refused):
                     await self.ask(CancelRun(run=self.id, command="cancel"))
                 return
