@@ -5,6 +5,7 @@ A plain step never comes here; what an attempt needs besides is known once its s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -115,6 +116,16 @@ def let_go(job: Job) -> None:
     if job.care is not None and (turn := job.care.turn) is not None:
         job.care.turn = None
         turn.desk.leave(turn)
+
+
+def unlimit(job: Job, scope: anyio.CancelScope) -> None:
+    """The attempt has ended: it is listened for and limited no longer."""
+    scope.deadline = math.inf
+    let_go(job)
+    if job.care is not None:
+        job.care.ended = True
+        if job.care.watch is not None:
+            job.care.watch.cancel()
 
 
 async def _is_first(pool: Attempts, job: Job, started: int) -> bool:

@@ -86,11 +86,13 @@ class Flights:
             job.lost = True
             self.cancel(stream, job.id)
 
-    def _land(self, job: Job) -> None:
+    def _land(self, job: Job, *, told: bool = False) -> None:
+        """The attempt is over. `told`: its run hears how, so that only a later one is still to be begun in its place."""
         key = (job.stream, job.id)
         del self._flying[key]
         attending.let_go(job)
-        if (again := job.again) is not None and not self.stopping:
+        again = None if told and job.again is not None and job.again.attempt == job.attempt else job.again
+        if again is not None and not self.stopping:
             self._flying[key] = again
             self._wait(again)
         if self._quiet is not None and not self._flying:

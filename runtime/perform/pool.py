@@ -212,7 +212,7 @@ class Pool(Flights):
                     value = stop.value
                 finally:
                     if step.is_limited:
-                        _unlimit(job, scope)
+                        attending.unlimit(job, scope)
                 if step.is_limited and scope.cancel_called and not job.unwanted:
                     raise attending.too_late(job)  # a plain function cannot be stopped: it returned, but too late
                 known = None if step.is_transactional else step.returns.pair(value)
@@ -225,7 +225,10 @@ class Pool(Flights):
                 if self._is_spent(job, scope, started, error):
                     raise
             else:
-                del flying[job.stream, job.id]
+                if job.again is None:
+                    del flying[job.stream, job.id]
+                else:
+                    self._land(job, told=True)
                 stored = () if job.artifacts is None else tuple(job.artifacts)
                 self.post(job.stream, StepCompleted(job.id, job.attempt, raw, started, now(), self.owner, "", blob, stored))
                 if self._quiet is not None and not flying:
@@ -311,9 +314,7 @@ class Pool(Flights):
 
     def fail(self, job: Job, started: int, error: BaseException) -> None:
         """The attempt has ended by an error: tell the run."""
-        if job.again is not None and job.again.attempt == job.attempt:
-            job.again = None
-        self._land(job)
+        self._land(job, told=True)
         retry = None if isinstance(error, FOR_GOOD) else job.call.step.retry
         failure, kinds = failure_of(error), kinds_of(error)
         if isinstance(error, Unwanted):
@@ -329,12 +330,3 @@ class Pool(Flights):
 def _is_its_own(error: BaseException) -> bool:
     """Whether a cancellation was raised by the step itself, for example by a task that it cancelled and then awaited."""
     return isinstance(error, anyio.get_cancelled_exc_class()) and anyio.current_effective_deadline() != -math.inf
-
-
-def _unlimit(job: Job, scope: anyio.CancelScope) -> None:
-    scope.deadline = math.inf
-    attending.let_go(job)
-    if job.care is not None:
-        job.care.ended = True
-        if job.care.watch is not None:
-            job.care.watch.cancel()
