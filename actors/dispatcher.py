@@ -225,7 +225,7 @@ class Dispatcher:
                 await activate(cold, self.log, self.snapshots, _rest)
                 self.held += sum(actor.bytes for actor in cold)
             judged = await self._decide_all(turn)
-            overtaken = await losing.overtaken(self, turn) if self.is_shared else ()
+            overtaken = await losing.overtaken(self, turn, judged.writers) if self.is_shared else ()
             answers: Sequence[Tail | Conflict] = ()
             if judged.appends:
                 with anyio.CancelScope(shield=True):

@@ -72,6 +72,14 @@ class Kind(Generic[S, C, E]):
         """What an `ask` returns once the command's events are durable."""
         return None
 
+    def looks(self, command: C, /) -> bool:
+        """Whether the command only asks how things stand. Where nodes share a log, such an answer may be a moment old.
+
+        Every other answer that no append vouches for (a refusal, "it is so already") is given only once the log was seen to hold
+        nothing newer.
+        """
+        return False
+
     def opens(self, command: C, /) -> bool:
         """Whether the command usually meets a stream that does not exist yet, so that reading it first is a waste."""
         return False

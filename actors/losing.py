@@ -37,17 +37,25 @@ def without_astray(dispatcher: Dispatcher, turn: Sequence[Actor], cold: Sequence
     return [actor for actor in turn if actor.in_turn], [actor for actor in cold if actor.in_turn]
 
 
-async def overtaken(dispatcher: Dispatcher, turn: Sequence[Actor]) -> list[Actor]:
-    """Actors whose answers are no longer true, because an older owner has written since they were activated.
+async def overtaken(dispatcher: Dispatcher, turn: Sequence[Actor], writers: Sequence[Actor]) -> list[Actor]:
+    """Actors whose answers are no longer true, because somebody else has written since they were activated.
 
-    Its append was lawful, as nothing of our epoch was in the stream yet; what we append ourselves would meet it as a
-    Conflict. So only answers are looked at that no append vouches for.
+    An older owner may, lawfully, as long as nothing of our epoch is in the stream; and a newer one of whom we do not know yet.
+    What we append ourselves, as `writers` do, would meet either as a Conflict. So only answers are looked at that no append
+    vouches for: all of them in the first case, and in the second those that say more than how things stand.
     """
-    unsure = {actor.stream: actor for actor in turn if actor.answers and actor.epoch != actor.claimed}
+    unsure = {actor.stream: actor for actor in turn if actor.answers and (actor.epoch != actor.claimed or _says_more(actor))}
+    for actor in writers:
+        unsure.pop(actor.stream, None)
     if not unsure:
         return []
     newer = await dispatcher.log.load({stream: actor.tail.version for stream, actor in unsure.items()})
     return [actor for stream, actor in unsure.items() if newer.get(stream)]
+
+
+def _says_more(actor: Actor) -> bool:
+    looks = actor.kind.looks
+    return not all(looks(letter.command) for letter, _, _ in actor.answers)
 
 
 def lose(dispatcher: Dispatcher, is_lost: Callable[[str], bool]) -> None:

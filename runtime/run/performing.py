@@ -12,7 +12,7 @@ from ...eventlog.blobs import Blob
 from ..authoring.effects import StepCall
 from ..authoring.errors import Failure
 from .errands import Errand
-from .state import Asked, Update
+from .state import Asked, RunState, Update
 
 
 class Standing(Struct, frozen=True):
@@ -29,6 +29,13 @@ class Standing(Struct, frozen=True):
     """What it asks people, by id; told to a look."""
     blob: Blob | None = None
     """What holds the result, where it is large."""
+
+
+def standing_of(facts: RunState, version: int) -> Standing:
+    """How the run stands, for a command that was applied at this version."""
+    result = facts.result if facts.phase == "completed" else None
+    blob = facts.result_blob if facts.phase == "completed" else None
+    return Standing(version, facts.phase, facts.workflow, result, facts.failure, facts.stuck or facts.reason, blob=blob)
 
 
 class Answer(Struct, frozen=True):

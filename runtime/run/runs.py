@@ -30,7 +30,7 @@ from .machine.driver import NO_SHELF, Machine
 from .machine.large import names_blobs, needed
 from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
-from .performing import Answer, Performing, Standing
+from .performing import Answer, Performing, Standing, standing_of
 from .state import ENDED, NEVER, RunState, canonical, restore
 
 ASKS = {"perdure.asks": Raw(b"true")}
@@ -63,7 +63,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
                 self._look_in(state)
             command = admit(state, command)
         decided = DECIDE[type(command)](state.facts, command, now)
-        if decided and state.machine is None and type(decided[0]) in ENDS_PAUSE:
+        if decided and state.machine is None and any(type(event) is ev.Resumed for event in decided):
             decided = self._before_it_goes_on(state, decided)
         elif decided and type(decided[0]) is ev.Upgraded:
             self._under(state, decided[0].version)
@@ -132,7 +132,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         version = facts.commands.get(id) or (1 if isinstance(command, cmd.Start) else facts.length)
         if isinstance(command, cmd.Cancel) and id not in facts.commands:
             version = facts.cancelling or version  # a second cancel changes nothing: the first one's answer is its answer
-        standing = _standing(facts, version)
+        standing = standing_of(facts, version)
         if type(command) is cmd.Look and facts.approvals and not facts.ended:
             return replace(standing, approvals=dict(facts.approvals))
         return standing
@@ -162,8 +162,6 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def _before_it_goes_on(self, run: Run, decided: Sequence[Event]) -> Sequence[Event]:
         """What was decided, if the code agrees with the log as far as the run has come; else it is suspended instead of resumed."""
-        if not any(type(event) is ev.Resumed for event in decided):
-            return decided
         try:
             run.machine = self._machine(run, self._workflow(run.facts))
         except (Diverged, RecursionError) as error:
@@ -235,6 +233,9 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return [ev.Resumed(workflow.build)]
 
     # -- what the dispatcher asks besides ------------------------------------------------------------------------------
+
+    def looks(self, command: cmd.Command) -> bool:
+        return type(command) in (cmd.Look, cmd.Query)
 
     def opens(self, command: cmd.Command) -> bool:
         return type(command) in (cmd.Start, cmd.SignalOrStart)
@@ -321,7 +322,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             run.leftover += run.machine.waits
         self._leave(stream, run)
         if ended:
-            self.performing.ended(stream, _standing(run.facts, run.facts.length))
+            self.performing.ended(stream, standing_of(run.facts, run.facts.length))
             return
         if run.facts.phase == "paused" and run.facts.steps:
             self._take_back(stream, run)
@@ -385,21 +386,14 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return Run(stream, restore(data))
 
 
-ENDS_PAUSE = frozenset({ev.Resumed, ev.CancelRequested})
 BEGINS_AGAIN = frozenset({ev.RunStarted, ev.RunDelayed, ev.Continued, ev.RetryRequested, ev.RunTerminated})
 
 
 def _begins_again(run: Run, event: Event) -> None:
     """Another generation, or the same one from an earlier place: the machine of before has had its time."""
     if isinstance(event, ev.RunTerminated):
-        run.replaced = _standing(run.facts, run.facts.length)
+        run.replaced = standing_of(run.facts, run.facts.length)
         return
     run.drop_machine()
     run.set_dues()
     run.fresh = not isinstance(event, ev.RetryRequested)
-
-
-def _standing(facts: RunState, version: int) -> Standing:
-    result = facts.result if facts.phase == "completed" else None
-    blob = facts.result_blob if facts.phase == "completed" else None
-    return Standing(version, facts.phase, facts.workflow, result, facts.failure, facts.stuck or facts.reason, blob=blob)

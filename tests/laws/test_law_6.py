@@ -13,7 +13,7 @@ import anyio.lowlevel
 import pytest
 
 import perdure
-from perdure import Unavailable, step, workflow
+from perdure import PerdureError, Unavailable, step, workflow
 from perdure.actors.dispatcher import Dispatcher
 from perdure.actors.ports import OwnsAll
 from perdure.eventlog.memory import MemoryLog
@@ -80,6 +80,26 @@ async def test_an_answer_of_the_newer_knows_what_the_older_wrote_at_the_last_mom
 
         assert await newer.ask(ANN, Look()) == 15
         group.cancel_scope.cancel()
+
+
+async def test_an_older_owner_refuses_nothing_that_the_newer_might_grant() -> None:
+    log, said = MemoryLog(), list[str]()
+    older, newer = dispatcher(log, 1), dispatcher(log, 2)
+    older.is_shared = newer.is_shared = True
+    async with anyio.create_task_group() as group:
+        group.start_soon(older.run)
+        group.start_soon(newer.run)
+        assert await older.ask(ANN, Move(10)) == 10
+        assert await newer.ask(ANN, Move(90)) == 100
+        for node in (older, newer):
+            try:
+                await node.ask(ANN, Move(-50))
+                said.append("granted")
+            except PerdureError as error:
+                said.append(type(error).__name__)
+        group.cancel_scope.cancel()
+
+    assert said == ["Unavailable", "granted"]
 
 
 async def test_many_wishes_at_both_nodes_and_none_of_an_older_epoch_lands_late() -> None:
