@@ -6,6 +6,7 @@ on the server refuses what its predecessor still sends. One batch costs the serv
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -19,6 +20,7 @@ from .messages import FENCE
 from .store import Store
 
 MESSAGES_MAX = 500
+REPLACED_AT_ONCE = 16
 BYTES_MAX = 4 * 1024 * 1024
 FENCE_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 BATCH_ID, BATCH_SEQUENCE, BATCH_COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
@@ -26,7 +28,10 @@ TTL = "Nats-TTL"
 
 
 class Post(Struct, frozen=True):
-    """A message for a view: legal while `seat`, a subject, ends at the sequence given with it. It is gone after `seconds`, unless 0."""
+    """A message for a view: legal while `seat`, a subject, ends at the sequence given with it. It is gone after `seconds`, unless 0.
+
+    A message that is itself what its subject has to end at (a claim, a seat) has no other seat: `seat` names its own subject.
+    """
 
     partition: int
     subject: str
@@ -56,6 +61,24 @@ async def write(store: Store, part: str, posts: Sequence[Post]) -> set[int]:
                 if not await written(store, part, list(group)):
                     lost.add(partition)
     return lost
+
+
+async def replace_all(store: Store, part: str, posts: Sequence[Post]) -> list[int | None]:
+    """Publish messages each of which is its own seat, in one go if all are legal; the sequence of each, or None where another was faster.
+
+    As with `Store.replace`, the data of each must be like no other's.
+    """
+    if len(posts) > 1 and len(posts) <= MESSAGES_MAX:
+        ack = await store.insist(lambda: attempt(store, posts))
+        if ack.error is None:
+            return list(range(ack.seq - len(posts) + 1, ack.seq + 1))
+    turns = asyncio.Semaphore(REPLACED_AT_ONCE)
+
+    async def replace(post: Post) -> int | None:
+        async with turns:
+            return await store.replace(part, post.subject, post.data, post.seat[1])
+
+    return list(await asyncio.gather(*map(replace, posts)))
 
 
 def batches(posts: Sequence[Post]) -> Iterator[list[Post]]:

@@ -40,7 +40,7 @@ ATOMIC = {"allow_atomic": True}
 LOG = Bucket("LOG", "log", {"discard": "new", **ATOMIC})
 INBOX = Bucket("IN", "in", {"retention": "workqueue", "discard": "new"})
 DEAD = Bucket("DLQ", "dlq", {"compression": "s2"})
-FENCES = Bucket("FENCES", "fence", {"max_msgs_per_subject": 8})
+FENCES = Bucket("FENCES", "fence", {"max_msgs_per_subject": 8, **ATOMIC})
 ALIVE = Bucket("ALIVE", "alive", {**NEWEST, "storage": "memory", "allow_msg_ttl": True, "subject_delete_marker_ttl": SECOND})
 BUCKETS = (
     LOG,

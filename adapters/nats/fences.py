@@ -6,10 +6,13 @@ stream carry the epoch, and whoever comes too late there learns it from a Confli
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Struct
 
 from ...eventlog.errors import Corrupt
+from .batches import Post, replace_all
 from .messages import Message
 from .store import Store
 
@@ -64,18 +67,32 @@ class Fences:
     async def claim(self, after: Fence, owner: str, *, epoch: int = 0) -> Fence | None:
         """Take the partition from whoever has it by `after`; None where another took it since.
 
-        The epoch is the next one, or `epoch` if that is higher.
+        The epoch is the next one, or `epoch` if that is higher. No two owners may have one name.
         """
-        return await self._move(after, owner, max(after.epoch + 1, epoch))
+        return (await self.claim_all([after], owner, epoch=epoch))[0]
+
+    async def claim_all(self, after: Sequence[Fence], owner: str, *, epoch: int = 0) -> list[Fence | None]:
+        """The same for many partitions at once."""
+        return await self._move([(fence, owner, max(fence.epoch + 1, epoch)) for fence in after])
 
     async def release(self, held: Fence) -> Fence | None:
         """Let go of a claim of one's own, under the same epoch; None where another has it already."""
-        return await self._move(held, "", held.epoch)
+        return (await self.release_all([held]))[0]
 
-    async def _move(self, after: Fence, owner: str, epoch: int) -> Fence | None:
-        subject = self.store.subjects.leaf(TREE, after.partition)
-        sequence = await self.store.replace(PART, subject, encode(Claim(owner, epoch, after.sequence)), after.sequence)
-        return None if sequence is None else Fence(after.partition, owner, epoch, sequence)
+    async def release_all(self, held: Sequence[Fence]) -> list[Fence | None]:
+        """The same for many partitions at once."""
+        return await self._move([(fence, "", fence.epoch) for fence in held])
+
+    async def _move(self, moves: Sequence[tuple[Fence, str, int]]) -> list[Fence | None]:
+        subjects, posts = self.store.subjects, list[Post]()
+        for after, owner, epoch in moves:
+            subject = subjects.leaf(TREE, after.partition)
+            posts.append(Post(after.partition, subject, encode(Claim(owner, epoch, after.sequence)), (subject, after.sequence)))
+        sequences = await replace_all(self.store, PART, posts) if posts else []
+        return [
+            None if sequence is None else Fence(after.partition, owner, epoch, sequence)
+            for (after, owner, epoch), sequence in zip(moves, sequences, strict=True)
+        ]
 
 
 def fence_of(message: Message) -> Fence:

@@ -28,7 +28,6 @@ logger = logging.getLogger("perdure.nats")
 EVERY = 1.0
 GONE_AFTER = 1
 """Seconds for which the view of wake-ups keeps a stream that has none any more."""
-TAKES_AT_ONCE = 16
 LOOKS = (2.0, 10.0, 60.0)
 """Seconds after which the log is read again where the predecessor did not let go: it may be alive, and what it sent late may arrive."""
 
@@ -42,31 +41,20 @@ class Keeper:
         self._lost = lost
         self._turn = asyncio.Lock()
 
-    async def take(self, fences: Iterable[Fence], *, after: Sequence[Fence] = ()) -> None:
+    async def take(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
         """Own the partitions of these claims of ours; `after` are the fences as they were found.
 
         One whose predecessor let go of it (no owner), or that had none, is read once; the others again, a little later.
         """
-        turns = asyncio.Semaphore(TAKES_AT_ONCE)
         left = {fence.partition for fence in after if not fence.owner}
-        now = asyncio.get_running_loop().time()
-
-        async def take_one(fence: Fence) -> None:
-            async with turns:
-                part = await take(self.store, fence)
-            if part is None:
-                self._lost(fence.partition)
-                return
-            part.looks = [] if fence.partition in left else [now + seconds for seconds in LOOKS]
+        now, lost = asyncio.get_running_loop().time(), {fence.partition for fence in fences}
+        for part in await take(self.store, fences):
+            lost.discard(part.fence.partition)
+            part.looks = [] if part.fence.partition in left else [now + seconds for seconds in LOOKS]
             self.index.add(part)
             self.index.seen(part.laid)
-
-        tasks = [asyncio.create_task(take_one(fence)) for fence in fences]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
+        for partition in lost:
+            self._lost(partition)
 
     async def serve(self) -> None:
         """Write the views for ever."""

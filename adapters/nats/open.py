@@ -77,26 +77,20 @@ def on_asyncio() -> bool:
     return True
 
 
-async def claimed(fences: Fences, found: Sequence[Fence], owner: str, epoch: int = 0) -> list[Fence]:
+async def claimed(fences: Fences, found: Sequence[Fence], owner: str) -> list[Fence]:
     """All partitions, claimed under one epoch above every other."""
-    epoch = epoch or 1 + max(fence.epoch for fence in found)
-
-    async def claim(fence: Fence) -> Fence:
-        for _ in range(CLAIMS_MAX):
-            won = await fences.claim(fence, owner, epoch=epoch)
-            if won is not None:
-                return won
-            fence = await fences.of(fence.partition)
-        raise Unavailable("others claim the log at the same time", who=owner, where=f"partition {fence.partition}",
-                          expected="a claim that lasts", found=f"{fence.owner}, epoch {fence.epoch}", instead="start one after another")
-
-    held = await asyncio.gather(*map(claim, found))
-    highest = max(fence.epoch for fence in held)
-    return list(held) if all(fence.epoch == highest for fence in held) else await claimed(fences, held, owner, highest + 1)
+    for _ in range(CLAIMS_MAX):
+        held = await fences.claim_all(found, owner, epoch=1 + max(fence.epoch for fence in found))
+        won = [fence for fence in held if fence is not None]
+        if len(won) == len(found):
+            return won
+        found = await fences.all()
+    raise Unavailable("others claim the log at the same time", who=owner, expected="all partitions",
+                      found=f"claims of {', '.join(sorted({fence.owner for fence in found}))}", instead="start one after another")
 
 
 async def left(keeper: Keeper, fences: Fences, held: Sequence[Fence]) -> None:
     """Write all that is known, and let go of what is still ours."""
     ours = [fence for fence in held if fence.partition in keeper.index.parts]
     await keeper.let_go(fence.partition for fence in ours)
-    await asyncio.gather(*map(fences.release, ours))
+    await fences.release_all(ours)

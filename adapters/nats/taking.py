@@ -7,6 +7,7 @@ A crash, a hand-over and a first opening are this same path.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +17,7 @@ from . import api
 from .anchors import PART as ANCHORS
 from .anchors import TREE as ANCHOR
 from .anchors import Anchor, anchor_in, tails_in
+from .batches import Post, replace_all
 from .fences import Fence
 from .headlines import laid, summary_in, tail_in
 from .index import Part
@@ -24,6 +26,8 @@ from .store import Store
 
 VIEWS = {"HEADS": "head", "WAKE": "wake", ANCHORS: ANCHOR}
 """What a seat guards: the parts, and their trees."""
+
+READ_AT_ONCE = 16
 
 
 class Sitting(Struct, frozen=True):
@@ -42,51 +46,91 @@ def seat_of(subjects: Subjects, part: Part, view: str) -> tuple[str, int]:
     return subjects.seat(VIEWS[view], part.fence.partition), part.seats[view]
 
 
-async def take(store: Store, fence: Fence) -> Part | None:
-    """What is known of the partition that the fence gives us; None where a newer owner sits there already."""
-    part = Part(fence)
+async def take(store: Store, fences: Sequence[Fence]) -> list[Part]:
+    """What is known of the partitions that the fences give us; without those where a newer owner sits already."""
+    parts = {fence.partition: Part(fence) for fence in fences}
     for view, tree in VIEWS.items():
-        sequence = await sit(store, view, store.subjects.seat(tree, fence.partition), fence)
-        if sequence is None:
-            return None
-        part.seats[view] = sequence
-    anchors = [anchor_in(message) for message in await store.everything(ANCHORS, store.subjects.leaf(ANCHOR, fence.partition))]
-    if anchors:
-        await hold(store, anchors)
-        part.through = anchors[-1].through
-        part.owed = tails_in(anchors)
-    async for page in store.complete("WAKE", store.subjects.branch("wake", fence.partition)):
+        for partition, sequence in (await sit(store, view, tree, [part.fence for part in parts.values()])).items():
+            if sequence is None:
+                del parts[partition]
+            else:
+                parts[partition].seats[view] = sequence
+    anchors = await anchors_of(store, parts)
+    await hold(store, [anchor for found in anchors.values() for anchor in found])
+    for partition, found in anchors.items():
+        parts[partition].through = parts[partition].laid = found[-1].through
+        parts[partition].owed = tails_in(found)
+    turns = asyncio.Semaphore(READ_AT_ONCE)
+
+    async def read(part: Part) -> None:
+        async with turns:
+            await read_wakes(store, part)
+            await read_log(store, part)
+
+    await asyncio.gather(*map(read, parts.values()))
+    return list(parts.values())
+
+
+async def sit(store: Store, view: str, tree: str, fences: Sequence[Fence]) -> dict[int, int | None]:
+    """Take the seats of a view; the sequence of each, or None where one of a higher epoch sits there."""
+    left, done = {fence.partition: fence for fence in fences}, dict[int, int | None]()
+    while left:
+        behind = dict.fromkeys(left, 0)
+        for message in await store.everything(view, f"perdure.{store.subjects.namespace}.{tree}.seat.*"):
+            partition = int(message.subject.rpartition(".")[2])
+            if partition in left:
+                behind[partition] = message.sequence
+                if sitting(message.data).epoch > left[partition].epoch:
+                    done[partition] = None
+                    del left[partition]
+        posts = [seat_post(store.subjects, tree, fence, behind[fence.partition]) for fence in left.values()]
+        sequences = await replace_all(store, view, posts) if posts else []
+        for post, sequence in zip(posts, sequences, strict=True):
+            if sequence is not None:
+                done[post.partition] = sequence
+                del left[post.partition]
+    return done
+
+
+def seat_post(subjects: Subjects, tree: str, fence: Fence, behind: int) -> Post:
+    subject = subjects.seat(tree, fence.partition)
+    return Post(fence.partition, subject, encode(Sitting(fence.owner, fence.epoch)), (subject, behind))
+
+
+async def anchors_of(store: Store, parts: Collection[int]) -> dict[int, list[Anchor]]:
+    """The anchors of those partitions that have any, in their order."""
+    found: dict[int, list[Anchor]] = {}
+    for message in await store.everything(ANCHORS, f"perdure.{store.subjects.namespace}.{ANCHOR}.*"):
+        partition = int(message.subject.rpartition(".")[2])
+        if partition in parts:
+            found.setdefault(partition, []).append(anchor_in(message))
+    return found
+
+
+async def read_wakes(store: Store, part: Part) -> None:
+    """Know who is to be woken, as the view says."""
+    async for page in store.complete("WAKE", store.subjects.branch("wake", part.fence.partition)):
         for message in page:
             if message.data:
-                waking = summary_in(message)
-                part.waking[waking.stream] = waking
-                part.listed.add(waking.stream)
-    part.laid = part.through
-    async for page in store.complete("LOG", store.subjects.branch("log", fence.partition), part.through + 1):
+                summary = summary_in(message)
+                part.waking[summary.stream] = summary
+                part.listed.add(summary.stream)
+
+
+async def read_log(store: Store, part: Part) -> None:
+    """Know what the log has that the views do not."""
+    async for page in store.complete("LOG", store.subjects.branch("log", part.fence.partition), part.through + 1):
         for message in page:
             part.laid = message.sequence
             part.tails[stream_of_subject(message.subject)] = tail_in(message)
             if (summary := laid(message)) is not None:
                 part.lay(summary)
         await asyncio.sleep(0)
-    return part
-
-
-async def sit(store: Store, view: str, seat: str, fence: Fence) -> int | None:
-    """Take the seat; its sequence, or None where one of a higher epoch sits there."""
-    while True:
-        found = await store.last(view, seat)
-        if found is not None and sitting(found.data).epoch > fence.epoch:
-            return None
-        behind = 0 if found is None else found.sequence
-        sequence = await store.replace(view, seat, encode(Sitting(fence.owner, fence.epoch)), behind)
-        if sequence is not None:
-            return sequence
 
 
 async def hold(store: Store, anchors: list[Anchor]) -> None:
     """Hold the log against anchors: one that ends before what was anchored is Corrupt as a whole."""
-    bucket, until = store.subjects.bucket, max(anchor.through for anchor in anchors)
+    bucket, until = store.subjects.bucket, max((anchor.through for anchor in anchors), default=0)
     info = api.stream_info(await store.call(f"STREAM.INFO.{bucket}", {}))
     if info.error is not None:
         raise store.unavailable(str(info.error))

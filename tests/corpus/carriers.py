@@ -8,15 +8,18 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
+from uuid import uuid4
 
 from msgspec import Raw
 
+from perdure.adapters.nats.open import open_nats
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.eventlog.faults import Dice, FaultyLog, What
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Append, sealed
 from perdure.runtime.run.events import CODEC, Logged
+from tests.corpus.aside import carried_aside
 from tests.corpus.ledger import Play, Played
 from tests.corpus.release import play
 from tests.corpus.virtual import in_simulation, on_asyncio, on_trio
@@ -65,6 +68,16 @@ class Simulated:
             self.happened.update(door.happened)
 
 
+class InNats:
+    """A namespace on a server, opened anew by every life."""
+
+    def __init__(self, server: str, namespace: str) -> None:
+        self.url = f"{server}/{namespace}"
+
+    def opened(self, life: int) -> AbstractAsyncContextManager[Carrier]:
+        return carried_aside(lambda: open_nats(self.url))
+
+
 def another_hand(append: Append) -> Append | None:
     """A line that somebody else writes into the run first, so that our own append comes too late."""
     batch = CODEC.decode(append.data)
@@ -87,6 +100,12 @@ def simulated(run: Play, folder: Path, kills: int = 0) -> Played:
 
 def play_simulated(run: Play, place: Simulated, kills: int = 0) -> Played:
     return in_simulation(run.seed, lambda clock: play(run, place, clock, kills=kills))
+
+
+def in_nats(server: str, run: Play, kills: int = 0) -> Played:
+    """On a server that runs already, in a namespace of its own."""
+    place = InNats(server, uuid4().hex)
+    return on_asyncio(lambda clock: play(run, place, clock, kills=kills))
 
 
 CARRIERS: dict[str, Callable[[Play, Path, int], Played]] = {"memory": in_memory, "sqlite": in_file, "simulation": simulated}

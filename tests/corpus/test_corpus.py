@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from tests.corpus.carriers import CARRIERS, Simulated, play_simulated
+from tests.adapters.nats.server import NatsServer, nats_server
+from tests.corpus.carriers import CARRIERS, Simulated, in_nats, play_simulated
 from tests.corpus.case import Case, ends_as_it_must
 from tests.corpus.cases import CASES
 from tests.corpus.killing import killed
 
+__all__ = ["nats_server"]
+
 EACH = [pytest.param(case, id=case.name) for case in CASES]
+SHARE = Random(4).sample(CASES, 10)
+"""Those that are played on NATS here, where every life costs an opening; the proof plays all."""
 SEEDS = 2
 """Orders of each case here; the proof `corpus` plays more."""
 
@@ -31,6 +37,16 @@ def test_one_state_and_one_content_digest_on_every_carrier(case: Case, tmp_path:
 
     assert memory.state == sqlite.state
     assert memory.content == sqlite.content == simulation.content
+
+
+@pytest.mark.parametrize("kills", [0, 3])
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in SHARE])
+def test_a_workflow_on_nats_has_the_digest_that_it_has_on_sqlite(case: Case, kills: int, nats_server: NatsServer, tmp_path: Path) -> None:
+    run = case.play(13)
+    sqlite, nats = CARRIERS["sqlite"](run, tmp_path, 0), in_nats(nats_server.url, run, kills)
+
+    assert nats.content == sqlite.content or (kills and case.shows_kills)
+    assert ends_as_it_must(case, nats) == ""
 
 
 @pytest.mark.parametrize("carrier", ["memory", "simulation"])
