@@ -177,12 +177,16 @@ class Ledger:
         return max(known.facts.at for known in self.runs.values())
 
     async def catch_up(self) -> None:
-        """Know all that is in the log by now."""
+        """Know all that is in the log by now.
+
+        Streams are read one after another, so a run may be read before, and its child after, something that concerns both:
+        once a round finds nothing new, nothing is known whose cause is not.
+        """
         async with self._reading:
-            caught: set[str] = set()
-            while missing := [known for id, known in self.runs.items() if id not in caught]:
-                for known in missing:
-                    caught.add(known.id)
+            before = -1
+            while (known_now := sum(known.facts.length for known in self.runs.values()) + len(self.runs)) > before:
+                before = known_now
+                for known in tuple(self.runs.values()):
                     await self._read(known)
 
     async def _read(self, known: Known) -> None:
