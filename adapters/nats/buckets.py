@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...eventlog.errors import Invalid, PerdureError, Refused
+from ...eventlog.errors import Corrupt, Invalid, PerdureError, Refused
 from . import api
 from .messages import Subjects
 from .store import Store
@@ -96,6 +96,10 @@ async def prepare(store: Store, buckets: Iterable[Bucket] = BUCKETS, replicas: i
     there = await existing(store, buckets)
     if LOG.part in there:
         store.subjects = adopted(store.subjects, there[LOG.part])
+    elif LOG in buckets and "ANCHORS" in there:
+        raise Corrupt("the log is gone, and its anchors are still there", who=store.subjects.bucket,
+                      expected="the stream of the log", found="none",
+                      instead="put it back from a backup; to begin anew, delete the other streams of the namespace too")
     refuse(found_differences(store.subjects, buckets, there))
     made: list[str] = []
     try:

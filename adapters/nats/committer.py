@@ -103,6 +103,11 @@ class Places:
         place = self._places.get(stream)
         return place.sequence if place is not None and place.tail == tail else None
 
+    def behind(self, stream: str, version: int) -> int:
+        """A sequence of the log that is before all that the stream has behind a version; 0 where none is known."""
+        place = self._places.get(stream)
+        return place.sequence if place is not None and place.tail.version <= version else 0
+
     def forget(self) -> None:
         self._places.clear()
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ...eventlog.errors import Corrupt
 from ...eventlog.log import Summary
-from ...eventlog.records import Head, Tail
+from ...eventlog.records import EMPTY, Head, Tail
 from .messages import Message, link_in, stream_of_subject
 
 HEAD = "Perdure-Head"
@@ -64,21 +64,22 @@ def without_head(headers: Mapping[str, str], body: bytes) -> bytes:
     return body[: -int(text)] if text.startswith("+") else body
 
 
-def laid(message: Message) -> Summary | None:
-    """The summary that a message of the log leads to; none where its record left the head as it was."""
-    text = message.headers.get(HEAD)
+def laid(message: Message) -> tuple[Tail, Summary | None]:
+    """The tail that a message of the log made, and the summary that it leads to, if its record changed the head."""
+    _, last, _, digest = link_in(message)
+    tail, text = Tail(last, digest), message.headers.get(HEAD)
     if text is None:
-        return None
+        return tail, None
     try:
         head = read_head(written(message.data[-int(text) :] if text.startswith("+") else text))
-        return Summary(stream_of_subject(message.subject), tail_in(message), head)
-    except (msgspec.MsgspecError, KeyError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise unreadable(message, HEAD, error) from error
+    return tail, Summary(stream_of_subject(message.subject), tail, head)
 
 
-def tail_in(message: Message) -> Tail:
-    _, last, _, digest = link_in(message)
-    return Tail(last, digest)
+def hint(stream: str) -> Summary:
+    """What stands for a head that cannot be read: its run is woken, and its log says how it really stands."""
+    return Summary(stream, EMPTY, Head("damaged", 0, "", 0, 0))
 
 
 def entry_data(summary: Summary) -> bytes:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import groupby, islice
 
+from ...eventlog.errors import Corrupt
 from ...eventlog.log import Summary
 from ...eventlog.search import Search
 from .headlines import summary_in
 from .index import Index
-from .keeper import Keeper
+from .keeper import Keeper, logger
 from .messages import Message
 from .store import Store
 
@@ -54,7 +55,11 @@ class Mirror:
             case "seat":
                 pass
             case _:
-                summary = summary_in(message)
+                try:
+                    summary = summary_in(message)
+                except Corrupt as damage:
+                    logger.warning("%s: it is left out", damage)
+                    return
                 if summary.stream not in self._summaries:
                     self._order = []
                 self._summaries[summary.stream] = summary

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable
 
 from ...eventlog.log import Summary
-from ...eventlog.records import Append, Tail
+from ...eventlog.records import EMPTY, Append, Tail
 from .fences import Fence
 from .messages import Subjects
 from .order import Key, Order
@@ -145,6 +145,15 @@ class Index:
         """The head of a stream, if it is not in the views alone."""
         part = self.parts.get(self.subjects.partition_of(stream))
         return None if part is None else part.fresh.get(stream) or part.waking.get(stream)
+
+    def owed(self, stream: str) -> Tail:
+        """How far a stream has come at least, as far as that is in memory."""
+        part = self.parts.get(self.subjects.partition_of(stream))
+        if part is None:
+            return EMPTY
+        known = part.fresh.get(stream) or part.waking.get(stream)
+        tails = (part.tails.get(stream, EMPTY), part.owed.get(stream, EMPTY), EMPTY if known is None else known.tail)
+        return max(tails, key=lambda tail: tail.version)
 
     def due(self, until: int, after: Key | None, limit: int) -> list[Summary]:
         streams = self._order.page(until, after, limit)

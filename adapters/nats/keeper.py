@@ -16,7 +16,7 @@ from ...eventlog.log import Summary
 from . import anchors
 from .batches import Post, write
 from .fences import Fence
-from .headlines import entry_data, laid, tail_in
+from .headlines import entry_data, laid
 from .index import Index, Part
 from .messages import stream_of_subject
 from .rebuilding import rebuild
@@ -155,8 +155,9 @@ class Keeper:
         async for page in self.store.complete("LOG", subject, behind + 1):
             for message in page:
                 behind = message.sequence
-                self.index.grown(part, stream_of_subject(message.subject), tail_in(message))
-                if (summary := laid(message)) is not None:
+                tail, summary = laid(message)
+                self.index.grown(part, stream_of_subject(message.subject), tail)
+                if summary is not None:
                     self.index.lay(part, summary)
         return behind
 

@@ -14,23 +14,24 @@ import anyio
 
 from ...eventlog.errors import Conflict, Invalid
 from ...eventlog.log import Cursor, Version
-from ...eventlog.records import Append, Record, Tail
+from ...eventlog.memory import conflict
+from ...eventlog.records import EMPTY, Append, Record, Tail
 from .buckets import LOG, PARTITIONS, prepare
 from .committer import Committer, Nobody, Witness, closing, too_large
 from .connection import Connection
 from .follower import follow
+from .loading import Known, Loading
 from .messages import HEADERS_BYTES_MAX, Subjects, checked_namespace
 from .reader import Reader, record_in
 from .store import Store
-
-LOADS_AT_ONCE = 16
 
 
 class JetStreamLog:
     """Log over one JetStream stream; the asyncio loop only, as nats-py is."""
 
-    def __init__(self, store: Store, witness: Witness | None = None) -> None:
+    def __init__(self, store: Store, witness: Witness | None = None, known: Known | None = None) -> None:
         self.store = store
+        self.known = known
         self.reader = Reader(store)
         self.committer = Committer(self.reader, witness or Nobody())
 
@@ -60,10 +61,18 @@ class JetStreamLog:
             await log.committer.close()
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
-        """As the protocol says; a cancelled caller leaves when the outcome is known, so that nothing trails behind it."""
+        """As the protocol says; a cancelled caller leaves when the outcome is known, so that nothing trails behind it.
+
+        The first record of a stream that is known to have existed is a Conflict even where the server has nothing of it any
+        more: whoever loads it then learns what is wrong.
+        """
         self._check_sizes(appends)
-        if not appends:
-            return []
+        existed = await self._existed(appends)
+        wanted = [append for append in appends if append.stream not in existed] if existed else appends
+        outcomes = iter(await self._committed(wanted) if wanted else ())
+        return [conflict(append, existed[append.stream]) if append.stream in existed else next(outcomes) for append in appends]
+
+    async def _committed(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
         committing = self.committer.commit(appends)
         with anyio.CancelScope(shield=True):
             await asyncio.wait([committing])
@@ -76,19 +85,14 @@ class JetStreamLog:
             answers.append(outcome)
         return answers
 
+    async def _existed(self, appends: Sequence[Append]) -> Mapping[str, Tail]:
+        """Of the streams that are to begin, those that once had."""
+        beginning = [append.stream for append in appends if append.expected == EMPTY]
+        return await self.known.tails(beginning) if self.known is not None and beginning else {}
+
     async def load(self, after: Mapping[str, Version]) -> Mapping[str, Sequence[Record]]:
-        turns = asyncio.Semaphore(LOADS_AT_ONCE)
-
-        async def load_one(stream: str, version: Version) -> list[Record]:
-            async with turns:
-                return [record async for record in self.read(stream, after=version)]
-
-        tasks = {stream: asyncio.create_task(load_one(stream, version)) for stream, version in after.items()}
-        try:
-            return dict(zip(tasks, await asyncio.gather(*tasks.values()), strict=True))
-        finally:
-            for task in tasks.values():
-                task.cancel()
+        """As the protocol says; a stream that is known to have been longer is Corrupt."""
+        return await Loading(self.reader, self.committer.places, self.known).load(after)
 
     async def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
         async for page in self.reader.pages(stream):

@@ -12,6 +12,7 @@ from ...eventlog.log import Carrier
 from .blobs import JetStreamBlobs
 from .buckets import PARTITIONS, prepare
 from .connection import Connection, connect
+from .evidence import Evidence
 from .fences import Fence, Fences
 from .heads import JetStreamHeads
 from .index import Index
@@ -51,7 +52,7 @@ async def carried(
     store = Store(connection, Subjects(place.namespace, PARTITIONS), answer_timeout=answer_timeout, patience=patience)
     await prepare(store, replicas=place.replicas)
     index = Index(store.subjects)
-    keeper, fences, log = Keeper(store, index), Fences(store), JetStreamLog(store, index)
+    keeper, fences, log = Keeper(store, index), Fences(store), JetStreamLog(store, index, Evidence(store, index))
     found = await fences.all()
     held = await claimed(fences, found, owner)
     await keeper.take(held, after=found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from ...eventlog.records import Record
 from .headlines import without_head
@@ -30,6 +30,15 @@ class Reader:
         """The records of a stream from a sequence on, a page at a time."""
         async for page in self.store.pages("LOG", self.store.subjects.of(stream), start):
             yield [record_in(message) for message in page]
+
+    async def newest_of(self, streams: Sequence[str]) -> Mapping[str, Record]:
+        """The newest record of each stream that has one, as some replica knows it."""
+        found = await self.store.newest_of("LOG", [self.store.subjects.of(stream) for stream in streams])
+        return {record.stream: record for record in map(record_in, found.values())}
+
+    async def all_of(self, stream: str, start: int = 1) -> list[Record]:
+        """The records of a stream from a sequence on, as many as the leader has now."""
+        return [record_in(message) for message in await self.store.everything("LOG", self.store.subjects.of(stream), start)]
 
 
 def record_in(message: Message) -> Record:

@@ -7,7 +7,8 @@ then it is Unavailable.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from nats.aio.msg import Msg
@@ -19,6 +20,7 @@ from .messages import FENCE, Message, Subjects, headers_in
 
 PAGE_MESSAGES = 500
 PAGE_BYTES = 4 * 1024 * 1024
+SUBJECTS_MAX = 500
 PAUSE = 0.02
 BUSY_PAUSE = 0.001
 
@@ -59,11 +61,26 @@ class Store:
 
         They come from any replica, which may lag behind what was acknowledged; what comes has no gap.
         """
-        more = True
+        question = {"seq": start, "next_by_subj": subject, "batch": PAGE_MESSAGES, "max_bytes": PAGE_BYTES}
+        async for page in self._paged(part, question):
+            yield page
+
+    async def newest_of(self, part: str, subjects: Sequence[str]) -> dict[str, Message]:
+        """The newest message of each of these subjects that has one, from any replica, in few questions."""
+        found: dict[str, Message] = {}
+        for first in range(0, len(subjects), SUBJECTS_MAX):
+            asked = subjects[first : first + SUBJECTS_MAX]
+            async for page in self._paged(part, {"seq": 1, "multi_last": asked, "batch": PAGE_MESSAGES, "max_bytes": PAGE_BYTES}):
+                found.update((message.subject, message) for message in page)
+        return found
+
+    async def _paged(self, part: str, question: Mapping[str, Any]) -> AsyncIterator[list[Message]]:
+        more, start = True, question["seq"]
         await self.insist(lambda: self.connection.ready_within(self.answer_timeout))
         async with self.connection.inbox() as inbox:
             while more:
-                page, more = await self._page(inbox, part, subject, start)
+                asked = {**question, "seq": start}
+                page, more = await self.insist(partial(self._receive_page, inbox, part, asked))
                 start = page[-1].sequence + 1 if page else start
                 yield page
 
@@ -186,11 +203,6 @@ class Store:
             raise self.unavailable(str(answer.error))
         message = answer.message
         return Message(message.subject, message.seq, headers_in(message.hdrs), message.data)
-
-    async def _page(self, inbox: Inbox, part: str, subject: str, start: int) -> tuple[list[Message], bool]:
-        """Some messages of a subject from `start` on, and whether there are more."""
-        question = {"seq": start, "next_by_subj": subject, "batch": PAGE_MESSAGES, "max_bytes": PAGE_BYTES}
-        return await self.insist(lambda: self._receive_page(inbox, part, question))
 
     async def _receive_page(self, inbox: Inbox, part: str, question: Mapping[str, Any]) -> tuple[list[Message], bool]:
         """One page; a page with a gap, because the client dropped a message, is NoAnswer."""

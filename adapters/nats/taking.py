@@ -1,12 +1,14 @@
 """Taking a partition over: sit down in its views, so that a predecessor's writes are refused; then read what it left.
 
-The views have all heads up to what the newest anchor says; behind that the log itself is read, of which only heads count.
+The views have all heads up to what the newest anchor says; behind that the log itself is read, of which only heads count. A view
+whose seats are gone was emptied by somebody: then the whole log is read, and the view is filled again.
 A crash, a hand-over and a first opening are this same path.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Sequence
 
 import msgspec
@@ -19,10 +21,12 @@ from .anchors import TREE as ANCHOR
 from .anchors import Anchor, anchor_in, tails_in
 from .batches import Post, replace_all
 from .fences import Fence
-from .headlines import laid, summary_in, tail_in
+from .headlines import hint, laid, summary_in
 from .index import Part
 from .messages import Subjects, stream_of_subject
 from .store import Store
+
+logger = logging.getLogger("perdure.nats")
 
 VIEWS = {"HEADS": "head", "WAKE": "wake", ANCHORS: ANCHOR}
 """What a seat guards: the parts, and their trees."""
@@ -41,6 +45,13 @@ encode = msgspec.json.Encoder().encode
 sitting = msgspec.json.Decoder(Sitting).decode
 
 
+class Seat(Struct, frozen=True):
+    """Where we sit. Nobody sat there before: the view is new, or what it had was removed, and its anchors say nothing."""
+
+    sequence: int
+    is_first: bool
+
+
 def seat_of(subjects: Subjects, part: Part, view: str) -> tuple[str, int]:
     """The seat of a part in a view, and the sequence at which we sit there."""
     return subjects.seat(VIEWS[view], part.fence.partition), part.seats[view]
@@ -49,16 +60,20 @@ def seat_of(subjects: Subjects, part: Part, view: str) -> tuple[str, int]:
 async def take(store: Store, fences: Sequence[Fence]) -> list[Part]:
     """What is known of the partitions that the fences give us; without those where a newer owner sits already."""
     parts = {fence.partition: Part(fence) for fence in fences}
+    unseated: set[int] = set()
     for view, tree in VIEWS.items():
-        for partition, sequence in (await sit(store, view, tree, [part.fence for part in parts.values()])).items():
-            if sequence is None:
+        for partition, seat in (await sit(store, view, tree, [part.fence for part in parts.values()])).items():
+            if seat is None:
                 del parts[partition]
-            else:
-                parts[partition].seats[view] = sequence
+                continue
+            parts[partition].seats[view] = seat.sequence
+            unseated |= {partition} if seat.is_first else set()
     anchors = await anchors_of(store, parts)
     await hold(store, [anchor for found in anchors.values() for anchor in found])
     for partition, found in anchors.items():
-        parts[partition].through = parts[partition].laid = found[-1].through
+        parts[partition].renewed = partition in unseated
+        if partition not in unseated:
+            parts[partition].through = parts[partition].laid = found[-1].through
         parts[partition].owed = tails_in(found)
     turns = asyncio.Semaphore(READ_AT_ONCE)
 
@@ -71,9 +86,9 @@ async def take(store: Store, fences: Sequence[Fence]) -> list[Part]:
     return list(parts.values())
 
 
-async def sit(store: Store, view: str, tree: str, fences: Sequence[Fence]) -> dict[int, int | None]:
-    """Take the seats of a view; the sequence of each, or None where one of a higher epoch sits there."""
-    left, done = {fence.partition: fence for fence in fences}, dict[int, int | None]()
+async def sit(store: Store, view: str, tree: str, fences: Sequence[Fence]) -> dict[int, Seat | None]:
+    """Take the seats of a view; each as it is now, or None where one of a higher epoch sits there."""
+    left, done = {fence.partition: fence for fence in fences}, dict[int, Seat | None]()
     while left:
         behind = dict.fromkeys(left, 0)
         for message in await store.everything(view, f"perdure.{store.subjects.namespace}.{tree}.seat.*"):
@@ -87,7 +102,7 @@ async def sit(store: Store, view: str, tree: str, fences: Sequence[Fence]) -> di
         sequences = await replace_all(store, view, posts) if posts else []
         for post, sequence in zip(posts, sequences, strict=True):
             if sequence is not None:
-                done[post.partition] = sequence
+                done[post.partition] = Seat(sequence, is_first=not behind[post.partition])
                 del left[post.partition]
     return done
 
@@ -103,18 +118,27 @@ async def anchors_of(store: Store, parts: Collection[int]) -> dict[int, list[Anc
     for message in await store.everything(ANCHORS, f"perdure.{store.subjects.namespace}.{ANCHOR}.*"):
         partition = int(message.subject.rpartition(".")[2])
         if partition in parts:
-            found.setdefault(partition, []).append(anchor_in(message))
-    return found
+            try:
+                found.setdefault(partition, []).append(anchor_in(message))
+            except Corrupt as damage:
+                logger.warning("%s: the anchors before it count", damage)
+    return {partition: anchors for partition, anchors in found.items() if anchors}
 
 
 async def read_wakes(store: Store, part: Part) -> None:
-    """Know who is to be woken, as the view says."""
+    """Know who is to be woken, as the view says; where it cannot be read, the whole log is."""
     async for page in store.complete("WAKE", store.subjects.branch("wake", part.fence.partition)):
         for message in page:
             if message.data:
-                summary = summary_in(message)
-                part.waking[summary.stream] = summary
-                part.listed.add(summary.stream)
+                part.listed.add(stream_of_subject(message.subject))
+                try:
+                    summary = summary_in(message)
+                except Corrupt as damage:
+                    logger.warning("%s: it is made anew from the log", damage)
+                    part.through = part.laid = 0
+                    continue
+                if not part.renewed:
+                    part.waking[summary.stream] = summary
 
 
 async def read_log(store: Store, part: Part) -> None:
@@ -122,9 +146,15 @@ async def read_log(store: Store, part: Part) -> None:
     async for page in store.complete("LOG", store.subjects.branch("log", part.fence.partition), part.through + 1):
         for message in page:
             part.laid = message.sequence
-            part.tails[stream_of_subject(message.subject)] = tail_in(message)
-            if (summary := laid(message)) is not None:
-                part.lay(summary)
+            try:
+                part.tails[stream_of_subject(message.subject)], summary = laid(message)
+            except Corrupt as damage:
+                logger.warning("%s: its run is woken all the same", damage)
+                summary = hint(stream_of_subject(message.subject))
+                part.waking.setdefault(summary.stream, summary)
+            else:
+                if summary is not None:
+                    part.lay(summary)
         await asyncio.sleep(0)
 
 

@@ -1,0 +1,35 @@
+"""How far streams have been, beyond what the log says: by what this process wrote, by anchors, by the view of heads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from ...eventlog.errors import Corrupt
+from ...eventlog.records import EMPTY, Tail
+from .headlines import summary_in
+from .index import Index
+from .store import Store
+
+logger = logging.getLogger("perdure.nats")
+
+
+class Evidence:
+    """Knows tails. Of streams that nothing is remembered of, the view of heads is asked, all in one question."""
+
+    def __init__(self, store: Store, index: Index) -> None:
+        self._store = store
+        self._index = index
+
+    async def tails(self, streams: Sequence[str]) -> Mapping[str, Tail]:
+        found = {stream: tail for stream in streams if (tail := self._index.owed(stream)) != EMPTY}
+        subjects = [self._store.subjects.of(stream, "head") for stream in streams if stream not in found]
+        if subjects:
+            for message in (await self._store.newest_of("HEADS", subjects)).values():
+                try:
+                    summary = summary_in(message)
+                except Corrupt as damage:
+                    logger.warning("%s: the stream is believed as it stands", damage)
+                else:
+                    found[summary.stream] = summary.tail
+        return found

@@ -1,0 +1,194 @@
+"""What was removed from a log behind its back is found: the whole log is Corrupt, or the one run, never silently shorter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+import perdure
+from perdure import workflow
+from perdure.adapters.nats.buckets import BUCKETS
+from perdure.adapters.nats.connection import connect
+from perdure.adapters.nats.messages import Subjects
+from perdure.adapters.nats.open import open_nats
+from perdure.adapters.nats.store import Store
+from perdure.eventlog.errors import Corrupt
+from perdure.eventlog.log import Carrier
+from perdure.eventlog.records import EMPTY, Append, Tail, sealed
+from perdure.eventlog.snapshots import Snapshot
+from tests.adapters.nats.server import NatsServer, running
+from tests.eventlog.making import accepted, content, head, row_of
+
+pytestmark = pytest.mark.anyio
+
+ONE, OTHER = "run/default/one", "run/default/other"
+
+
+@pytest.fixture
+def namespace() -> str:
+    return uuid4().hex
+
+
+@asynccontextmanager
+async def store_of(url: str, namespace: str) -> AsyncGenerator[Store]:
+    """The tools of an operator, who can do anything."""
+    async with connect(url) as connection:
+        yield Store(connection, Subjects(namespace, 64))
+
+
+async def delete_last(store: Store, stream: str) -> None:
+    found = await store.last("LOG", store.subjects.of(stream))
+    assert found is not None
+    assert json.loads(await store.call(f"STREAM.MSG.DELETE.{store.subjects.bucket}", {"seq": found.sequence}))["success"]
+
+
+def growing(stream: str) -> list[Append]:
+    """Three records, of which the first and the last change the head."""
+    first = sealed(stream, EMPTY, content(1), 1, head(wake_at=None))
+    second = sealed(stream, first.tail, content(2), 1)
+    return [first, second, sealed(stream, second.tail, content(3), 1, head("done", None))]
+
+
+async def corrupt(carrier: Carrier, stream: str, version: int = 0) -> Corrupt:
+    with pytest.raises(Corrupt) as caught:
+        await carrier.log.load({stream: version})
+
+    assert caught.value.who == stream
+    return caught.value
+
+
+async def test_a_run_whose_last_record_was_deleted_is_corrupt_and_others_are_not(nats_server: NatsServer, namespace: str) -> None:
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        await accepted(carrier.log, [*growing(ONE), *growing(OTHER)])
+    async with store_of(nats_server.url, namespace) as store:
+        await delete_last(store, ONE)
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        found = await corrupt(carrier, ONE)
+
+        assert "version 3" in found.where
+        assert found.found.startswith("version 2")
+        assert len((await carrier.log.load({OTHER: 0}))[OTHER]) == 3
+
+
+async def test_heads_alone_are_evidence_where_anchors_have_moved_on(nats_server: NatsServer, namespace: str) -> None:
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        await accepted(carrier.log, growing(ONE))
+    async with store_of(nats_server.url, namespace) as store:
+        await store.purge("ANCHORS", f"perdure.{namespace}.anchor.*")
+        await store.purge("LOG", store.subjects.of(ONE))
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        assert (await corrupt(carrier, ONE)).found == "no record at all"
+
+
+async def test_what_this_process_wrote_is_evidence_before_anything_is_flushed(nats_server: NatsServer, namespace: str) -> None:
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier, store_of(nats_server.url, namespace) as store:
+        await accepted(carrier.log, row_of(ONE, 4))
+        await delete_last(store, ONE)
+
+        await corrupt(carrier, ONE)
+
+
+async def test_a_snapshot_is_evidence_of_what_is_before_it(nats_server: NatsServer, namespace: str) -> None:
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier, store_of(nats_server.url, namespace) as store:
+        tail: Tail = (await accepted(carrier.log, row_of(ONE, 4)))[-1]
+        await carrier.snapshots.save([Snapshot.of(ONE, tail, 1, b"state")])
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier, store_of(nats_server.url, namespace) as store:
+        await store.purge("ANCHORS", f"perdure.{namespace}.anchor.*")
+        await carrier.snapshots.load([ONE])
+        assert (await carrier.log.load({ONE: 4})) == {ONE: []}
+        await delete_last(store, ONE)
+
+        await corrupt(carrier, ONE, 4)
+
+
+@workflow
+async def nothing() -> str:
+    return "done"
+
+
+async def test_a_run_that_was_removed_is_not_begun_again(nats_server: NatsServer, namespace: str) -> None:
+    async with perdure.open(f"{nats_server.url}/{namespace}", workflows=[nothing]) as runtime:
+        assert await (await runtime.start(nothing, id="one")).result() == "done"
+    async with store_of(nats_server.url, namespace) as store:
+        await store.purge("LOG", store.subjects.of(ONE))
+    async with perdure.open(f"{nats_server.url}/{namespace}", workflows=[nothing]) as runtime:
+        with pytest.raises(Corrupt):
+            await runtime.start(nothing, id="one")
+        assert await (await runtime.start(nothing, id="another")).result() == "done"
+
+
+async def test_a_log_that_was_replaced_by_an_older_copy_is_corrupt_as_a_whole(tmp_path: Path) -> None:
+    room = tmp_path / "server"
+    room.mkdir()
+    with running(room) as server:
+        kept = room / "store" / "jetstream" / "$G" / "streams" / "PERDURE_shop_LOG"
+        async with open_nats(f"{server.url}/shop") as carrier:
+            await accepted(carrier.log, row_of(ONE, 3))
+        server.stop()
+        shutil.copytree(kept, tmp_path / "backup")
+        server.start()
+        async with open_nats(f"{server.url}/shop") as carrier:
+            await accepted(carrier.log, row_of(OTHER, 3))
+        server.stop()
+        shutil.rmtree(kept)
+        shutil.copytree(tmp_path / "backup", kept)
+        server.start()
+        with pytest.raises(Corrupt) as caught:
+            async with open_nats(f"{server.url}/shop"):
+                pass
+
+        assert caught.value.who == "PERDURE_shop_LOG"
+        assert "at least 6" in caught.value.expected
+        assert "older copy" in caught.value.found
+
+
+async def test_a_log_that_was_deleted_is_not_made_anew(nats_server: NatsServer, namespace: str) -> None:
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        await accepted(carrier.log, row_of(ONE, 3))
+    async with store_of(nats_server.url, namespace) as store:
+        await store.call(f"STREAM.DELETE.{store.subjects.bucket}", {})
+    for _ in range(2):
+        with pytest.raises(Corrupt, match="the log is gone"):
+            async with open_nats(f"{nats_server.url}/{namespace}"):
+                pass
+
+
+@pytest.mark.parametrize("part", [bucket.part for bucket in BUCKETS if bucket.part not in {"LOG", "BLOBS"}])
+@pytest.mark.parametrize("how", ["DELETE", "PURGE"])
+async def test_every_other_stream_can_be_lost_and_no_run_is_forgotten(nats_server: NatsServer, namespace: str, part: str, how: str) -> None:
+    wakes = {f"run/default/{number}": number for number in range(10)}
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        await accepted(carrier.log, [sealed(stream, EMPTY, content(1), 1, head(wake_at=at)) for stream, at in wakes.items()])
+    async with store_of(nats_server.url, namespace) as store:
+        await store.call(f"STREAM.{how}.{store.subjects.bucket_of(part)}", {})
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        assert {one.stream: one.head.wake_at for one in await carrier.heads.due(100)} == wakes
+        assert [one.stream for one in await carrier.heads.all()] == sorted(wakes)
+
+
+async def test_an_entry_of_wake_ups_that_cannot_be_read_is_made_anew(nats_server: NatsServer, namespace: str) -> None:
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        await accepted(carrier.log, [sealed(stream, EMPTY, content(1), 1, head(wake_at=5)) for stream in (ONE, OTHER)])
+    async with store_of(nats_server.url, namespace) as store:
+        for part, tree in (("WAKE", "wake"), ("HEADS", "head"), ("ANCHORS", "anchor")):
+            subject = store.subjects.of(ONE, tree) if part != "ANCHORS" else store.subjects.leaf(tree, store.subjects.partition_of(ONE))
+            await store.publish(part, subject, b'{"version":')
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        assert [one.stream for one in await carrier.heads.due(100)] == [ONE, OTHER]
+        assert len((await carrier.log.load({ONE: 0}))[ONE]) == 1
+
+
+async def test_a_run_with_a_record_that_is_none_is_woken_and_others_go_on(nats_server: NatsServer, namespace: str) -> None:
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        await accepted(carrier.log, [sealed(stream, EMPTY, content(1), 1, head(wake_at=5)) for stream in (ONE, OTHER)])
+    async with store_of(nats_server.url, namespace) as store:
+        await store.publish("LOG", store.subjects.of("run/default/three"), b"mine")
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        assert [one.stream for one in await carrier.heads.due(100)] == ["run/default/three", ONE, OTHER]
+        await corrupt(carrier, "run/default/three")
