@@ -41,13 +41,14 @@ class Keeper:
         self._lost = lost
         self._turn = asyncio.Lock()
 
-    async def take(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
+    async def take(self, fences: Iterable[Fence], *, after: Sequence[Fence] = ()) -> None:
         """Own the partitions of these claims of ours; `after` are the fences as they were found.
 
         One whose predecessor let go of it (no owner), or that had none, is read once; the others again, a little later.
         """
         left = {fence.partition for fence in after if not fence.owner}
-        now, lost = asyncio.get_running_loop().time(), {fence.partition for fence in fences}
+        fences, now = tuple(fences), asyncio.get_running_loop().time()
+        lost = {fence.partition for fence in fences}
         for part in await take(self.store, fences):
             lost.discard(part.fence.partition)
             part.looks = [] if part.fence.partition in left else [now + seconds for seconds in LOOKS]
@@ -98,6 +99,10 @@ class Keeper:
     async def let_go(self, partitions: Iterable[int]) -> None:
         """Write all that is known of these partitions, and own them no more; their fences are the caller's to release."""
         await self.flush()
+        self.drop(partitions)
+
+    def drop(self, partitions: Iterable[int]) -> None:
+        """These are another's."""
         for partition in partitions:
             self.index.drop(partition)
 

@@ -102,7 +102,7 @@ class Partitions:
         """Let others have these at once."""
         try:
             await self.keeping.let_go(parts)
-            released = await asyncio.gather(*(self.fences.release(self._known[partition]) for partition in sorted(parts)))
+            released = await self.fences.release_all([self._known[partition] for partition in sorted(parts)])
             self._learnt(fence for fence in released if fence is not None)
             self.releases += len(parts)
         finally:
@@ -257,7 +257,7 @@ class Partitions:
         """Claim these all at once; what is won is served from then on."""
         try:
             before = [self._known[partition] for partition in partitions]
-            claimed = await asyncio.gather(*(self.fences.claim(fence, self.owner) for fence in before))
+            claimed = await self.fences.claim_all(before, self.owner)
             won = [fence for fence in claimed if fence is not None]
             self._learnt(won)
             self.presence.beat()
