@@ -68,9 +68,10 @@ class JetStreamLog:
         """
         self._check_sizes(appends)
         existed = await self._existed(appends)
-        wanted = [append for append in appends if append.stream not in existed] if existed else appends
+        late = [append.expected == EMPTY and append.stream in existed for append in appends]
+        wanted = [append for append, is_late in zip(appends, late, strict=True) if not is_late] if existed else appends
         outcomes = iter(await self._committed(wanted) if wanted else ())
-        return [conflict(append, existed[append.stream]) if append.stream in existed else next(outcomes) for append in appends]
+        return [conflict(one, existed[one.stream]) if is_late else next(outcomes) for one, is_late in zip(appends, late, strict=True)]
 
     async def _committed(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
         committing = self.committer.commit(appends)
