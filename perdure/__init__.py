@@ -30,6 +30,7 @@ from .runtime.authoring.retry import Retry
 from .runtime.authoring.saga import saga
 from .runtime.authoring.sending import cancel_run, signal_run
 from .runtime.authoring.steps import Attempt, current, step
+from .runtime.authoring.triggers import Trigger
 from .runtime.authoring.words import attributes, continue_as, info, log, now, patched, random, signal, sleep, sleep_until, uuid
 from .runtime.authoring.workflows import workflow
 from .runtime.logs import LogContext, logger
@@ -81,6 +82,7 @@ __all__ = [
     "Settings",
     "StepError",
     "TooLarge",
+    "Trigger",
     "Unavailable",
     "approval",
     "artifact",
