@@ -166,8 +166,7 @@ class Pool(Flights):
     def _work(self, scope: anyio.CancelScope) -> Generator[Any, Any, None]:  # noqa: C901, PLR0912, PLR0915 - one piece, as told below
         """Perform what is queued, until nothing is or others should have their turn.
 
-        Every step of every run passes here, so it is one frame: a generator, which hands what a step's coroutine waits for
-        to the loop itself, and what the loop answers back into the step's own context.
+        Every step of every run passes here, so it is one frame: a generator between the step's coroutine, in its own context, and the loop.
         """
         queue, flying, now = self._queue, self._flying, self.clock.now
         for _ in range(STEPS_BETWEEN_RESTS):
@@ -225,14 +224,12 @@ class Pool(Flights):
                 if self._is_spent(job, scope, started, error):
                     raise
             else:
-                if job.again is None:
+                if job.again is None and self._quiet is None:
                     del flying[job.stream, job.id]
                 else:
                     self._land(job, told=True)
                 stored = () if job.artifacts is None else tuple(job.artifacts)
                 self.post(job.stream, StepCompleted(job.id, job.attempt, raw, started, now(), self.owner, "", blob, stored))
-                if self._quiet is not None and not flying:
-                    self._quiet.set()
             job.scope = None
             if (step.is_limited or job.unwanted) and scope.cancel_called:
                 return
