@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -13,7 +14,7 @@ from . import attending
 from .job import Job
 
 
-class Flights:
+class Flights(ABC):
     """What a pool has in flight, by stream and by the id of the step."""
 
     def __init__(self) -> None:
@@ -98,6 +99,6 @@ class Flights:
         if self._quiet is not None and not self._flying:
             self._quiet.set()
 
+    @abstractmethod
     def _wait(self, job: Job) -> None:
         """Have an attempt, which is in flight by now, begin as soon as it may."""
-        raise NotImplementedError
