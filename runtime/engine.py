@@ -245,6 +245,7 @@ class Runtime(Calling, Listing, Storing, Handing):
             on_conflict=request.on_conflict,
             reuse=request.reuse,
             blob=blob,
+            trace=request.trace,
         )
         command: cmd.Command = start
         if isinstance(request, SignalOrStartRun):

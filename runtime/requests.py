@@ -39,6 +39,8 @@ class StartRun(Request, frozen=True, tag="start", kw_only=True):
     """Seconds after which the run is ended if it has not ended by itself; None for no limit."""
     on_conflict: OnConflict = "existing"
     reuse: Reuse = "never"
+    trace: str = ""
+    """The trace context of who asks, as W3C's `traceparent` has it; kept in the log."""
 
 
 class SignalOrStartRun(StartRun, frozen=True, tag="signal_or_start", kw_only=True):

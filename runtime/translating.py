@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -38,6 +39,10 @@ from .run.state import Asked
 
 CONFLICTS: tuple[str, ...] = get_args(OnConflict)
 REUSES: tuple[str, ...] = get_args(Reuse)
+
+
+TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, the header `traceparent`."""
 
 
 def _cancel(asked: CancelRun) -> cmd.Command:
@@ -128,6 +133,9 @@ def must_make_sense(asked: StartRun) -> None:
         raise _unknown(asked, "on_conflict", asked.on_conflict, CONFLICTS)
     if asked.reuse not in REUSES:
         raise _unknown(asked, "reuse", asked.reuse, REUSES)
+    if asked.trace and not TRACE.fullmatch(asked.trace):
+        raise Invalid("a trace context does not fit", who=f"workflow {asked.workflow!r}", where="trace", found=repr(asked.trace[:80]),
+                      expected="00-<32 hexadecimal digits>-<16>-<2>, as in the header traceparent", instead="leave it out to have none")
     if not 0 <= asked.delay < math.inf or (asked.deadline is not None and not asked.delay < asked.deadline < math.inf):
         raise Invalid("the times of a start make no sense", who=f"workflow {asked.workflow!r}", where="delay, deadline",
                       expected="0 <= delay < deadline, both finite", found=f"delay {asked.delay:g} s, deadline {asked.deadline} s",

@@ -44,6 +44,8 @@ class Start(Struct, frozen=True, gc=False):
     """The parent is being retried, and its child with it: one that failed is retried, one that was stopped begins anew."""
     blob: Blob | None = None
     """What holds the input, where it is large."""
+    trace: str = ""
+    """The trace context of who asks, as W3C's `traceparent` has it."""
 
 
 class SignalOrStart(Struct, frozen=True, gc=False):

@@ -38,6 +38,8 @@ class RunStarted(Event, frozen=True):
     parent: str = ""
     """Of a child: the stream of its parent and the effect there, as in "run/default/night#0.7/0"; it is told how this run ends."""
     blob: Blob | None = None
+    trace: str = ""
+    """The trace context of who asked for it, as W3C's `traceparent` has it."""
 
 
 class RunDelayed(RunStarted, frozen=True):

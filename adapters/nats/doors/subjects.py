@@ -36,6 +36,7 @@ from ....runtime.requests import (
     UpdateRun,
     UpgradeRun,
 )
+from ....runtime.translating import TRACE
 
 CALL = list[Any] | dict[str, Any]
 """Arguments: an array in the order of the parameters, or an object by their names."""
@@ -87,11 +88,12 @@ START_HEADERS: Mapping[str, str] = {
     "Perdure-Deadline": "deadline",
     "Perdure-On-Conflict": "on_conflict",
     "Perdure-Reuse": "reuse",
+    "traceparent": "trace",
 }
 """What a header of a start gives: its body is the arguments alone."""
 
 OURS = "perdure-"
-TOLD = frozenset({"perdure-error", "perdure-origin", "perdure-status"})
+TOLD = frozenset({"perdure-error", "perdure-origin", "perdure-status", "perdure-cut"})
 """Headers that perdure itself writes: a dead letter may be sent again as it is."""
 
 
@@ -157,12 +159,14 @@ def _of_headers(who: str, headers: Mapping[str, str] | None, kind: type[AnyReque
     said: dict[str, Any] = {}
     for given, text in (headers or {}).items():
         name = given.lower()
-        if not name.startswith(OURS) or name in TOLD:
-            continue
         if name not in by_name:
+            if not name.startswith(OURS) or name in TOLD:
+                continue
             raise Invalid("no such header is known here", who=who, where=f"header {given}", expected=", ".join(known), found=given,
                           instead="leave it out, or correct its name")
         header, field = by_name[name]
+        if field == "trace" and not TRACE.fullmatch(text):
+            continue  # as its standard asks
         try:
             said[field] = msgspec.convert(text, types[field], strict=False)
         except msgspec.ValidationError as error:

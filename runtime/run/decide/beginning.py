@@ -64,7 +64,9 @@ def _again(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
 
 def began(command: cmd.Start) -> Event:
     given = command.workflow, command.version, command.input, command.seed, command.command, command.deadline, command.parent, command.blob
-    return ev.RunDelayed(*given, start_at=command.start_at) if command.start_at else ev.RunStarted(*given)
+    if command.start_at:
+        return ev.RunDelayed(*given, trace=command.trace, start_at=command.start_at)
+    return ev.RunStarted(*given, trace=command.trace)
 
 
 def watch(state: RunState, by: str) -> Sequence[Event]:

@@ -91,6 +91,13 @@ async def test_tenants_are_told_apart_by_a_header(ann: Customer) -> None:
     assert (await ann.ask("run.o-1.look", Perdure_Tenant="north"))["run_status"] == "running"
 
 
+async def test_the_trace_of_who_starts_a_run_is_kept(nats_server: NatsServer, namespace: str) -> None:
+    log, trace = MemoryLog(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    async with shop(nats_server.url, namespace, log=log), customer(nats_server.url, namespace) as ann:
+        await ann.ask("start.total", [1], Perdure_Run_Id="t-1", traceparent=trace)
+    assert trace.encode() in log.streams["run/default/t-1"][0].data
+
+
 async def test_a_refusal_says_who_where_what_was_expected_and_found_and_what_to_do(ann: Customer) -> None:
     for subject, raw, code in [
         ("start.nothing", b"", "not_found"), ("start.total", b'["x"]', "invalid"), ("start.total", b"[1,", "invalid"),

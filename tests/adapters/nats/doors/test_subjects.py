@@ -24,16 +24,19 @@ from perdure.runtime.requests import (
     UpdateRun,
 )
 
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 ASKED: list[tuple[str, dict[str, str], bytes, AnyRequest]] = [
     ("start.order", {}, b"", StartRun(workflow="order")),
     ("start.order", {}, b'[1, "x"]', StartRun(workflow="order", arguments=Raw(b'[1, "x"]'))),
     ("start.two_2ewords", {}, b'{"a":1}', StartRun(workflow="two.words", arguments=Raw(b'{"a":1}'))),
     (
         "start.order",
-        {"Perdure-Run-Id": "o-7", "Perdure-Command-Id": "web/1", "Perdure-Tenant": "north", "traceparent": "00-1-2-03"},
+        {"Perdure-Run-Id": "o-7", "Perdure-Command-Id": "web/1", "Perdure-Tenant": "north", "traceparent": TRACE},
         b" ",
-        StartRun(workflow="order", run="o-7", command="web/1", tenant="north"),
+        StartRun(workflow="order", run="o-7", command="web/1", tenant="north", trace=TRACE),
     ),
+    ("start.order", {"traceparent": "00-1-2-03"}, b"", StartRun(workflow="order")),
     (
         "start.order",
         {
