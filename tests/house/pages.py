@@ -42,10 +42,13 @@ def blocks(page: Path) -> list[Block]:
 
 
 def programs(page: Path) -> list[list[Block]]:
-    """The Python programs of a page: a block marked `continues` belongs to the one before it."""
+    """The Python programs of a page: a block marked `continues` belongs to the one before it.
+
+    Those marked `nats` need a server and workers, and are run where there are some.
+    """
     found: list[list[Block]] = []
     for block in blocks(page):
-        if block.language != "python":
+        if block.language != "python" or "nats" in block.marks:
             continue
         if "continues" in block.marks:
             found[-1].append(block)

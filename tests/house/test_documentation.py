@@ -1,7 +1,7 @@
 """The documentation is tested: its programs run, its commands exist, its links lead somewhere.
 
 A ```python block runs by itself in an empty folder; ```python continues goes on with the one before. What is not
-meant to run is not called python: ```text.
+meant to run is not called python: ```text. What is marked `nats` is run by the tests of its page, beside a server.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_a_page_says_what_it_is(page: Path) -> None:
     known = {"python", "text", "bash", "console", "json", "sql", "toml"}
-    marked = {"continues"}
+    marked = {"continues", "nats"}
 
     assert [block.where for block in pages.blocks(page) if block.language not in known or not set(block.marks) <= marked] == []
 

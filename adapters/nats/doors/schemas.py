@@ -1,0 +1,83 @@
+"""JSON Schemas of what the doors take and give, made from the types themselves.
+
+`python -m perdure.adapters.nats.doors.schemas` writes them out, as docs/nats_schemas.json has them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, get_args
+
+import msgspec
+from msgspec import NODEFAULT, Raw, Struct, UnsetType, defstruct
+from msgspec.structs import FieldInfo, fields
+
+from ....runtime.requests import AnyReply, AnyRequest
+from .answers import AnyAnswer
+from .broadcast import RunEvent
+from .subjects import VERBS, Verb
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schemas() -> dict[str, Any]:
+    """By name, below `$defs`: `Answer` to a subject, `<verb>.body`, `Event` of a run, and `Request` and `Reply` for whole ones."""
+    bodies = {verb: _body(verb, known) for verb, known in VERBS.items() if known.body == "options"}
+    types: list[Any] = [*map(_plain_union, (AnyAnswer, RunEvent, AnyRequest, AnyReply)), *bodies.values()]
+    (answer, event, request, reply, *shown), parts = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    whole = {"Answer": answer, "Event": event, "Request": request, "Reply": reply}
+    by_verb = {f"{verb}.body": schema for verb, schema in zip(bodies, shown, strict=True)}
+    calls = {f"{verb}.body": _whole(known) for verb, known in VERBS.items() if known.body != "options"}
+    return {"$schema": DRAFT, "$defs": {**whole, "start.body": CALL, **calls, **by_verb, **parts}}
+
+
+CALL: dict[str, Any] = {
+    "description": "Arguments: an array in the order of the parameters, or an object by their names; nothing for none.",
+    "type": ["array", "object"],
+}
+
+
+def _whole(verb: Verb) -> dict[str, Any]:
+    return CALL if verb.body == "arguments" else {"description": "Any JSON value; nothing for null."}
+
+
+def _body(verb: str, known: Verb) -> type[Struct]:
+    """The object that the body of a verb may be."""
+    given = [_plain_field(field) for field in known.options.values()]
+    made: type[Struct] = defstruct(f"{verb.capitalize()}Body", given, kw_only=True, forbid_unknown_fields=True)
+    return made
+
+
+def _plain_union(types: Any) -> Any:
+    """The types with plain values where they keep raw ones, which have no schema."""
+    plain: Any = None
+    for kind in get_args(types) or (types,):
+        plain = _plain(kind) if plain is None else plain | _plain(kind)
+    return plain
+
+
+def _plain(kind: type[Struct]) -> type[Struct]:
+    config = kind.__struct_config__
+    made: type[Struct] = defstruct(
+        kind.__name__, [_plain_field(field) for field in fields(kind)], kw_only=True, tag=config.tag, tag_field=config.tag_field,
+        namespace={"__doc__": kind.__doc__},
+    )  # fmt: skip
+    return made
+
+
+def _plain_field(field: FieldInfo) -> Any:
+    type_ = Any if field.type in (Raw, Raw | UnsetType) else field.type
+    if field.required:
+        return field.name, type_
+    if field.default_factory is not NODEFAULT:
+        return field.name, type_, msgspec.field(default_factory=field.default_factory)
+    return field.name, type_, msgspec.json.decode(field.default) if isinstance(field.default, Raw) else field.default
+
+
+def text() -> str:
+    """The schemas as a page of JSON."""
+    return msgspec.json.format(msgspec.json.encode(schemas()), indent=1).decode() + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())
