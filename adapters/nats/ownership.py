@@ -263,6 +263,8 @@ class Partitions:
             self.presence.beat()
             await self.keeping.take(won, after=before)
             self.served |= {fence.partition: fence.epoch for fence in won if not self._is_taken(self._known[fence.partition], fence.epoch)}
+            if self._handover is not None:
+                self._handover.win([fence.partition for fence in won])
             self.claims += len(won)
             won_from = {found.partition: found.owner for found in before}
             self.takeovers += sum(won_from[fence.partition] not in {"", self.owner} for fence in won)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 import anyio
@@ -97,6 +97,10 @@ class Handover:
             self.leaving.pop(part, None)
         self.runtime.stand_still(self._leaves if self.leaving else None)
 
+    def win(self, parts: Collection[int]) -> None:
+        """These are ours anew, perhaps before they were let go of: from now on their steps begin."""
+        self.lose(parts)
+
     async def serve(self) -> None:
         """Hand over what is to go, until cancelled."""
         while True:
@@ -108,9 +112,9 @@ class Handover:
                 await self._more.wait()
 
     async def _look(self) -> None:
-        """Let go of what is quiet."""
+        """Let go of what is quiet. What meanwhile is lost, or ours anew, is left alone."""
         busy, now = {self.parts.part_of(stream) for stream in self.runtime.busy()}, anyio.current_time()
-        ready = {part for part, latest in self.leaving.items() if part not in busy or latest <= now}
+        ready = {part: latest for part, latest in self.leaving.items() if part not in busy or latest <= now}
         if not ready:
             return
 
@@ -118,13 +122,18 @@ class Handover:
             return self.parts.part_of(stream) in ready
 
         await preserve(self.runtime.dispatcher, goes)
+        ready = self._still(ready)
         self.parts.disown(ready)
         await self.runtime.lost(goes)
+        ready = self._still(ready)
         self.lose(ready)
         try:
             await self.parts.release(ready)
         except PerdureError as away:  # whoever looks next at who should have them sees that nobody serves them
             logger.warning("%d parts could not be handed over: %r", len(ready), away)
+
+    def _still(self, ready: Mapping[int, float]) -> dict[int, float]:
+        return {part: latest for part, latest in ready.items() if self.leaving.get(part) == latest}
 
     def _leaves(self, stream: str) -> bool:
         return self.parts.part_of(stream) in self.leaving

@@ -276,6 +276,7 @@ class Node:
 
     def _won(self, partition: int) -> None:
         self.world.note(f"{self.owner} owns partition {partition}, epoch {self.fences.held[partition]}")
+        self.handover.win([partition])
         self._begin(self.runtime.won)
 
     def _lost(self, partition: int) -> None:

@@ -210,3 +210,32 @@ async def test_a_turn_waits_at_the_gate_of_a_node_that_doubts() -> None:
         assert not log.records
         sure.set()
         assert await runtime.run("a").result() == "slow, quick"
+
+
+async def test_a_part_that_is_ours_anew_before_it_was_let_go_of_begins_its_steps() -> None:
+    log, held = MemoryLog(), Held("first", p0=1)
+
+    @step
+    async def quick() -> str:
+        return "quick"
+
+    @workflow
+    async def signal_then_quick() -> str:
+        await perdure.signal("go")
+        return await quick()
+
+    async with node(log, held, signal_then_quick) as (runtime, handover):
+        run, lost = await runtime.start(signal_then_quick, id=in_part(0, "a")), runtime.lost
+
+        async def lost_and_won(is_lost: Any) -> None:
+            await lost(is_lost)
+            held.held[0] = 2
+            handover.win([0])
+
+        runtime.lost = lost_and_won  # type: ignore[method-assign]
+        handover.begin([0])
+        await until(lambda: held.held == {0: 2})
+        await run.signal("go")
+
+        assert await run.result() == "quick"
+        assert held.released == []
