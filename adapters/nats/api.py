@@ -31,6 +31,11 @@ class ApiError(Struct, frozen=True):
     err_code: int = 0
     description: str = ""
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it passes by itself: no leader, not ready. A stream that is full says the same code, and stays full."""
+        return self.code == int(NO_RESPONDERS) and "maximum" not in self.description
+
     def __str__(self) -> str:
         return f"{self.description} ({self.err_code or self.code})"
 

@@ -116,7 +116,7 @@ async def attempt(store: Store, batch: Sequence[Post]) -> api.Ack:
     if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS:
         raise NoAnswer("nobody stores what is published there")
     ack = api.ack(message.data)
-    if ack.error is not None and (ack.error.err_code in api.PASSING or ack.error.code == int(api.NO_RESPONDERS)):
+    if ack.error is not None and (ack.error.err_code in api.PASSING or ack.error.is_passing):
         raise NoAnswer(str(ack.error))
     return ack
 

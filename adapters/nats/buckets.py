@@ -7,6 +7,7 @@ what is kept, and another value is reported as a difference.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -107,7 +108,8 @@ async def prepare(store: Store, buckets: Iterable[Bucket] = BUCKETS, replicas: i
             made += [bucket.part] if bucket.part not in there and await create(store, bucket, replicas) else []
     except PerdureError:
         for part in made:
-            await store.call(f"STREAM.DELETE.{store.subjects.bucket_of(part)}", {})
+            with suppress(PerdureError):
+                await store.call(f"STREAM.DELETE.{store.subjects.bucket_of(part)}", {})
         raise
     if LOG.part not in there and LOG.part not in made and LOG in buckets:  # another was faster, perhaps with other partitions
         return await prepare(store, buckets, replicas)
@@ -125,6 +127,11 @@ async def existing(store: Store, buckets: Sequence[Bucket] = BUCKETS) -> dict[st
         elif info.error.err_code != api.STREAM_NOT_FOUND:
             raise unusable(name, info.error)
     return found
+
+
+async def log_config(store: Store) -> Mapping[str, Any]:
+    """How the stream of the log is configured."""
+    return (await existing(store, [LOG]))[LOG.part].config
 
 
 def found_differences(subjects: Subjects, buckets: Iterable[Bucket], there: Mapping[str, api.StreamInfo]) -> list[Difference]:

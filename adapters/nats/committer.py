@@ -367,7 +367,7 @@ class Committer:
 
 def passing(error: api.ApiError) -> bool:
     """Whether trying again may help, or the outcome of an earlier attempt has to be looked up."""
-    return error.err_code == api.WRONG_LAST_SEQUENCE or error.code == int(api.NO_RESPONDERS)
+    return error.err_code == api.WRONG_LAST_SEQUENCE or error.is_passing
 
 
 def too_large(append: Append, where: str, expected: str) -> Invalid:

@@ -14,17 +14,20 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from msgspec import Struct
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error, OutboundBufferLimitError
 
 from ...eventlog.errors import Refused, Unavailable
+from .patient import PatientClient, is_hopeless
 
 logger = logging.getLogger("perdure.nats")
 
 PENDING_BYTES_MAX = 64 * 1024 * 1024
 PAUSE = 0.005
+CONNECT_SECONDS = 10.0
+WARN_EVERY = 10.0
+DEAF = re.compile(r'permissions violation for subscription to "([^"]+)"', re.IGNORECASE)
 DENIED = re.compile(r'permissions violation for publish to "([^"]+)"', re.IGNORECASE)
 
 
@@ -53,8 +56,14 @@ class Connection:
     """Asks questions and hands out inboxes."""
 
     def __init__(self) -> None:
-        self.client = Client()
+        self.client = PatientClient()
         self.losses = 0
+        self.trouble = ""
+        """What the client or the server said last of what is wrong."""
+        self.deaf = ""
+        """The subject of answers to which this user may not subscribe."""
+        self._hopeless = asyncio.Event()
+        self._said = ("", 0.0)
         self._up = asyncio.Event()
         self._closing = False
         self._prefix = ""
@@ -62,6 +71,7 @@ class Connection:
         self._questions: dict[str, Question] = {}
 
     async def open(self, servers: str | Sequence[str], **options: Any) -> None:
+        """Connect within `CONNECT_SECONDS`; credentials that are refused, and certificates that do not fit, are Refused at once."""
         settings: dict[str, Any] = {
             "max_reconnect_attempts": -1,
             "reconnect_time_wait": 0.1,
@@ -72,10 +82,25 @@ class Connection:
             "disconnected_cb": self._on_lost,
             "reconnected_cb": self._on_back,
             "closed_cb": self._on_closed,
+            "lame_duck_mode_cb": self._on_lame_duck,
         }
-        await self.client.connect(servers if isinstance(servers, str) else list(servers), **settings | options)
+        given = servers if isinstance(servers, str) else list(servers)
+        connecting = asyncio.create_task(self.client.connect(given, **settings | options))
+        hopeless = asyncio.create_task(self._hopeless.wait())
+        try:
+            await asyncio.wait({connecting, hopeless}, timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                raise not_let_in(given, self.trouble) if hopeless.done() else unreachable(given, self.trouble or "no answer")
+            await connecting
+        finally:
+            connecting.cancel()
+            hopeless.cancel()
+            await asyncio.wait({connecting, hopeless})
         self._prefix = self.client.new_inbox() + "."
         await self._subscribe(self._prefix + "*", self._on_answer)
+        await self.client.flush()
+        if self.deaf:
+            raise deaf(self.deaf)
         self._up.set()
 
     async def ready(self) -> None:
@@ -93,7 +118,7 @@ class Connection:
                 async with asyncio.timeout(seconds):
                     await self.ready()
             except TimeoutError as error:
-                raise NoAnswer("the connection is away") from error
+                raise NoAnswer(f"the connection is away: {self.trouble or 'lost'}") from error
 
     async def ask(self, subject: str, body: bytes, headers: dict[str, str] | None = None, *, within: float) -> Msg:
         """The answer to a message. None within so many seconds is NoAnswer, a lack of permission Refused."""
@@ -155,10 +180,27 @@ class Connection:
             question.answer.set_result(message)
 
     async def _on_error(self, error: Exception) -> None:
-        logger.warning("nats: %s", str(error) or type(error).__name__)
-        found = DENIED.search(str(error))
-        if found:
+        self.trouble = str(error) or type(error).__name__
+        self._warn(self.trouble)
+        if is_hopeless(error):
+            self._hopeless.set()
+        if found := DENIED.search(self.trouble):
             self._deny(found[1].lower())
+        if found := DEAF.search(self.trouble):
+            self.deaf = found[1]
+
+    def _warn(self, text: str) -> None:
+        """Say it, though not ten times a second."""
+        now = asyncio.get_running_loop().time()
+        if text != self._said[0] or now > self._said[1] + WARN_EVERY:
+            self._said = (text, now)
+            logger.warning("nats: %s", text)
+
+    async def _on_lame_duck(self) -> None:
+        """The server is about to end and will cut the connections one by one: go to another while all is well, if there is one."""
+        logger.warning("nats: the server is about to shut down")
+        if len(self.client.servers) > 1:
+            await self.client.force_reconnect()
 
     async def _on_lost(self) -> None:
         if not self._closing:
@@ -221,18 +263,49 @@ async def connect(servers: str | Sequence[str], **options: Any) -> AsyncGenerato
     connection = Connection()
     try:
         await connection.open(servers, **options)
-    except (Error, OSError) as error:
-        raise Unavailable(
-            "NATS cannot be reached",
-            who=str(servers),
-            expected="a server that lets us in",
-            found=repr(error),
-            instead="start nats-server with JetStream (`nats-server -js`), or correct the address and the credentials",
-        ) from error
+    except BaseException as error:
+        await connection.close()
+        if isinstance(error, Error | OSError):
+            raise unreachable(servers, repr(error)) from error
+        if isinstance(error, ModuleNotFoundError):
+            raise Unavailable("credentials cannot be used", who=str(servers), expected="the package nkeys", found=str(error),
+                              instead="pip install 'perdure[nats]'") from error
+        raise
     try:
         yield connection
     finally:
         await connection.close()
+
+
+def unreachable(servers: str | Sequence[str], found: str) -> Unavailable:
+    return Unavailable(
+        "NATS cannot be reached",
+        who=str(servers),
+        expected=f"a server that answers within {CONNECT_SECONDS:g} s",
+        found=found,
+        instead="start nats-server with JetStream (`nats-server -js`), or correct the address",
+    )
+
+
+def not_let_in(servers: str | Sequence[str], found: str) -> Refused:
+    return Refused(
+        "NATS does not let us in",
+        who=str(servers),
+        expected="a user, token, credentials or certificates that the server knows",
+        found=found,
+        instead="correct what the URL says: user:password@, token@, ?creds=, ?nkey=, ?tls_ca=, ?tls_cert=",
+    )
+
+
+def deaf(subject: str) -> Refused:
+    return Refused(
+        "the server does not let this user hear answers",
+        who="the user of this connection",
+        where=f"subject {subject}",
+        expected="permission to subscribe there",
+        found="a permissions violation",
+        instead="allow it in the server's configuration, or name a prefix that is allowed: ?inbox=PREFIX",
+    )
 
 
 def give_up(answer: asyncio.Future[Msg], seconds: float) -> None:

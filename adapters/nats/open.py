@@ -10,10 +10,11 @@ from uuid import uuid4
 from ...eventlog.errors import PerdureError, Unavailable
 from ...eventlog.log import Carrier
 from .blobs import JetStreamBlobs
-from .buckets import PARTITIONS, prepare
+from .buckets import PARTITIONS, log_config, prepare
 from .connection import Connection, connect
 from .evidence import Evidence
 from .fences import Fence, Fences
+from .fitness import durability, fit
 from .heads import JetStreamHeads
 from .index import Index
 from .keeper import Keeper, logger
@@ -50,7 +51,9 @@ async def carried(
 ) -> AsyncGenerator[Carrier]:
     """The same over a connection that stands."""
     store = Store(connection, Subjects(place.namespace, PARTITIONS), answer_timeout=answer_timeout, patience=patience)
+    await fit(store)
     await prepare(store, replicas=place.replicas)
+    lasts = durability(await log_config(store), place)
     index = Index(store.subjects)
     keeper, fences, log = Keeper(store, index), Fences(store), JetStreamLog(store, index, Evidence(store, index))
     found = await fences.all()
@@ -59,7 +62,7 @@ async def carried(
     serving = asyncio.create_task(keeper.serve())
     try:
         yield Carrier(log, JetStreamHeads(store, index, keeper), JetStreamSnapshots(store, log.committer.places), JetStreamBlobs(store),
-                      "process", held[0].epoch)
+                      lasts, held[0].epoch)
     finally:
         serving.cancel()
         await asyncio.wait([serving])

@@ -153,7 +153,7 @@ class Store:
             match ack.error:
                 case api.ApiError(err_code=api.IN_FLIGHT):
                     raise NoAnswer("another message for the subject is under way")
-                case api.ApiError(code=503) as error:
+                case api.ApiError(is_passing=True) as error:
                     raise NoAnswer(str(error))
                 case _:
                     return ack
@@ -181,7 +181,7 @@ class Store:
             "the log in NATS does not answer",
             who=self.subjects.bucket,
             expected=f"an answer within {self.patience} s",
-            found=found,
+            found=found + (f"; the server said: {self.connection.trouble}" if "permissions" in self.connection.trouble else ""),
             instead="see whether nats-server runs and JetStream has a leader for this stream; then try again",
         )
 

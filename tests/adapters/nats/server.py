@@ -21,10 +21,11 @@ PAUSE = 0.01
 class NatsServer:
     """One nats-server. Started again, it keeps its port and its store."""
 
-    def __init__(self, binary: Path, room: Path, settings: str = "") -> None:
+    def __init__(self, binary: Path, room: Path, settings: str = "", *, jetstream: bool = True) -> None:
         self.binary = binary
         self.room = room
         self.settings = settings
+        self.jetstream = jetstream
         self.port = -1
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -34,7 +35,7 @@ class NatsServer:
 
     def start(self) -> None:
         config = self.room / "nats.conf"
-        store = f'jetstream {{ store_dir: "{self.room / "store"}", sync_interval: always }}'
+        store = f'jetstream {{ store_dir: "{self.room / "store"}", sync_interval: always }}' if self.jetstream else ""
         config.write_text(f'host: "127.0.0.1"\nport: {self.port}\nports_file_dir: "{self.room}"\n{store}\n{self.settings}\n')
         self._process = subprocess.Popen([str(self.binary), "-c", str(config), "-l", str(self.room / "server.log")])
         if self.port < 0:
@@ -83,8 +84,8 @@ class NatsServer:
 
 
 @contextmanager
-def running(room: Path, settings: str = "") -> Generator[NatsServer]:
-    server = NatsServer(machine.nats_server(), room, settings)
+def running(room: Path, settings: str = "", *, jetstream: bool = True) -> Generator[NatsServer]:
+    server = NatsServer(machine.nats_server(), room, settings, jetstream=jetstream)
     server.start()
     try:
         yield server

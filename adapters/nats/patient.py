@@ -1,0 +1,36 @@
+"""nats-py's client, made to last: a refusal in mid-life is a reason to connect again, not the end."""
+
+from __future__ import annotations
+
+import ssl
+
+from nats.aio.client import Client
+from nats.errors import AuthorizationError, Error
+
+LOGIN = ("authorization violation", "authorizationerror", "authentication", "account")
+"""Words by which a server says that it does not let us in."""
+
+
+class PatientClient(Client):
+    """Where credentials expire, or an account is changed, the server cuts the connection, and nats-py would end for good.
+
+    A file of credentials is read again at each connecting: whoever renews it, in time or late, has the connection back.
+    """
+
+    async def _process_err(self, err_msg: str) -> None:
+        if is_about_login(err_msg):
+            error = AuthorizationError() if "authorization" in err_msg.lower() else Error(f"nats: {err_msg.strip(chr(39))}")
+            await self._error_cb(error)
+            await self._process_op_err(error)
+        else:
+            await super()._process_err(err_msg)
+
+
+def is_about_login(text: str) -> bool:
+    lower = text.lower()
+    return "permissions violation" not in lower and any(word in lower for word in LOGIN)
+
+
+def is_hopeless(error: BaseException) -> bool:
+    """Whether trying again at once gives the same: credentials or certificates do not fit."""
+    return isinstance(error, ssl.SSLError) or is_about_login(str(error) or repr(error))
