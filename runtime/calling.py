@@ -20,19 +20,26 @@ from .authoring.workflows import Workflow
 from .handle import RunHandle
 from .requests import (
     Answered,
+    AnyList,
+    AnyPage,
     AnyReply,
     AnyRequest,
     Applied,
+    ApprovalPage,
     Commanding,
     CompleteStep,
     Declined,
     FailStep,
+    ListApprovals,
+    ListRuns,
     QueryRun,
+    RunPage,
     SignalOrStartRun,
     StartRun,
     UpdateRun,
 )
 from .run.commands import OnConflict, Reuse
+from .where import Where, conditions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,6 +52,10 @@ class Calling(ABC):
     @abstractmethod
     async def _do(self, request: AnyRequest) -> Applied | Answered:
         """The reply to a request; raises what it is declined with."""
+
+    @abstractmethod
+    async def _list(self, request: AnyList) -> AnyPage:
+        """The page that a request for a list gives; raises what it is declined with."""
 
     @abstractmethod
     def shape_of(self, workflow: str) -> Shape | None:
@@ -131,6 +142,21 @@ class Calling(ABC):
         """The handle of a run by its id, whether it exists or not."""
         return RunHandle(self, id, tenant=tenant)
 
+    async def runs(
+        self, *, where: Where = (), status: str | None = None, workflow: str | None = None,
+        tenant: str = "default", after: str | None = None, limit: int = 100,
+    ) -> RunPage:  # fmt: skip
+        """A page of the runs whose attributes meet all conditions, in the order of their ids; none is woken or folded for it.
+
+        `where`: `"customer = 'c-7' and amount > 2"`, or `{"customer": "c-7"}`, or a list of `Condition`. Go on with `after=page.after`.
+        """
+        asked = ListRuns(where=conditions(where), status=status, workflow=workflow, tenant=tenant, after=after, limit=limit)
+        return cast("RunPage", await self._list(asked))
+
+    async def approvals(self, *, tenant: str = "default", after: str | None = None, limit: int = 100) -> ApprovalPage:
+        """What all runs ask people now, a page of at most `limit` runs at a time; go on with `after=page.after`."""
+        return cast("ApprovalPage", await self._list(ListApprovals(tenant=tenant, after=after, limit=limit)))
+
     async def complete(self, token: str, value: Any = None) -> None:
         """End a step that raised CompleteLater, by its token: `value` is what it returned. Repeated it changes nothing.
 
@@ -145,10 +171,14 @@ class Calling(ABC):
 
     # -- what doors call -----------------------------------------------------------------------------------------------
 
-    async def handle(self, request: AnyRequest) -> AnyReply:
+    @overload
+    async def handle(self, request: AnyRequest) -> AnyReply: ...
+    @overload
+    async def handle(self, request: AnyRequest | AnyList) -> AnyReply | AnyPage: ...
+    async def handle(self, request: AnyRequest | AnyList) -> AnyReply | AnyPage:
         """The one way in for every door: whatever happens is a Reply."""
         try:
-            return await self.do(request)
+            return await (self._list(request) if isinstance(request, ListRuns | ListApprovals) else self.do(request))
         except PerdureError as error:
             return Declined.of(error)
 

@@ -21,7 +21,6 @@ from ..eventlog.log import Carrier, Summary
 from ..eventlog.streams import parts_of, stream_of
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
-from .calling import Calling
 from .conversations import Conversations
 from .handle import too_slow
 from .inspect.replay import fold
@@ -71,7 +70,7 @@ A = TypeVar("A")
 logger = logging.getLogger("perdure")
 
 
-class Runtime(Calling, Listing, Storing, Handing):
+class Runtime(Listing, Storing, Handing):
     """Serves the runs of a carrier while `serving()` is open."""
 
     def __init__(

@@ -2,83 +2,50 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import anyio
 import msgspec
-from msgspec import Struct
 
 from ..eventlog.errors import Invalid, PerdureError
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.search import Condition, Search
 from ..eventlog.streams import escape, parts_of, stream_of
 from .authoring.words import moment
-from .handle import RunHandle
-from .requests import OpenApproval
-from .where import Where, conditions
+from .calling import Calling
+from .requests import AnyList, AnyPage, ApprovalPage, ListApprovals, ListRuns, OpenApproval, RunLine, RunPage
 
 LIMIT_MAX = 1000
 ASKS = Condition("perdure.asks", "=", value=True)
 """What the head of a run says while it asks people something."""
 
 
-class RunLine(Struct, frozen=True):
-    """A run in a list."""
-
-    run: str
-    workflow: str
-    status: str
-    started: datetime
-    changed: datetime
-    attributes: dict[str, Any]
-
-
-class RunPage(Struct, frozen=True):
-    """Some of the runs, in the order of their ids; `after` asks for the next page, and is None on the last."""
-
-    runs: list[RunLine]
-    after: str | None
-
-
-class ApprovalPage(Struct, frozen=True):
-    """Approvals that are open in many runs. `unread`: runs that could not be asked, and why."""
-
-    approvals: list[OpenApproval]
-    after: str | None
-    unread: dict[str, str]
-
-
-class Listing(ABC):
-    """The lists of a runtime, which gives its carrier and its handles of runs."""
+class Listing(Calling):
+    """The lists of a runtime, which gives its carrier."""
 
     carrier: Carrier
 
-    @abstractmethod
-    def run(self, id: str, *, tenant: str = "default") -> RunHandle[Any]: ...
+    async def _list(self, request: AnyList) -> AnyPage:
+        match request:
+            case ListRuns():
+                return await self._list_runs(request)
+            case ListApprovals():
+                return await self._list_approvals(request)
 
-    async def runs(
-        self, *, where: Where = (), status: str | None = None, workflow: str | None = None,
-        tenant: str = "default", after: str | None = None, limit: int = 100,
-    ) -> RunPage:  # fmt: skip
-        """A page of the runs whose attributes meet all conditions, in the order of their ids; none is woken or folded for it.
-
-        `where`: `"customer = 'c-7' and amount > 2"`, or `{"customer": "c-7"}`, or a list of `Condition`. Go on with `after=page.after`.
-        """
-        page, behind = await self._page(Search(conditions(where), status=status, title=workflow), tenant, after, limit)
+    async def _list_runs(self, asked: ListRuns) -> RunPage:
+        search = Search(asked.where, status=asked.status, title=asked.workflow)
+        page, behind = await self._page(search, asked.tenant, asked.after, asked.limit)
         return RunPage([_line(summary) for summary in page], behind)
 
-    async def approvals(self, *, tenant: str = "default", after: str | None = None, limit: int = 100) -> ApprovalPage:
-        """What all runs ask people now, a page of at most `limit` runs at a time; go on with `after=page.after`."""
-        page, behind = await self._page(Search((ASKS,)), tenant, after, limit)
+    async def _list_approvals(self, request: ListApprovals) -> ApprovalPage:
+        page, behind = await self._page(Search((ASKS,)), request.tenant, request.after, request.limit)
         asked: dict[str, list[OpenApproval]] = {parts_of(summary.stream)[2]: [] for summary in page}
         unread: dict[str, str] = {}
 
         async def ask(run: str) -> None:
             try:
-                asked[run] = (await self.run(run, tenant=tenant).look()).approvals
+                asked[run] = (await self.run(run, tenant=request.tenant).look()).approvals
             except PerdureError as error:  # one run that cannot be read must not hide what the others ask
                 unread[run] = error.message
 

@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ..eventlog.blobs import Blob
 from ..eventlog.errors import PerdureError
+from ..eventlog.search import Condition
 from .authoring.errors import Failure
 from .run.commands import OnConflict, Reuse
 
@@ -173,6 +174,23 @@ class AwaitRun(Request, frozen=True, tag="await", kw_only=True):
     run: str
 
 
+class ListRuns(Request, frozen=True, tag="runs", kw_only=True):
+    """A page of the runs whose attributes meet all conditions, in the order of their ids; go on with the page's own `after`."""
+
+    where: tuple[Condition, ...] = ()
+    status: str | None = None
+    workflow: str | None = None
+    after: str | None = None
+    limit: int = 100
+
+
+class ListApprovals(Request, frozen=True, tag="approvals", kw_only=True):
+    """What all runs ask people now, a page of at most `limit` runs at a time."""
+
+    after: str | None = None
+    limit: int = 100
+
+
 Commanding = (
     StartRun
     | SignalOrStartRun
@@ -191,6 +209,10 @@ Commanding = (
     | AwaitRun
 )
 AnyRequest = Commanding | UpdateRun | QueryRun
+"""A request about one run."""
+
+AnyList = ListRuns | ListApprovals
+"""A request about many runs."""
 
 
 class OpenApproval(Struct, frozen=True, omit_defaults=True):
@@ -246,3 +268,32 @@ class Declined(Struct, frozen=True, tag_field="reply", tag="declined", omit_defa
 
 
 AnyReply = Applied | Answered | Declined
+
+
+class RunLine(Struct, frozen=True):
+    """A run in a list."""
+
+    run: str
+    workflow: str
+    status: str
+    started: datetime
+    changed: datetime
+    attributes: dict[str, Any]
+
+
+class RunPage(Struct, frozen=True, tag_field="reply", tag="runs"):
+    """Some of the runs, in the order of their ids; `after` asks for the next page, and is None on the last."""
+
+    runs: list[RunLine]
+    after: str | None
+
+
+class ApprovalPage(Struct, frozen=True, tag_field="reply", tag="approvals"):
+    """Approvals that are open in many runs. `unread`: runs that could not be asked, and why."""
+
+    approvals: list[OpenApproval]
+    after: str | None
+    unread: dict[str, str]
+
+
+AnyPage = RunPage | ApprovalPage

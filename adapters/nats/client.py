@@ -18,7 +18,22 @@ from ...runtime.authoring.values import Shape
 from ...runtime.authoring.workflows import Workflow
 from ...runtime.calling import Calling
 from ...runtime.perform.passing import lasts
-from ...runtime.requests import Answered, AnyReply, AnyRequest, Applied, AwaitRun, Declined, LookAtRun, QueryRun, StartRun
+from ...runtime.requests import (
+    Answered,
+    AnyList,
+    AnyPage,
+    AnyReply,
+    AnyRequest,
+    Applied,
+    ApprovalPage,
+    AwaitRun,
+    Declined,
+    LookAtRun,
+    QueryRun,
+    Request,
+    RunPage,
+    StartRun,
+)
 from . import api
 from .connection import Connection, NoAnswer
 
@@ -32,7 +47,7 @@ GRACE = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 _encode = msgspec.json.Encoder().encode
-_reply: Callable[[bytes], AnyReply] = msgspec.json.Decoder(AnyReply).decode
+_reply: Callable[[bytes], AnyReply | AnyPage] = msgspec.json.Decoder(AnyReply | AnyPage).decode
 
 
 class Client(Calling):
@@ -52,7 +67,19 @@ class Client(Calling):
         return self._shapes.get(workflow)
 
     async def _do(self, request: AnyRequest) -> Applied | Answered:
-        request = self._named(request)
+        reply = await self._insist(self._named(request))
+        if isinstance(reply, Applied | Answered):
+            return reply
+        raise nobody(self._root, f"a reply to something else: {type(reply).__name__}")
+
+    async def _list(self, request: AnyList) -> AnyPage:
+        reply = await self._insist(request)
+        if isinstance(reply, RunPage | ApprovalPage):
+            return reply
+        raise nobody(self._root, f"a reply to something else: {type(reply).__name__}")
+
+    async def _insist(self, request: AnyRequest | AnyList) -> Applied | Answered | AnyPage:
+        """The reply, asked for until it comes or the time of the request is over."""
         clock = asyncio.get_running_loop().time
         end = clock() + self._seconds(request)
         pause = FIRST_PAUSE
@@ -77,12 +104,12 @@ class Client(Calling):
         self._commands += 1
         return replace(request, command=f"{self._name}/{self._commands}")
 
-    def _seconds(self, request: AnyRequest) -> float:
+    def _seconds(self, request: Request) -> float:
         if request.within is not None:
             return request.within
         return float("inf") if lasts(request) and not isinstance(request, QueryRun) else PATIENCE
 
-    async def _asked(self, request: AnyRequest, within: float) -> Applied | Answered:
+    async def _asked(self, request: AnyRequest | AnyList, within: float) -> Applied | Answered | AnyPage:
         subject = f"{self._root}{request.__struct_config__.tag}"
         body = _encode(replace(request, within=within))
         try:

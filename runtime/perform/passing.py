@@ -21,7 +21,7 @@ from ...actors.ref import Speaking
 from ...eventlog.errors import Invalid, PerdureError, Unavailable
 from ...eventlog.guard import guard
 from ..authoring.values import explained
-from ..requests import Answered, AnyReply, AnyRequest, Applied, AwaitRun, Declined, LookAtRun, PauseRun, QueryRun, UpdateRun
+from ..requests import Answered, AnyReply, AnyRequest, Applied, AwaitRun, Declined, LookAtRun, PauseRun, QueryRun, Request, UpdateRun
 from ..run import commands as cmd
 from ..run import events as ev
 from ..run.performing import Standing
@@ -196,7 +196,7 @@ class Passing:
         return float("inf") if isinstance(request, AwaitRun) or (isinstance(request, UpdateRun) and request.wait) else self._patience
 
 
-def lasts(asked: AnyRequest | Spoken) -> bool:
+def lasts(asked: Request | Spoken) -> bool:
     """Whether it may take as long as the code of a run pleases."""
     return isinstance(asked, AwaitRun | QueryRun) or (isinstance(asked, PauseRun | UpdateRun) and asked.wait)
 

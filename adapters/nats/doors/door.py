@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import msgspec
@@ -22,12 +22,14 @@ from ....eventlog.guard import guard
 from ....runtime.authoring.values import explained
 from ....runtime.calling import Calling
 from ....runtime.perform.passing import lasts
-from ....runtime.requests import Answered, AnyReply, AnyRequest, Applied, Declined
+from ....runtime.requests import Answered, AnyList, AnyPage, AnyReply, AnyRequest, Applied, ApprovalPage, Declined, Request, RunPage
 from ..connection import Connection
 from ..messages import checked_namespace
 from .answers import STATUS, answer_of, refusal, too_large
 from .hall import Answer, Bounds, Guest, Hall, hall
 from .subjects import request_of
+
+Timed = TypeVar("Timed", bound=Request)
 
 QUEUE = "perdure"
 WITHIN, WITHIN_MAX = 30.0, 300.0
@@ -108,11 +110,11 @@ class Whole:
         await self._hall.enter(Guest(message.subject, message.reply, len(message.data), lasts(request), serve, declined))
 
 
-_request: Callable[[bytes], AnyRequest] = msgspec.json.Decoder(AnyRequest).decode
+_request: Callable[[bytes], AnyRequest | AnyList] = msgspec.json.Decoder(AnyRequest | AnyList).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def whole_request(kind: str, body: bytes) -> AnyRequest:
+def whole_request(kind: str, body: bytes) -> AnyRequest | AnyList:
     """The request that a body holds; its subject must say the same kind, for permissions are given by subject."""
     who = f"subject 'request.{kind}'"
     try:
@@ -128,7 +130,7 @@ def whole_request(kind: str, body: bytes) -> AnyRequest:
     return request
 
 
-def whole_answer(reply: AnyReply, bytes_max: int) -> Answer:
+def whole_answer(reply: AnyReply | AnyPage, bytes_max: int) -> Answer:
     body = _encode(reply)
     if len(body) > bytes_max:
         return declined(too_large(len(body), bytes_max))
@@ -140,17 +142,17 @@ def declined(error: PerdureError) -> Answer:
     return {STATUS: status_of(reply)}, _encode(reply)
 
 
-def status_of(reply: AnyReply) -> str:
+def status_of(reply: AnyReply | AnyPage) -> str:
     match reply:
         case Applied():
             return "applied"
-        case Answered():
+        case Answered() | RunPage() | ApprovalPage():
             return "answered"
         case Declined(retryable=retryable):
             return "unavailable" if retryable else "refused"
 
 
-def timed(request: AnyRequest, where: str) -> AnyRequest:
+def timed(request: Timed, where: str) -> Timed:
     """The request with a bound to its time; one that asks for more than there is is Invalid."""
     if request.within is None:
         return replace(request, within=WITHIN)

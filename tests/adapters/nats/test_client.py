@@ -14,10 +14,9 @@ from perdure import HandlerError, Invalid, NotFound, Refused, RunError, TooLarge
 from perdure.adapters.nats.connection import Connection, connect
 from perdure.adapters.nats.doors.door import door
 from perdure.eventlog.memory import MemoryLog
-from perdure.runtime.calling import Calling
 from perdure.runtime.engine import Runtime
 from perdure.runtime.requests import Answered, AnyRequest, Applied, SignalRun
-from tests.adapters.nats.doors.shop import SHOP, broken, order, refund, shop, total
+from tests.adapters.nats.doors.shop import SHOP, Through, broken, order, refund, shop, total
 from tests.adapters.nats.server import NatsServer
 from tests.laws.node import PATIENCE, named, node
 
@@ -68,6 +67,23 @@ async def test_approvals_are_listed_and_decided(nats_server: NatsServer, namespa
 
         assert asked.show == {"amount": 7}
         assert await run.result(within=PATIENCE) is True
+
+
+async def test_runs_and_approvals_are_listed(nats_server: NatsServer, namespace: str) -> None:
+    async with shop(nats_server.url, namespace) as runtime, perdure.connect(at(nats_server, namespace)) as client:
+        for number in range(3):
+            await client.start(refund, number, id=f"r-{number}")
+        await client.start(order, id="o-1")
+        page = await client.runs(workflow="refund", limit=2)
+
+        assert [line.run for line in page.runs] == ["r-0", "r-1"]
+        assert await client.runs(workflow="refund", after=page.after) == await runtime.runs(workflow="refund", after="r-1")
+        assert (await client.runs(where="amount > 2")).runs == []
+        assert [asked.run for asked in (await client.approvals()).approvals] == ["r-0", "r-1", "r-2"]
+        with pytest.raises(Invalid, match="a page holds"):
+            await client.runs(limit=0)
+        with pytest.raises(Invalid):
+            await client.runs(where="amount >")
 
 
 async def test_errors_arrive_as_the_same_errors(nats_server: NatsServer, namespace: str) -> None:
@@ -138,18 +154,15 @@ async def test_who_waits_for_a_result_waits_on_when_workers_change(nats_server: 
             assert await waiting == "bob: moved"
 
 
-class Vanishing(Calling):
+class Vanishing(Through):
     """Does the first command and is gone before it has answered."""
 
     def __init__(self, runtime: Runtime, connection: Connection) -> None:
-        self.runtime = runtime
+        super().__init__(runtime)
         self.connection = connection
 
-    def shape_of(self, workflow: str) -> None:
-        return None
-
     async def _do(self, request: AnyRequest) -> Applied | Answered:
-        reply = await self.runtime.do(request)
+        reply = await super()._do(request)
         await self.connection.close()
         return reply
 

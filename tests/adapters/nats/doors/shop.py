@@ -17,7 +17,10 @@ from perdure.adapters.nats.doors.door import door
 from perdure.adapters.nats.doors.hall import Bounds
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.authoring.values import Shape
+from perdure.runtime.calling import Calling
 from perdure.runtime.engine import Runtime
+from perdure.runtime.requests import Answered, AnyList, AnyPage, AnyRequest, Applied
 from tests.laws.node import node
 
 WAIT = 10.0
@@ -80,6 +83,22 @@ async def shop(
         door(connection, runtime, namespace, bounds=bounds),
     ):
         yield runtime
+
+
+class Through(Calling):
+    """A runtime behind something that tests put before it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def shape_of(self, workflow: str) -> Shape | None:
+        return self.runtime.shape_of(workflow)
+
+    async def _do(self, request: AnyRequest) -> Applied | Answered:
+        return await self.runtime.do(request)
+
+    async def _list(self, request: AnyList) -> AnyPage:
+        raise AssertionError(request)
 
 
 class Customer:

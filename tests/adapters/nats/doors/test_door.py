@@ -16,8 +16,8 @@ from perdure.adapters.nats.connection import connect
 from perdure.adapters.nats.doors.door import door
 from perdure.adapters.nats.doors.hall import Bounds
 from perdure.eventlog.memory import MemoryLog
-from perdure.runtime.requests import AnyReply, AnyRequest, Applied, LookAtRun, StartRun
-from tests.adapters.nats.doors.shop import SHOP, Customer, customer, shop
+from perdure.runtime.requests import Answered, AnyReply, AnyRequest, Applied, LookAtRun, StartRun
+from tests.adapters.nats.doors.shop import SHOP, Customer, Through, customer, shop
 from tests.adapters.nats.server import NatsServer
 from tests.laws.node import named, node
 from tests.runtime.serving import until
@@ -202,19 +202,24 @@ async def test_an_answer_larger_than_the_server_carries_is_refused_and_says_so(n
         assert "max_payload" in answer["instead"]
 
 
+class Defective(Through):
+    """One whose code is broken."""
+
+    async def _do(self, request: AnyRequest) -> Applied | Answered:
+        if isinstance(request, LookAtRun):
+            raise ZeroDivisionError("defect")
+        return await super()._do(request)
+
+
 async def test_a_defect_of_a_handler_is_answered_and_ends_nothing(nats_server: NatsServer, namespace: str) -> None:
-    async with connect(nats_server.url) as connection, node(MemoryLog().carrier(), *SHOP) as runtime:
-        calls = runtime.handle
-
-        async def broken(request: AnyRequest) -> AnyReply:
-            if isinstance(request, LookAtRun):
-                raise ZeroDivisionError("defect")
-            return await calls(request)
-
-        runtime.handle = broken  # type: ignore[method-assign]
-        async with door(connection, runtime, namespace), customer(nats_server.url, namespace) as ann:
-            assert (await ann.ask("run.x.look"))["code"] == "bug"
-            assert (await ann.ask("start.total", [1]))["status"] == "applied"
+    async with (
+        connect(nats_server.url) as connection,
+        node(MemoryLog().carrier(), *SHOP) as runtime,
+        door(connection, Defective(runtime), namespace),
+        customer(nats_server.url, namespace) as ann,
+    ):
+        assert (await ann.ask("run.x.look"))["code"] == "bug"
+        assert (await ann.ask("start.total", [1]))["status"] == "applied"
 
 
 async def test_requests_come_through_many_at_once(ann: Customer) -> None:

@@ -26,7 +26,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.calling import Calling
 from perdure.runtime.engine import Runtime
 from perdure.runtime.requests import Answered, AnyRequest, Applied, Declined
-from tests.adapters.nats.doors.shop import SHOP, order, plain_client
+from tests.adapters.nats.doors.shop import SHOP, Through, order, plain_client
 from tests.adapters.nats.server import NatsServer, running
 from tests.laws.node import AT_ONCE, PATIENCE, named, node
 from tests.runtime.serving import until
@@ -149,15 +149,12 @@ async def test_what_is_refused_lies_with_the_dead_letters_and_may_be_sent_again(
         assert await runtime.run("none").result(within=PATIENCE) == "bob: late"
 
 
-class Repeating(Calling):
+class Repeating(Through):
     """Does every request twice, as if the first answer had been lost, and is away for the first."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+        super().__init__(runtime)
         self.away = 3
-
-    def shape_of(self, workflow: str) -> None:
-        return None
 
     async def _do(self, request: AnyRequest) -> Applied | Answered:
         reply = await self.runtime.handle(request)
