@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..actors.kind import Kind
-from ..actors.ports import OwnsAll
+from ..actors.ports import Ownership, OwnsAll
 from ..eventlog.errors import Invalid, Unavailable
 from ..runtime.authoring.workflows import Workflow
 from ..runtime.engine import Runtime
@@ -40,22 +40,23 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     """Open the log at `url` and serve its runs until the end of the block.
 
     `sqlite:///shop.db` is a file beside the program, `sqlite:////var/lib/shop.db` one by its absolute path,
-    `nats://HOST:4222/shop` the namespace `shop` in NATS JetStream, `memory:` a log that ends with the process. `kinds` are
-    actors of your own. `resources` are what steps take by `current().resource(…)`, by type or name: the thing itself, or a
-    function that gives a context manager, which is entered now and left when the last step has ended. `interceptors` run
-    around every attempt of a step, the first one outermost. Raises Unavailable if another process serves the file, the server
-    cannot be reached or a resource cannot be opened, Corrupt if the log does not hold what was written to it.
+    `nats://HOST:4222/shop` the namespace `shop` in NATS JetStream, which as many processes may open and then serve together,
+    `memory:` a log that ends with the process. `kinds` are actors of your own. `resources` are what steps take by
+    `current().resource(…)`, by type or name: the thing itself, or a function that gives a context manager, which is entered
+    now and left when the last step has ended. `interceptors` run around every attempt of a step, the first one outermost.
+    Raises Unavailable if another process serves the file, the server cannot be reached or a resource cannot be opened,
+    Corrupt if the log does not hold what was written to it.
     """
     settings = settings or Settings.of(os.environ)
-    async with carrier_of(url) as carrier, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
+    async with ground_of(url, settings) as ground, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
         runtime = Runtime(
-            carrier,
+            ground.carrier,
             workflows,
             clock=SystemClock(),
             steady=SystemClock().steady,
             ids=SystemIds(),
             threads=WorkerThreads(settings.worker_concurrency),
-            ownership=OwnsAll(owner(), carrier.epoch),
+            ownership=ground.ownership,
             settings=settings,
             kinds=kinds,
             resources=resources,
@@ -63,8 +64,30 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             bell=bell,
         )
         runtime.pool.processes = processes
-        async with runtime.serving():
+        async with runtime.serving(), ground.join(runtime):
             yield runtime
+
+
+class Ground(NamedTuple):
+    """What a runtime stands on here."""
+
+    carrier: Carrier
+    ownership: Ownership
+    join: Callable[[Runtime], AbstractAsyncContextManager[None]]
+    """Takes part in what several processes do together, once the runtime serves."""
+
+
+@asynccontextmanager
+async def ground_of(url: str, settings: Settings) -> AsyncGenerator[Ground]:
+    """The carrier that a URL names, and what of it is this process's to serve."""
+    if url.partition(":")[0] in ("nats", "tls"):
+        with nats_or_say_so():
+            from .nats.joining import joined
+        async with joined(url, hand_over_seconds=settings.drain_seconds) as member:
+            yield Ground(member.carrier, member.partitions, member.serving)
+    else:
+        async with carrier_of(url) as carrier:
+            yield Ground(carrier, OwnsAll(owner(), carrier.epoch), lambda runtime: nullcontext())
 
 
 def carrier_of(url: str) -> AbstractAsyncContextManager[Carrier]:
@@ -82,12 +105,19 @@ def carrier_of(url: str) -> AbstractAsyncContextManager[Carrier]:
 
 
 def _in_nats(url: str) -> AbstractAsyncContextManager[Carrier]:
-    try:
+    with nats_or_say_so():
         from .nats.open import open_nats
+    return open_nats(url, owner=owner())
+
+
+@contextmanager
+def nats_or_say_so() -> Generator[None]:
+    """Around imports that need the client for NATS."""
+    try:
+        yield
     except ModuleNotFoundError as missing:
         raise Unavailable("the client for NATS is not installed", who="perdure.open", where="nats://", expected="the package nats-py",
                           found=f"no module {missing.name}", instead="pip install 'perdure[nats]'") from missing
-    return open_nats(url, owner=owner())
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ LISTENS_FIRST = 0.05
 class Keeping(Protocol):
     """What a carrier keeps of the partitions that this worker owns."""
 
-    async def take(self, fences: Iterable[Fence], *, after: Sequence[Fence] = ()) -> None:
+    async def take(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
         """These are ours now: know what is due in them. `after` are their fences as they were found."""
         ...
 

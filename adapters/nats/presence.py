@@ -108,6 +108,11 @@ class Presence:
             if worker and worker != self.worker and worker not in self._others:
                 self._others[worker] = Neighbour(_now())
 
+    def suspect(self, partition: int) -> None:
+        """A partition that is held to be ours has another owner: there is a fence that is not known here."""
+        self.fences += 1
+        self.changed()
+
     def beat(self) -> None:
         """Say at once what there is to say."""
         self._beat_now.set()

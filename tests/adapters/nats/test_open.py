@@ -15,7 +15,7 @@ import pytest
 
 import perdure
 from perdure.adapters.nats.open import open_nats
-from perdure.eventlog.errors import Invalid, PerdureError, Unavailable
+from perdure.eventlog.errors import Invalid, Unavailable
 from perdure.eventlog.streams import stream_of
 from tests.adapters.nats.server import NatsServer, running
 from tests.adapters.nats.shop import order, say_packed
@@ -78,18 +78,19 @@ async def test_a_server_that_is_killed_costs_time_and_nothing_else(tmp_path: Pat
 
 
 @pytest.mark.anyio
-async def test_a_second_opener_takes_the_log_and_the_first_one_loses(url: str, tmp_path: Path) -> None:
+async def test_two_openers_share_the_log_and_each_reaches_every_run(url: str, tmp_path: Path) -> None:
     say_packed(tmp_path / "journal")
     async with perdure.open(url, workflows=[order]) as first:
-        handle = await first.start(order, 7, str(tmp_path / "journal"), id="order-1")
         async with perdure.open(url, workflows=[order]) as second:
             with anyio.fail_after(PATIENCE):
-                await second.run("order-1").signal("address", "Elm Street")
-
-                assert await second.run("order-1").result() == ["charge of 7", "packed", "Elm Street"]
-                assert second.carrier.epoch == first.carrier.epoch + 1
-            with pytest.raises(PerdureError), anyio.fail_after(PATIENCE):
-                await handle.signal("address", "another")
+                runs = [await first.start(order, number, str(tmp_path / "journal"), id=f"order-{number}") for number in range(8)]
+                for run in runs:
+                    await second.run(run.id).signal("address", "Elm Street")
+                assert [(await run.result())[0] for run in runs] == [f"charge of {number}" for number in range(8)]
+                owners = {runtime.dispatcher.ownership.owner for runtime in (first, second)}
+                assert {first.dispatcher.ownership.owner_of(stream_of("run", "default", f"r{n}")) for n in range(100)} == owners  # type: ignore[attr-defined]
+        with anyio.fail_after(PATIENCE):
+            assert (await (await first.start(order, 0, str(tmp_path / "journal"), id="order-0")).result())[0] == "charge of 0"
 
 
 @pytest.mark.anyio

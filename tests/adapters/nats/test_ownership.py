@@ -46,7 +46,7 @@ class Kept:
         self.let: list[int] = []
         self.dropped: list[int] = []
 
-    async def take(self, fences: Iterable[Fence], *, after: Sequence[Fence] = ()) -> None:
+    async def take(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
         self.taken += [fence.partition for fence in fences]
 
     async def let_go(self, partitions: Iterable[int]) -> None:

@@ -1,0 +1,94 @@
+"""Joining: this process as one of the workers that serve a namespace together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+from ...eventlog.errors import Unavailable
+from ...eventlog.log import Carrier
+from ...runtime.engine import Runtime
+from .blobs import JetStreamBlobs
+from .buckets import ALIVE, PARTITIONS, prepare
+from .connection import connect
+from .doors.door import door
+from .doors.inbox import TURN, inbox
+from .doors.road import road
+from .fences import Fence, Fences
+from .heads import JetStreamHeads
+from .index import Index
+from .keeper import Keeper
+from .log import JetStreamLog
+from .messages import Subjects
+from .open import on_asyncio
+from .ownership import Partitions
+from .presence import Presence, worker_id
+from .snapshots import JetStreamSnapshots
+from .store import Store
+from .url import Place, place_of
+
+
+class Membership:
+    """A carrier, and which partitions of it are this worker's."""
+
+    def __init__(self, place: Place, store: Store, carrier: Carrier, partitions: Partitions) -> None:
+        self.carrier = carrier
+        self.partitions = partitions
+        self._place = place
+        self._store = store
+
+    @asynccontextmanager
+    async def serving(self, runtime: Runtime) -> AsyncGenerator[None]:
+        """Take part in serving the log until the end of the block: partitions come, and requests of clients and other workers."""
+        connection, namespace, partitions = self._store.connection, self._place.namespace, self.partitions
+        async with (
+            road(connection, runtime, namespace, partitions.owner_of),
+            partitions.serving(runtime),
+            inbox(self._store, runtime, replicas=self._place.replicas, has_turn=lambda: partitions.epoch(TURN) is not None),
+            door(connection, runtime, namespace),
+        ):
+            yield
+
+
+@asynccontextmanager
+async def joined(url: str, *, hand_over_seconds: float) -> AsyncGenerator[Membership]:
+    """The log that a URL names, made if there is none. Nothing of it is owned before `serving`."""
+    place = place_of(url)
+    if not on_asyncio():
+        raise Unavailable("the client for NATS runs on asyncio alone", who=place.hidden, expected="asyncio, or uvloop",
+                          found="another event loop", instead="anyio.run(main), without backend='trio'")
+    worker = worker_id()
+    async with connect(place.servers, name=f"perdure {worker}", **place.settings()) as connection:
+        store = Store(connection, Subjects(place.namespace, PARTITIONS))
+        await prepare(store, replicas=place.replicas)
+        presence = Presence(connection, store.subjects, worker, revive=partial(prepare, store, [ALIVE], place.replicas))
+        index = Index(store.subjects)
+        keeper, log = Keeper(store, index, presence.suspect), JetStreamLog(store, index)
+        partitions = Partitions(Fences(store), presence, Kept(keeper), hand_over_seconds=hand_over_seconds)
+        heads, snapshots = JetStreamHeads(store, index, keeper), JetStreamSnapshots(store, log.committer.places)
+        serving = asyncio.create_task(keeper.serve())
+        try:
+            yield Membership(place, store, Carrier(log, heads, snapshots, JetStreamBlobs(store), "process"), partitions)
+        finally:
+            serving.cancel()
+            await asyncio.wait([serving])
+            await log.committer.close()
+
+
+class Kept:
+    """A keeper, as the ownership of partitions speaks to it."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    async def take(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
+        await self._keeper.take(fences, after=after)
+
+    async def let_go(self, partitions: Iterable[int]) -> None:
+        await self._keeper.let_go(partitions)
+
+    def drop(self, partitions: Iterable[int]) -> None:
+        for partition in partitions:
+            self._keeper.index.drop(partition)
