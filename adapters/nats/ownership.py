@@ -87,8 +87,10 @@ class Partitions:
         return self.served.get(self._subjects.partition_of(stream))
 
     def owner_of(self, stream: str) -> str | None:
-        """The worker that owns a stream; None where nobody does at present."""
-        return self._known[self._subjects.partition_of(stream)].owner or None
+        """The worker that owns a stream; None where nobody does at present, or where this one is about to."""
+        partition = self._subjects.partition_of(stream)
+        owner = self._known[partition].owner
+        return None if not owner or (owner == self.owner and partition not in self.served) else owner
 
     def part_of(self, stream: str) -> int:
         return self._subjects.partition_of(stream)
