@@ -98,8 +98,7 @@ def worker(
     from .places import url_of
     from .serving import known_in, work
 
-    work(url_of(log), known_in(modules), as_json=json)
-    return DONE
+    return DONE if work(url_of(log), known_in(modules), as_json=json) else INTERRUPTED
 
 
 @app.command()

@@ -11,10 +11,8 @@ from importlib.util import find_spec
 from typing import Any
 
 import anyio
-import anyio.abc
 from rich.text import Text
 
-from ...eventlog.errors import PerdureError
 from ...runtime.authoring.workflows import Workflow
 from ..compose import open as open_runtime
 from .console import console_for_errors, say_json
@@ -27,49 +25,30 @@ def known_in(modules: Sequence[str]) -> list[Workflow[..., Any]]:
     return list(dict.fromkeys(flow for module in modules for flow in load_workflows(module)))
 
 
-def work(url: str, workflows: Sequence[Workflow[..., Any]], *, as_json: bool) -> None:
-    """Serve until a signal says to stop; a second one ends the process at once."""
+def work(url: str, workflows: Sequence[Workflow[..., Any]], *, as_json: bool) -> bool:
+    """Serve until a signal says to stop; False where Ctrl-C came before it could serve, or twice. A second SIGTERM ends the process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     options = {"use_uvloop": True} if find_spec("uvloop") is not None else {}
-    anyio.run(partial(serve, url, workflows, partial(_told, workflows, as_json=as_json)), backend_options=options)
+    try:
+        anyio.run(partial(serve, url, workflows, partial(_told, workflows, as_json=as_json)), backend_options=options)
+    except KeyboardInterrupt:
+        return False
+    return True
 
 
 async def serve(url: str, workflows: Sequence[Workflow[..., Any]], told: Callable[[str, str], None]) -> None:
-    """`told` hears the name of this worker, with "serving", "leaving" and "done"."""
-    problem: PerdureError | None = None
-    async with anyio.create_task_group() as group:
-        await group.start(_until_a_signal, group.cancel_scope)
-        try:
-            await _serve(url, workflows, told)
-        except PerdureError as error:
-            problem = error  # raised below as it is, not in the task group's wrapping
-            group.cancel_scope.cancel()
-    if problem is not None:
-        raise problem
+    """`told` hears the name of this worker, with "serving", "leaving" and "done".
 
-
-async def _serve(url: str, workflows: Sequence[Workflow[..., Any]], told: Callable[[str, str], None]) -> None:
-    owner = ""
-    try:
-        async with open_runtime(url, workflows=workflows) as runtime:
-            owner = runtime.dispatcher.ownership.owner
+    Behind the first signal, signals mean again what they mean to every process: the end.
+    """
+    async with open_runtime(url, workflows=workflows) as runtime:
+        owner = runtime.dispatcher.ownership.owner
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             told(owner, "serving")
-            try:
-                await anyio.sleep_forever()
-            finally:
-                told(owner, "leaving")
-    finally:
-        if owner:
-            told(owner, "done")
-
-
-async def _until_a_signal(scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    """Behind the first signal, signals mean again what they mean to every process: the end."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        task_status.started()
-        async for _ in signals:
-            break
-    scope.cancel()
+            async for _ in signals:
+                break
+        told(owner, "leaving")
+    told(owner, "done")
 
 
 def _told(workflows: Sequence[Workflow[..., Any]], owner: str, what: str, *, as_json: bool) -> None:

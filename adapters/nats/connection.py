@@ -147,6 +147,12 @@ class Connection:
         """What still comes there is for nobody."""
         self._questions.pop(reply, None)
 
+    def give_up_on(self, subject: str) -> None:
+        """Who answers there is dead: nothing more is to be waited for."""
+        for question in self._questions.values():
+            if question.subject == subject and not question.answer.done():
+                question.answer.set_exception(NoAnswer("who was asked is taken for dead"))
+
     async def tell(self, subject: str, body: bytes, reply: str = "", headers: dict[str, str] | None = None) -> None:
         """Send a message whose answers come to an inbox, or that has none."""
         try:

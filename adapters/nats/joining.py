@@ -15,7 +15,7 @@ from .buckets import ALIVE, PARTITIONS, prepare
 from .connection import connect
 from .doors.door import door
 from .doors.inbox import TURN, inbox
-from .doors.road import road
+from .doors.road import Road, road
 from .fences import Fence, Fences
 from .heads import JetStreamHeads
 from .index import Index
@@ -44,12 +44,19 @@ class Membership:
         """Take part in serving the log until the end of the block: partitions come, and requests of clients and other workers."""
         connection, namespace, partitions = self._store.connection, self._place.namespace, self.partitions
         async with (
-            road(connection, runtime, namespace, partitions.owner_of),
+            road(connection, runtime, namespace, partitions.owner_of) as neighbours,
+            self._heeding(neighbours),
             partitions.serving(runtime),
             inbox(self._store, runtime, replicas=self._place.replicas, has_turn=lambda: partitions.epoch(TURN) is not None),
             door(connection, runtime, namespace),
         ):
             yield
+
+    @asynccontextmanager
+    async def _heeding(self, neighbours: Road) -> AsyncGenerator[None]:
+        """What is asked of a worker that is taken for dead is asked again at once, of whoever takes its place."""
+        self.partitions.presence.died = lambda worker: self._store.connection.give_up_on(neighbours.subject(worker))
+        yield
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
@@ -90,7 +91,8 @@ class Partitions:
         """The worker that owns a stream; None where nobody does at present, or where this one is about to."""
         partition = self._subjects.partition_of(stream)
         owner = self._known[partition].owner
-        return None if not owner or (owner == self.owner and partition not in self.served) else owner
+        serves = partition in self.served if owner == self.owner else self.presence.is_alive(owner)
+        return owner if serves else None
 
     def part_of(self, stream: str) -> int:
         return self._subjects.partition_of(stream)
@@ -117,7 +119,7 @@ class Partitions:
     @property
     def is_sure(self) -> bool:
         """Whether nobody can have taken this worker for dead yet. Read off the clock: a process that was stopped knows it at once."""
-        return asyncio.get_running_loop().time() < self._sure_until
+        return time.monotonic() < self._sure_until
 
     async def until_sure(self) -> None:
         """Where this is doubtful, wait until the fences were read anew."""
@@ -150,6 +152,8 @@ class Partitions:
         runtime.dispatcher.gate, runtime.pool.gate = self.until_sure, self.before_an_attempt
         await self.presence.open()
         services = [asyncio.create_task(service) for service in (self.presence.serve(), self._handover.serve(), self._rule())]
+        for service in services:
+            service.add_done_callback(_cry_out)
         try:
             await self._until_settled()
             yield
@@ -164,7 +168,7 @@ class Partitions:
 
     async def _until_settled(self) -> None:
         """Return once this worker serves what it could claim at first; raises what kept it from that."""
-        clock = asyncio.get_running_loop().time
+        clock = time.monotonic
         deadline = clock() + SETTLE_SECONDS
         while not self._settled or self._moving:
             if self.problem is not None:
@@ -212,7 +216,7 @@ class Partitions:
         newest = max(fence.sequence for fence in self._known)
         if doubted or self.presence.fences > newest:
             self._learnt(await self.fences.since(newest))
-        if doubted and beaten + SURE_SECONDS > asyncio.get_running_loop().time():
+        if doubted and beaten + SURE_SECONDS > time.monotonic():
             self._sure_until = max(self._sure_until, beaten + SURE_SECONDS)
             self._sure.set()
 
@@ -300,3 +304,9 @@ class Partitions:
         except PerdureError as problem:
             self.problem = problem
             logger.warning("partitions could not be moved: %s", problem)
+
+
+def _cry_out(service: asyncio.Task[None]) -> None:
+    """A service ends only when it is cancelled; whatever else ends it is our own fault, and the worker will be taken for dead."""
+    if not service.cancelled() and (error := service.exception()) is not None:
+        logger.critical("what keeps this worker among the others has broken; end it, and report this", exc_info=error)

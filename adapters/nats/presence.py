@@ -1,6 +1,6 @@
 """Presence: which workers live, as far as this one can tell, and whether this one may still count itself among them.
 
-Each worker beats twice a second. The others hear the beat itself; the worker counts its acknowledgement by JetStream, which
+Each worker beats a few times a second. The others hear the beat itself; the worker counts its acknowledgement by JetStream, which
 only a majority of the servers gives: so who is cut off knows it before the others take it for dead. A worker whose process
 ended is noticed sooner, since nobody listens at its own subject any more. A false alarm is safe: the log decides who may write.
 """
@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
@@ -26,11 +27,11 @@ from .messages import Subjects
 
 logger = logging.getLogger("perdure.nats")
 
-BEAT_SECONDS = 0.5
-SURE_SECONDS = 1.5
+BEAT_SECONDS = 0.4
+SURE_SECONDS = 1.3
 """So long after the last beat that was acknowledged, counted from its sending, a worker trusts that nobody has taken its place."""
 
-SILENT_SECONDS = 2.0
+SILENT_SECONDS = 1.7
 """A worker that is not heard for so long is taken for dead."""
 
 GONE_SECONDS = 0.4
@@ -70,7 +71,8 @@ class Neighbour(Struct):
 class Presence:
     """Beats, listens and probes.
 
-    `changed` is called where others came, went or know of newer fences; `acknowledged` with the time at which a beat was sent.
+    `changed` is called where others came, went or know of newer fences, `died` with one that is taken for dead, and
+    `acknowledged` with the time at which a beat was sent.
     """
 
     def __init__(self, connection: Connection, subjects: Subjects, worker: str, *, revive: Callable[[], Awaitable[object]]) -> None:
@@ -81,6 +83,7 @@ class Presence:
         """The newest fence that anybody knows of."""
         self.changed: Callable[[], None] = lambda: None
         self.acknowledged: Callable[[float], None] = lambda sent: None
+        self.died: Callable[[str], None] = lambda worker: None
         self._connection = connection
         self._subjects = subjects
         self._revive = revive
@@ -96,6 +99,9 @@ class Presence:
     def alive(self) -> set[str]:
         """The workers that live, this one among them."""
         return {self.worker, *self._others}
+
+    def is_alive(self, worker: str) -> bool:
+        return worker in self._others or worker == self.worker
 
     def taking(self) -> set[str]:
         """Those of them that do not leave."""
@@ -230,6 +236,7 @@ class Presence:
                 found = "its process has ended" if gone else f"silent for {silent:.1f} s"
                 logger.warning("worker %s is taken for dead: %s", worker, found)
                 del self._others[worker]
+                self.died(worker)
                 self.changed()
         return now
 
@@ -244,4 +251,4 @@ def worker_id() -> str:
 
 
 def _now() -> float:
-    return asyncio.get_running_loop().time()
+    return time.monotonic()
