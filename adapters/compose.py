@@ -87,7 +87,12 @@ async def ground_of(url: str, settings: Settings) -> AsyncGenerator[Ground]:
             yield Ground(member.carrier, member.partitions, member.serving)
     else:
         async with carrier_of(url) as carrier:
-            yield Ground(carrier, OwnsAll(owner(), carrier.epoch), lambda runtime: nullcontext())
+            yield Ground(carrier, OwnsAll(owner(), carrier.epoch), _alone)
+
+
+def _alone(_: Runtime) -> AbstractAsyncContextManager[None]:
+    """Nobody else serves the log."""
+    return nullcontext()
 
 
 def carrier_of(url: str) -> AbstractAsyncContextManager[Carrier]:
