@@ -15,6 +15,7 @@ import pytest
 
 import perdure
 from perdure.adapters.nats.open import open_nats
+from perdure.adapters.nats.ownership import Partitions
 from perdure.eventlog.errors import Invalid, Unavailable
 from perdure.eventlog.streams import stream_of
 from tests.adapters.nats.server import NatsServer, running
@@ -87,8 +88,9 @@ async def test_two_openers_share_the_log_and_each_reaches_every_run(url: str, tm
                 for run in runs:
                     await second.run(run.id).signal("address", "Elm Street")
                 assert [(await run.result())[0] for run in runs] == [f"charge of {number}" for number in range(8)]
-                owners = {runtime.dispatcher.ownership.owner for runtime in (first, second)}
-                assert {first.dispatcher.ownership.owner_of(stream_of("run", "default", f"r{n}")) for n in range(100)} == owners  # type: ignore[attr-defined]
+                ownership = first.dispatcher.ownership
+                assert isinstance(ownership, Partitions)
+                assert {ownership.owner_of(f"run/default/r{n}") for n in range(100)} == {ownership.owner, second.dispatcher.ownership.owner}
         with anyio.fail_after(PATIENCE):
             assert (await (await first.start(order, 0, str(tmp_path / "journal"), id="order-0")).result())[0] == "charge of 0"
 
