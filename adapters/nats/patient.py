@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import AuthorizationError, Error
@@ -16,6 +17,15 @@ class PatientClient(Client):
 
     A file of credentials is read again at each connecting: whoever renews it, in time or late, has the connection back.
     """
+
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except BaseException:
+            transport: Any = self._transport
+            if transport is not None:  # nats-py leaves open what it could not use
+                transport.close()
+            raise
 
     async def _process_err(self, err_msg: str) -> None:
         if is_about_login(err_msg):
