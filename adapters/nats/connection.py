@@ -160,6 +160,14 @@ class Connection:
         except (ConnectionClosedError, OutboundBufferLimitError) as error:
             raise NoAnswer(str(error)) from error
 
+    async def send(self, frames: bytes) -> None:
+        """Send messages that are framed already, many at once: the client frames each by itself, at the price of all else of an append."""
+        client: Any = self.client
+        if client.is_closed:
+            raise NoAnswer("the connection is closed")
+        await client._send_command(frames)  # noqa: SLF001 - what its own `publish` does with each frame
+        await client._flush_pending()  # noqa: SLF001
+
     @asynccontextmanager
     async def inbox(self) -> AsyncGenerator[Inbox]:
         """An inbox for answers of many messages."""

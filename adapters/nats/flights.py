@@ -41,6 +41,13 @@ class Parcel(Struct, frozen=True, gc=False):
     body: bytes
     headers: dict[str, str]
 
+    def framed(self, reply: str = "", more: str = "") -> bytes:
+        """The message as the protocol has it, `more` being lines of headers."""
+        lines = [f"{name}: {value}\r\n" for name, value in self.headers.items()]
+        head = f"NATS/1.0\r\n{''.join(lines)}{more}\r\n".encode()
+        size = len(head)
+        return b"HPUB %b %d %d\r\n%b%b\r\n" % (f"{self.subject} {reply}".encode(), size, size + len(self.body), head, self.body)
+
 
 Verdict: TypeAlias = int | Exception
 """The sequence at which a message was stored, or why that is not known. `Declined`: it was not, and whoever asks again may learn more."""
@@ -86,13 +93,18 @@ class Apart:
         """What became of each message; NoAnswer of those for which nothing came for so many seconds."""
         replies: list[str] = []
         try:
-            for number, parcel in enumerate(self._parcels):
-                while self._air and (self._air >= self._at_once or self._bytes >= self._bytes_at_once):
+            while len(replies) < len(self._parcels):
+                frames: list[bytes] = []
+                for parcel in self._parcels[len(replies) :]:
+                    if self._air and (self._air >= self._at_once or self._bytes >= self._bytes_at_once):
+                        break
+                    replies.append(self._connection.expect(parcel.subject, Ticket(self, len(replies))))
+                    frames.append(parcel.framed(replies[-1]))
+                    self._air += 1
+                    self._bytes += len(parcel.body)
+                await self._connection.send(b"".join(frames))
+                if len(replies) < len(self._parcels):
                     await self._some_land()
-                replies.append(self._connection.expect(parcel.subject, Ticket(self, number)))
-                self._air += 1
-                self._bytes += len(parcel.body)
-                await self._connection.tell(parcel.subject, parcel.body, replies[-1], parcel.headers)
             while self._air:
                 await self._some_land()
         except NoAnswer as away:
@@ -121,11 +133,13 @@ class Apart:
 async def together(connection: Connection, parcels: Sequence[Parcel], *, within: float) -> Sequence[Verdict]:
     """The same with all messages in one atomic batch: all are stored, or none is and each is `Declined`, or nobody knows."""
     name, count = uuid4().hex, len(parcels)
+    batch = f"{BATCH_ID}: {name}\r\n{BATCH_SEQUENCE}: "
+    frames = [parcel.framed(more=f"{batch}{number}\r\n") for number, parcel in enumerate(parcels[:-1], 1)]
+    end = parcels[-1]
     try:
-        for number, parcel in enumerate(parcels[:-1], 1):
-            await connection.tell(parcel.subject, parcel.body, "", parcel.headers | {BATCH_ID: name, BATCH_SEQUENCE: str(number)})
-        headers = parcels[-1].headers | {BATCH_ID: name, BATCH_SEQUENCE: str(count), BATCH_COMMIT: "1"}
-        last = verdict_of(await connection.ask(parcels[-1].subject, parcels[-1].body, headers, within=within))
+        await connection.send(b"".join(frames))
+        commit = {BATCH_ID: name, BATCH_SEQUENCE: str(count), BATCH_COMMIT: "1"}
+        last = verdict_of(await connection.ask(end.subject, end.body, end.headers | commit, within=within))
     except (NoAnswer, Refused) as error:
         last = error
     return [last] * count if isinstance(last, Exception) else range(last - count + 1, last + 1)
@@ -167,6 +181,9 @@ class Pace:
 
 def loads(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
     """The parcels in their order, as many together as fit one batch."""
+    if len(parcels) <= TOGETHER_MAX and sum([len(parcel.body) for parcel in parcels]) <= BYTES_MAX:
+        yield parcels
+        return
     start = size = 0
     for place, parcel in enumerate(parcels):
         if place > start and (place - start == TOGETHER_MAX or size + len(parcel.body) > BYTES_MAX):

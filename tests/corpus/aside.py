@@ -76,7 +76,7 @@ class LogAside:
             yield record
 
     def follow(self, *, after: Cursor | None = None) -> AsyncIterator[Record]:
-        raise NotImplementedError("no play of the corpus follows")
+        raise AssertionError("no play of the corpus follows")
 
     def cursor(self, record: Record) -> Cursor:
         return self._log.cursor(record)

@@ -21,11 +21,13 @@ PAUSE = 0.01
 class NatsServer:
     """One nats-server. Started again, it keeps its port and its store."""
 
-    def __init__(self, binary: Path, room: Path, settings: str = "", *, jetstream: bool = True) -> None:
+    def __init__(self, binary: Path, room: Path, settings: str = "", *, jetstream: bool = True, slow_ms: float = 0.0) -> None:
         self.binary = binary
         self.room = room
         self.settings = settings
         self.jetstream = jetstream
+        self.slow_ms = slow_ms
+        """Milliseconds by which every sync of its disk takes longer; needs strace."""
         self.port = -1
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -37,7 +39,8 @@ class NatsServer:
         config = self.room / "nats.conf"
         store = f'jetstream {{ store_dir: "{self.room / "store"}", sync_interval: always }}' if self.jetstream else ""
         config.write_text(f'host: "127.0.0.1"\nport: {self.port}\nports_file_dir: "{self.room}"\n{store}\n{self.settings}\n')
-        self._process = subprocess.Popen([str(self.binary), "-c", str(config), "-l", str(self.room / "server.log")])
+        command = [str(self.binary), "-c", str(config), "-l", str(self.room / "server.log")]
+        self._process = subprocess.Popen([*slowed(self.slow_ms), *command] if self.slow_ms else command)
         if self.port < 0:
             self.port = self._chosen_port(self._process)
         self._await_greeting(self._process)
@@ -83,9 +86,16 @@ class NatsServer:
             time.sleep(PAUSE)
 
 
+def slowed(milliseconds: float) -> list[str]:
+    """What makes the syncs of a command slower; the command keeps the process id, its tracer is the detached one."""
+    syncs = "fsync,fdatasync"
+    return ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={syncs}",
+            "-e", f"inject={syncs}:delay_exit={round(milliseconds * 1000)}"]
+
+
 @contextmanager
-def running(room: Path, settings: str = "", *, jetstream: bool = True) -> Generator[NatsServer]:
-    server = NatsServer(machine.nats_server(), room, settings, jetstream=jetstream)
+def running(room: Path, settings: str = "", *, jetstream: bool = True, slow_ms: float = 0.0) -> Generator[NatsServer]:
+    server = NatsServer(machine.nats_server(), room, settings, jetstream=jetstream, slow_ms=slow_ms)
     server.start()
     try:
         yield server

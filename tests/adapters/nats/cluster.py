@@ -1,0 +1,74 @@
+"""Three real nats-servers that replicate to each other, on free loopback ports; slow disks where asked."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+import msgspec
+from nats.aio.client import Client
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NoReply
+
+from tests import machine
+from tests.adapters.nats.server import NatsServer
+
+NODES = 3
+PATIENCE = 30.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens at; taken at once by whoever asked."""
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(closing(socket.socket())) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextmanager
+def clustered(room: Path, *, slow_ms: float = 0.0) -> Generator[list[NatsServer]]:
+    """The servers of a cluster, up and, after `led`, with a leader."""
+    routes = free_ports(NODES)
+    listed = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
+    with ExitStack() as running:
+        servers: list[NatsServer] = []
+        for number, route in enumerate(routes):
+            folder = room / f"node{number}"
+            folder.mkdir()
+            settings = f'server_name: node{number}\ncluster {{ name: perdure, listen: "127.0.0.1:{route}", routes: [{listed}] }}'
+            servers.append(NatsServer(machine.nats_server(), folder, settings, slow_ms=slow_ms))
+        for server in servers:
+            server.start()
+            running.callback(server.stop)
+        yield servers
+
+
+async def led(url: str) -> None:
+    """Return once JetStream stores what is replicated three times."""
+    client = Client()
+    await client.connect(url)
+    asked = msgspec.json.encode({"name": "PROBE", "subjects": ["probe"], "num_replicas": NODES, "storage": "memory"})
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                try:
+                    told = await client.request("$JS.API.STREAM.CREATE.PROBE", asked, timeout=2)
+                    if "error" not in msgspec.json.decode(told.data):
+                        return
+                except (NoReply, NoRespondersError):
+                    pass
+                await asyncio.sleep(0.05)
+    finally:
+        await client.close()
+
+
+@asynccontextmanager
+async def cluster(room: Path, *, slow_ms: float = 0.0) -> AsyncGenerator[list[NatsServer]]:
+    """The same, ready."""
+    with clustered(room, slow_ms=slow_ms) as servers:
+        await led(servers[0].url)
+        yield servers
