@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ...eventlog.errors import Bug, PerdureError
-from . import steering
+from . import nats, steering
 from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
 from .options import Json, Log, RunId, code_of, wait
 from .places import DEFAULT
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 log_commands = typer.Typer(help="Check a log as a whole, or rebuild its index.", no_args_is_help=True)
 app.add_typer(log_commands, name="log")
+app.add_typer(nats.commands, name="nats")
 
 def show_version(wanted: bool) -> None:  # noqa: FBT001 - the shape of a callback
     if wanted:

@@ -17,7 +17,7 @@ from tests.adapters.cli.calling import SCRIPT, Folder, Here
 from tests.house import tree
 
 STEERING = ["signal", "approve", "reject", "skip", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
-COMMANDS = ["demo", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", *STEERING]
+COMMANDS = ["demo", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", "nats", *STEERING]
 
 
 def leaves(command: Any = None, name: str = "") -> dict[str, Any]:
@@ -41,7 +41,8 @@ def test_help_names_every_command(folder: Folder) -> None:
 
 
 def test_the_commands_are_these() -> None:
-    expected = [command for command in COMMANDS if command != "log"] + ["log verify", "log rebuild"]
+    expected = [command for command in COMMANDS if command not in {"log", "nats"}]
+    expected += ["log verify", "log rebuild", "nats init", "nats check", "nats status"]
 
     assert sorted(leaves()) == sorted(expected)
 

@@ -1,0 +1,152 @@
+"""What an operator asks of a namespace: make it, hold it against what perdure relies on, show how it stands. None of it owns anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from msgspec import Struct
+
+from ...eventlog.errors import NotFound
+from ...eventlog.log import Durability
+from . import api
+from .anchors import PART as ANCHORS
+from .anchors import TREE as ANCHOR
+from .anchors import anchor_in
+from .buckets import BUCKETS, LOG, PARTITIONS, adopted, existing, found_differences, prepare
+from .connection import connect
+from .fences import Fences
+from .fitness import durability, fit
+from .messages import Subjects
+from .store import Store
+from .url import Place, place_of
+
+
+class Initialised(Struct, frozen=True):
+    """What `init` made, and what was there."""
+
+    namespace: str
+    made: Sequence[str]
+    there: Sequence[str]
+    partitions: int
+
+
+class Drift(Struct, frozen=True):
+    """One difference, in words for any reader."""
+
+    stream: str
+    field: str
+    expected: Any
+    found: Any
+
+
+class Checked(Struct, frozen=True):
+    """How a namespace compares with what perdure relies on."""
+
+    namespace: str
+    server: str
+    missing: Sequence[str]
+    differences: Sequence[Drift]
+    durability: Durability | None
+    """None where there is no log yet."""
+
+    @property
+    def is_sound(self) -> bool:
+        return not self.missing and not self.differences
+
+
+class StreamLine(Struct, frozen=True):
+    """A JetStream stream and what it holds."""
+
+    name: str
+    messages: int
+    bytes: int
+    replicas: int
+    leader: str
+
+
+class OwnerLine(Struct, frozen=True):
+    """A worker, and how many partitions it claimed last. Nobody: empty."""
+
+    owner: str
+    partitions: int
+    epoch: int
+
+
+class Standing(Struct, frozen=True):
+    """How a namespace stands. `behind`: records that are in no view of heads yet, at most."""
+
+    namespace: str
+    server: str
+    durability: Durability
+    partitions: int
+    records: int
+    streams: int
+    behind: int
+    owners: Sequence[OwnerLine]
+    stored: Sequence[StreamLine]
+
+
+@asynccontextmanager
+async def looking(url: str) -> AsyncGenerator[tuple[Store, Place]]:
+    """The store of a namespace on a server that will do."""
+    place = place_of(url)
+    async with connect(place.servers, name="perdure nats", **place.settings()) as connection:
+        store = Store(connection, Subjects(place.namespace, PARTITIONS))
+        await fit(store)
+        yield store, place
+
+
+async def initialise(url: str) -> Initialised:
+    """Make what is missing of a namespace; what is there and otherwise is Invalid, and stays as it is."""
+    async with looking(url) as (store, place):
+        made = await prepare(store, replicas=place.replicas)
+        names = [store.subjects.bucket_of(bucket.part) for bucket in BUCKETS]
+        return Initialised(place.namespace, made, [name for name in names if name not in made], store.subjects.partitions)
+
+
+async def check(url: str) -> Checked:
+    """Compare; nothing is made and nothing changed."""
+    async with looking(url) as (store, place):
+        there = await existing(store)
+        log = there.get(LOG.part)
+        if log is not None:
+            store.subjects = adopted(store.subjects, log)
+        missing = [store.subjects.bucket_of(bucket.part) for bucket in BUCKETS if bucket.part not in there]
+        found = [Drift(one.bucket, one.field, one.expected, one.found) for one in found_differences(store.subjects, BUCKETS, there)]
+        return Checked(place.namespace, server_of(store), missing, found, None if log is None else durability(log.config, place))
+
+
+async def status(url: str) -> Standing:
+    """How it stands; NotFound where there is no log."""
+    async with looking(url) as (store, place):
+        there = await existing(store)
+        log = there.get(LOG.part)
+        if log is None:
+            raise NotFound("there is no log", who=place.hidden, expected=f"a stream {store.subjects.bucket}", found="none",
+                           instead="make it with `perdure nats init`, or correct the namespace in the URL")
+        store.subjects = adopted(store.subjects, log)
+        owners: Counter[tuple[str, int]] = Counter((fence.owner, fence.epoch) for fence in await Fences(store).all())
+        return Standing(
+            place.namespace, server_of(store), durability(log.config, place), store.subjects.partitions, log.state.messages,
+            log.state.num_subjects, await behind(store, log),
+            [OwnerLine(owner, count, epoch) for (owner, epoch), count in sorted(owners.items())],
+            [line_of(info) for info in there.values()],
+        )  # fmt: skip
+
+
+async def behind(store: Store, log: api.StreamInfo) -> int:
+    """How many records came after the newest anchor of all: so many, at most, are in no view yet."""
+    anchors = await store.everything(ANCHORS, f"perdure.{store.subjects.namespace}.{ANCHOR}.*")
+    return log.state.last_seq - max((anchor_in(message).through for message in anchors), default=0)
+
+
+def line_of(info: api.StreamInfo) -> StreamLine:
+    config, state = info.config, info.state
+    return StreamLine(config["name"], state.messages, state.bytes, config.get("num_replicas", 1), info.cluster.leader)
+
+
+def server_of(store: Store) -> str:
+    return f"nats-server {store.connection.client.connected_server_version}"
