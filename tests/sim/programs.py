@@ -102,7 +102,10 @@ class Player:
             case ["must", key, millis, fails]:
                 return await must(key, millis, fails)
             case ["mend", before, after]:
-                return await self.part(after if self.knows_patch and patched("mended") else before)
+                if not (self.knows_patch and patched("mended")):
+                    return await self.part(before)
+                await sleep(timedelta(milliseconds=1))  # older code, if it is given the run once more, must find a trace of the new way
+                return await self.part(after)
             case ["nap", millis, key]:
                 perdure.log("lies down", key=key, millis=millis)
                 await sleep(timedelta(milliseconds=millis))
