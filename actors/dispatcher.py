@@ -269,11 +269,14 @@ class Dispatcher:
                 self.make_room(actor)
             for actor in judged.elsewhere:
                 losing.turn_away(self, actor)
+            for actor in judged.outdated:
+                self._again(actor)
+                self.queue(actor)
             for actor, letter, error in judged.broken:
                 self._broke(actor, letter, error)
             for actor, blobs in judged.needy[needy:]:
                 self._lacks_values(actor, blobs)
-            judged.roomy, judged.elsewhere, judged.broken, needy = [], [], [], len(judged.needy)
+            judged.roomy, judged.elsewhere, judged.outdated, judged.broken, needy = [], [], [], [], len(judged.needy)
             if start + SLICE < len(turn):
                 await _rest()
         for actor, _ in judged.needy:

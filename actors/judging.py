@@ -19,7 +19,7 @@ from .shelf import NeedValue
 class Judged:
     """What a turn has come to so far."""
 
-    __slots__ = ("appends", "broken", "elsewhere", "needy", "roomy", "writers")
+    __slots__ = ("appends", "broken", "elsewhere", "needy", "outdated", "roomy", "writers")
 
     def __init__(self) -> None:
         self.appends: list[Append] = []
@@ -31,6 +31,8 @@ class Judged:
         """Actors that cannot be judged here: their stream is broken, or another node owns it."""
         self.needy: list[tuple[Actor, Sequence[Blob]]] = []
         """Actors that cannot go on without these values, which have to be fetched."""
+        self.outdated: list[Actor] = []
+        """Actors that were lost and won again while a turn of theirs was under way: they are folded anew, whatever is in memory."""
         self.roomy: list[Actor] = []
         """Actors whose senders waited for room in the mailbox: there is room now."""
 
@@ -49,6 +51,9 @@ def judge(actors: Sequence[Actor], now: int, ownership: Ownership, judged: Judge
         epoch = epoch_of(stream)
         if epoch is None or epoch < actor.epoch or actor.broken is not None:
             judged.elsewhere.append(actor)
+            continue
+        if actor.claimed not in (0, epoch):
+            judged.outdated.append(actor)
             continue
         letter: Any = None
         events: list[Any] = []

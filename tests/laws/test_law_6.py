@@ -102,6 +102,30 @@ async def test_an_older_owner_refuses_nothing_that_the_newer_might_grant() -> No
     assert said == ["Unavailable", "granted"]
 
 
+class Regained(OwnsAll):
+    """Ownership that is lost and won again."""
+
+    now = 1
+
+    def epoch(self, stream: str) -> int:
+        return self.now
+
+
+async def test_what_is_won_again_is_folded_anew_whatever_is_in_memory() -> None:
+    log, ownership = MemoryLog(), Regained("first", 1)
+    first = Dispatcher(log, log.carrier(1).snapshots, {"account": Quiet()}, Hands(), ownership)
+    second = dispatcher(log, 2, Quiet())
+    async with anyio.create_task_group() as group:
+        group.start_soon(first.run)
+        group.start_soon(second.run)
+        assert await first.ask(ANN, Move(10)) == 10
+        assert await second.ask(ANN, Move(5)) == 15
+        ownership.now = 3
+
+        assert await first.ask(ANN, Look()) == 15
+        group.cancel_scope.cancel()
+
+
 async def test_many_wishes_at_both_nodes_and_none_of_an_older_epoch_lands_late() -> None:
     log, kept = MemoryLog(), list[str]()
     older, newer = dispatcher(log, 1), dispatcher(log, 2)
