@@ -49,7 +49,7 @@ class Bare:
         self._count = 0
 
     async def hear(self, message: Msg) -> None:
-        answer, waiting = _seq(message.data), self._waiting.pop(message.subject)
+        waiting, answer = self._waiting.pop(message.subject), _seq(message.data or b'{"error": "nobody listens"}')
         if "error" in answer:
             waiting.set_exception(AssertionError(answer))
         else:
@@ -97,7 +97,7 @@ class Bare:
 
 
 @asynccontextmanager
-async def bare(url: str, replicas: int) -> AsyncGenerator[Bare]:
+async def bare(url: str | list[str], replicas: int) -> AsyncGenerator[Bare]:
     """A JetStream stream of its own for bare appends, gone afterwards."""
     client: Any = Client()  # its annotations are incomplete
     await client.connect(url, pending_size=64 * 1024 * 1024)

@@ -252,9 +252,12 @@ def run_in(partition: int, name: str) -> str:
 
 
 @asynccontextmanager
-async def crew(url: str, namespace: str, folder: Path) -> AsyncGenerator[Crew]:
-    async with connect(url) as connection, customer(url, namespace) as client:
-        found = Crew(f"{url}/{namespace}", folder, Store(connection, Subjects(namespace, PARTITIONS)), client)
+async def crew(url: str, namespace: str, folder: Path, *, options: str = "") -> AsyncGenerator[Crew]:
+    """Workers of a namespace on one server, or on several, their addresses joined by commas."""
+    scheme, _, hosts = url.partition("://")
+    servers = [f"{scheme}://{host}" for host in hosts.split(",")]
+    async with connect(servers) as connection, customer(servers, namespace) as client:
+        found = Crew(f"{url}/{namespace}{options}", folder, Store(connection, Subjects(namespace, PARTITIONS)), client)
         try:
             yield found
         finally:

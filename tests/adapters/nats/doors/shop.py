@@ -120,14 +120,14 @@ class Customer:
         return answer
 
 
-async def plain_client(url: str) -> Client:
+async def plain_client(url: str | list[str]) -> Client:
     library: Any = nats  # its annotations are incomplete
     client: Client = await library.connect(url)
     return client
 
 
 @asynccontextmanager
-async def customer(url: str, namespace: str) -> AsyncGenerator[Customer]:
+async def customer(url: str | list[str], namespace: str) -> AsyncGenerator[Customer]:
     client = await plain_client(url)
     try:
         yield Customer(client, namespace)
