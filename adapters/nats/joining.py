@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 
 from ...eventlog.errors import Unavailable
 from ...eventlog.log import Carrier
 from ...runtime.engine import Runtime
-from .blobs import JetStreamBlobs
 from .buckets import ALIVE, PARTITIONS, prepare
+from .carrying import carrying, prepared
 from .connection import connect
 from .doors.door import door
 from .doors.inbox import TURN, inbox
 from .doors.road import Road, road
-from .fences import Fence, Fences
-from .heads import JetStreamHeads
-from .index import Index
-from .keeper import Keeper
-from .log import JetStreamLog
+from .fences import Fences
 from .messages import Subjects
 from .open import on_asyncio
 from .ownership import Partitions
 from .presence import Presence, worker_id
-from .snapshots import JetStreamSnapshots
 from .store import Store
 from .url import Place, place_of
 
@@ -69,33 +63,8 @@ async def joined(url: str, *, hand_over_seconds: float) -> AsyncGenerator[Member
     worker = worker_id()
     async with connect(place.servers, name=f"perdure {worker}", **place.settings()) as connection:
         store = Store(connection, Subjects(place.namespace, PARTITIONS))
-        await prepare(store, replicas=place.replicas)
+        lasts = await prepared(store, place)
         presence = Presence(connection, store.subjects, worker, revive=partial(prepare, store, [ALIVE], place.replicas))
-        index = Index(store.subjects)
-        keeper, log = Keeper(store, index, presence.suspect), JetStreamLog(store, index)
-        partitions = Partitions(Fences(store), presence, Kept(keeper), hand_over_seconds=hand_over_seconds)
-        heads, snapshots = JetStreamHeads(store, index, keeper), JetStreamSnapshots(store, log.committer.places)
-        serving = asyncio.create_task(keeper.serve())
-        try:
-            yield Membership(place, store, Carrier(log, heads, snapshots, JetStreamBlobs(store), "process"), partitions)
-        finally:
-            serving.cancel()
-            await asyncio.wait([serving])
-            await log.committer.close()
-
-
-class Kept:
-    """A keeper, as the ownership of partitions speaks to it."""
-
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
-
-    async def take(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
-        await self._keeper.take(fences, after=after)
-
-    async def let_go(self, partitions: Iterable[int]) -> None:
-        await self._keeper.let_go(partitions)
-
-    def drop(self, partitions: Iterable[int]) -> None:
-        for partition in partitions:
-            self._keeper.index.drop(partition)
+        async with carrying(store, lasts, presence.suspect) as ours:
+            partitions = Partitions(Fences(store), presence, ours.keeper, hand_over_seconds=hand_over_seconds)
+            yield Membership(place, store, ours.carrier, partitions)

@@ -1,4 +1,4 @@
-"""Opening: the connection, the JetStream streams, the fences of all partitions, and the bundle that a runtime stands on."""
+"""Opening alone: one process that owns every partition until another claims them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+from msgspec.structs import replace
+
 from ...eventlog.errors import PerdureError, Unavailable
 from ...eventlog.log import Carrier
-from .blobs import JetStreamBlobs
-from .buckets import PARTITIONS, log_config, prepare
+from .buckets import PARTITIONS
+from .carrying import carrying, prepared
 from .connection import Connection, connect
-from .evidence import Evidence
 from .fences import Fence, Fences
-from .fitness import durability, fit
-from .heads import JetStreamHeads
-from .index import Index
 from .keeper import Keeper, logger
-from .log import JetStreamLog
 from .messages import Subjects
-from .snapshots import JetStreamSnapshots
 from .store import Store
 from .url import Place, place_of
 
@@ -51,26 +47,18 @@ async def carried(
 ) -> AsyncGenerator[Carrier]:
     """The same over a connection that stands."""
     store = Store(connection, Subjects(place.namespace, PARTITIONS), answer_timeout=answer_timeout, patience=patience)
-    await fit(store)
-    await prepare(store, replicas=place.replicas)
-    lasts = durability(await log_config(store), place)
-    index = Index(store.subjects)
-    keeper, fences, log = Keeper(store, index), Fences(store), JetStreamLog(store, index, Evidence(store, index))
-    found = await fences.all()
-    held = await claimed(fences, found, owner)
-    await keeper.take(held, after=found)
-    serving = asyncio.create_task(keeper.serve())
-    try:
-        yield Carrier(log, JetStreamHeads(store, index, keeper), JetStreamSnapshots(store, log.committer.places), JetStreamBlobs(store),
-                      lasts, held[0].epoch)
-    finally:
-        serving.cancel()
-        await asyncio.wait([serving])
+    lasts, fences = await prepared(store, place), Fences(store)
+    async with carrying(store, lasts) as ours:
+        found = await fences.all()
+        held = await claimed(fences, found, owner)
+        await ours.keeper.take(held, after=found)
         try:
-            await left(keeper, fences, held)
-        except PerdureError as away:
-            logger.warning("nats: the log is left as it is, and read again by whoever opens it next: %s", away)
-        await log.committer.close()
+            yield replace(ours.carrier, epoch=held[0].epoch)
+        finally:
+            try:
+                await left(ours.keeper, fences, held)
+            except PerdureError as away:
+                logger.warning("nats: the log is left as it is, and read again by whoever opens it next: %s", away)
 
 
 def on_asyncio() -> bool:

@@ -180,6 +180,8 @@ class Partitions:
                     instead="see whether JetStream has a leader for this stream, then start the worker again",
                 )  # fmt: skip
             await asyncio.sleep(0.005)
+        if self.problem is not None and not self.served:
+            raise self.problem
 
     async def _leave(self) -> None:
         """Hand over everything; what cannot be released is left to those who find this worker gone."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from contextlib import suppress
 from typing import Any
 
 from nats.aio.client import Client
@@ -26,6 +28,10 @@ class PatientClient(Client):
             if transport is not None:  # nats-py leaves open what it could not use
                 transport.close()
             raise
+
+    async def _attempt_reconnect(self) -> None:
+        with suppress(asyncio.InvalidStateError):  # nats-py ends an attempt twice where it was cut short by another
+            await super()._attempt_reconnect()
 
     async def _process_err(self, err_msg: str) -> None:
         if is_about_login(err_msg):

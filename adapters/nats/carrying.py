@@ -1,0 +1,51 @@
+"""The carrier of a namespace, put together: what every opening needs, whoever owns which partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from msgspec import Struct
+
+from ...eventlog.log import Carrier, Durability
+from .blobs import JetStreamBlobs
+from .buckets import log_config, prepare
+from .evidence import Evidence
+from .fitness import durability, fit
+from .heads import JetStreamHeads
+from .index import Index
+from .keeper import Keeper
+from .log import JetStreamLog
+from .snapshots import JetStreamSnapshots
+from .store import Store
+from .url import Place
+
+
+class Carrying(Struct, frozen=True):
+    """A carrier, and who keeps what of it is owned."""
+
+    carrier: Carrier
+    keeper: Keeper
+
+
+async def prepared(store: Store, place: Place) -> Durability:
+    """Make what is missing on a server that will do; what an acknowledged append survives there."""
+    await fit(store)
+    await prepare(store, replicas=place.replicas)
+    return durability(await log_config(store), place)
+
+
+@asynccontextmanager
+async def carrying(store: Store, lasts: Durability, lost: Callable[[int], None] = lambda _: None) -> AsyncGenerator[Carrying]:
+    """The carrier over what was prepared. Nothing of it is owned yet; `lost` is told of partitions that turn out to be another's."""
+    index = Index(store.subjects)
+    keeper, log = Keeper(store, index, lost), JetStreamLog(store, index, Evidence(store, index))
+    heads, snapshots = JetStreamHeads(store, index, keeper), JetStreamSnapshots(store, log.committer.places)
+    serving = asyncio.create_task(keeper.serve())
+    try:
+        yield Carrying(Carrier(log, heads, snapshots, JetStreamBlobs(store), lasts), keeper)
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
+        await log.committer.close()
