@@ -11,10 +11,21 @@ from tests.sim.race_bugs import RACE_BUGS
 
 SEEDS = 500
 
+FOUND_LATE = {
+    "snapshot of tentative state": 149, "signal kept by a loser": 270, "signal eaten by a loser": 44,
+    "timer early after a backward clock jump": 22, "child outcome lost": 15, "approval decided twice": 15,
+    "child forgotten by its parent": 7,
+}  # fmt: skip
+"""Where a hunt from seed 0 on was long, the last time that somebody looked: there it is tried first."""
+
+
+def seeds_for(bug: str) -> list[int]:
+    return [FOUND_LATE.get(bug, 0), *range(SEEDS)]
+
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found_and_is_what_was_found(bug: str) -> None:
-    seed = first_seed_that_finds(bug, SEEDS)
+    seed = first_seed_that_finds(bug, seeds_for(bug))
 
     assert seed is not None
     assert play_seed(seed).violations == []
@@ -22,4 +33,4 @@ def test_a_planted_bug_is_found_and_is_what_was_found(bug: str) -> None:
 
 @pytest.mark.parametrize("bug", [bug for bug in RACE_BUGS if bug not in BUGS])
 def test_a_bug_that_only_races_betray_is_found_by_the_promise_that_it_breaks(bug: str) -> None:
-    assert first_seed_that_betrays(bug, SEEDS) is not None
+    assert first_seed_that_betrays(bug, seeds_for(bug)) is not None
