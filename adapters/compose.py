@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..actors.kind import Kind
 from ..actors.ports import Ownership, OwnsAll
 from ..eventlog.errors import Invalid, Unavailable
+from ..runtime.authoring.triggers import Trigger
 from ..runtime.authoring.workflows import Workflow
 from ..runtime.engine import Runtime
 from ..runtime.perform.interceptors import Interceptor
@@ -35,6 +36,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     kinds: Iterable[Kind[Any, Any, Any]] = (),
     resources: Resources | None = None,
     interceptors: Iterable[Interceptor] = (),
+    triggers: Iterable[Trigger] = (),
     settings: Settings | None = None,
 ) -> AsyncGenerator[Runtime]:
     """Open the log at `url` and serve its runs until the end of the block.
@@ -44,11 +46,12 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     `memory:` a log that ends with the process. `kinds` are actors of your own. `resources` are what steps take by
     `current().resource(…)`, by type or name: the thing itself, or a function that gives a context manager, which is entered
     now and left when the last step has ended. `interceptors` run around every attempt of a step, the first one outermost.
+    `triggers`, on NATS, begin runs by messages of others.
     Raises Unavailable if another process serves the file, the server cannot be reached or a resource cannot be opened,
     Corrupt if the log does not hold what was written to it.
     """
     settings = settings or Settings.of(os.environ)
-    async with ground_of(url, settings) as ground, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
+    async with ground_of(url, settings, tuple(triggers)) as ground, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
         runtime = Runtime(
             ground.carrier,
             workflows,
@@ -78,13 +81,16 @@ class Ground(NamedTuple):
 
 
 @asynccontextmanager
-async def ground_of(url: str, settings: Settings) -> AsyncGenerator[Ground]:
+async def ground_of(url: str, settings: Settings, triggers: Sequence[Trigger] = ()) -> AsyncGenerator[Ground]:
     """The carrier that a URL names, and what of it is this process's to serve."""
     if url.partition(":")[0] in ("nats", "tls"):
         with nats_or_say_so():
             from .nats.joining import joined
         async with joined(url, hand_over_seconds=settings.drain_seconds) as member:
-            yield Ground(member.carrier, member.partitions, member.serving)
+            yield Ground(member.carrier, member.partitions, lambda runtime: member.serving(runtime, triggers))
+    elif triggers:
+        raise Invalid("only NATS carries messages that could trigger runs", who="perdure.open", where="triggers",
+                      expected="nats://HOST:PORT/NAMESPACE", found=repr(url), instead="leave triggers out, or open a log in NATS")
     else:
         async with carrier_of(url) as carrier:
             yield Ground(carrier, OwnsAll(owner(), carrier.epoch), _alone)

@@ -8,12 +8,12 @@ from functools import partial
 
 from ...eventlog.errors import Unavailable
 from ...eventlog.log import Carrier
+from ...runtime.authoring.triggers import Trigger
 from ...runtime.engine import Runtime
 from .buckets import ALIVE, PARTITIONS, prepare
 from .carrying import carrying, prepared
-from .connection import connect
-from .doors.door import door
-from .doors.inbox import TURN, inbox
+from .connection import Connection, connect
+from .doors.opening import doors
 from .doors.road import Road, road
 from .fences import Fences
 from .messages import Subjects
@@ -34,22 +34,28 @@ class Membership:
         self._store = store
 
     @asynccontextmanager
-    async def serving(self, runtime: Runtime) -> AsyncGenerator[None]:
-        """Take part in serving the log until the end of the block: partitions come, and requests of clients and other workers."""
-        connection, namespace, partitions = self._store.connection, self._place.namespace, self.partitions
+    async def serving(self, runtime: Runtime, triggers: Iterable[Trigger] = ()) -> AsyncGenerator[None]:
+        """Take part in serving the log until the end of the block: partitions come, and requests of clients and other workers.
+
+        Requests and answers have a connection of their own, so that records do not wait behind them.
+        """
+        place, partitions = self._place, self.partitions
         async with (
-            road(connection, runtime, namespace, partitions.owner_of) as neighbours,
-            self._heeding(neighbours),
+            connect(place.servers, name=f"perdure {partitions.owner}, doors", **place.settings()) as talk,
+            road(talk, runtime, place.namespace, partitions.owner_of) as neighbours,
+            self._heeding(neighbours, talk),
             partitions.serving(runtime),
-            inbox(self._store, runtime, replicas=self._place.replicas, has_turn=lambda: partitions.epoch(TURN) is not None),
-            door(connection, runtime, namespace),
+            doors(Store(talk, self._store.subjects), runtime, owns=self._owns, triggers=triggers, replicas=place.replicas),
         ):
             yield
 
+    def _owns(self, stream: str) -> bool:
+        return self.partitions.epoch(stream) is not None
+
     @asynccontextmanager
-    async def _heeding(self, neighbours: Road) -> AsyncGenerator[None]:
+    async def _heeding(self, neighbours: Road, talk: Connection) -> AsyncGenerator[None]:
         """What is asked of a worker that is taken for dead is asked again at once, of whoever takes its place."""
-        self.partitions.presence.died = lambda worker: self._store.connection.give_up_on(neighbours.subject(worker))
+        self.partitions.presence.died = lambda worker: talk.give_up_on(neighbours.subject(worker))
         yield
 
 
