@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..actors.kind import Kind
@@ -87,7 +88,7 @@ async def ground_of(url: str, settings: Settings, triggers: Sequence[Trigger] = 
         with nats_or_say_so():
             from .nats.joining import joined
         async with joined(url, hand_over_seconds=settings.drain_seconds) as member:
-            yield Ground(member.carrier, member.partitions, lambda runtime: member.serving(runtime, triggers))
+            yield Ground(member.carrier, member.partitions, partial(member.serving, triggers=triggers))
     elif triggers:
         raise Invalid("only NATS carries messages that could trigger runs", who="perdure.open", where="triggers",
                       expected="nats://HOST:PORT/NAMESPACE", found=repr(url), instead="leave triggers out, or open a log in NATS")
