@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from ...eventlog.errors import Corrupt
+from . import api
 from .batches import Post, replace_all
 from .messages import Message
 from .store import Store
@@ -36,6 +37,14 @@ class Claim(Struct, frozen=True):
     nonce: int
 
 
+class Sitting(Struct, frozen=True):
+    """The message of a seat in a view."""
+
+    owner: str
+    epoch: int
+
+
+sitting = msgspec.json.Decoder(Sitting).decode
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Claim).decode
 
@@ -73,7 +82,16 @@ class Fences:
 
     async def claim_all(self, after: Sequence[Fence], owner: str, *, epoch: int = 0) -> list[Fence | None]:
         """The same for many partitions at once."""
-        return await self._move([(fence, owner, max(fence.epoch + 1, epoch)) for fence in after])
+        floors = await self._floors() if any(not fence.epoch for fence in after) else {}
+        return await self._move([(one, owner, max(max(one.epoch, floors.get(one.partition, 0)) + 1, epoch)) for one in after])
+
+    async def _floors(self) -> dict[int, int]:
+        """The epochs that the seats of wake-ups tell of: fences that were lost must not make epochs fall."""
+        part, seats = "WAKE", f"perdure.{self.store.subjects.namespace}.wake.seat.*"
+        info = api.stream_info(await self.store.call(f"STREAM.INFO.{self.store.subjects.bucket_of(part)}", {}))
+        if info.error is not None:
+            return {}
+        return {int(one.subject.rpartition(".")[2]): sitting(one.data).epoch for one in await self.store.everything(part, seats)}
 
     async def release(self, held: Fence) -> Fence | None:
         """Let go of a claim of one's own, under the same epoch; None where another has it already."""

@@ -74,7 +74,7 @@ async def claimed(fences: Fences, found: Sequence[Fence], owner: str) -> list[Fe
     for _ in range(CLAIMS_MAX):
         held = await fences.claim_all(found, owner, epoch=1 + max(fence.epoch for fence in found))
         won = [fence for fence in held if fence is not None]
-        if len(won) == len(found):
+        if len(won) == len(found) and len({fence.epoch for fence in won}) == 1:
             return won
         found = await fences.all()
     raise Unavailable("others claim the log at the same time", who=owner, expected="all partitions",

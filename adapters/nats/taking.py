@@ -20,7 +20,7 @@ from .anchors import PART as ANCHORS
 from .anchors import TREE as ANCHOR
 from .anchors import Anchor, anchor_in, tails_in
 from .batches import Post, replace_all
-from .fences import Fence
+from .fences import Fence, Sitting, sitting
 from .headlines import hint, laid, summary_in
 from .index import Part
 from .messages import Subjects, stream_of_subject
@@ -34,15 +34,7 @@ VIEWS = {"HEADS": "head", "WAKE": "wake", ANCHORS: ANCHOR}
 READ_AT_ONCE = 16
 
 
-class Sitting(Struct, frozen=True):
-    """The message of a seat."""
-
-    owner: str
-    epoch: int
-
-
 encode = msgspec.json.Encoder().encode
-sitting = msgspec.json.Decoder(Sitting).decode
 
 
 class Seat(Struct, frozen=True):

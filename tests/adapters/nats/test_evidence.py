@@ -165,9 +165,12 @@ async def test_every_other_stream_can_be_lost_and_no_run_is_forgotten(nats_serve
     wakes = {f"run/default/{number}": number for number in range(10)}
     async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
         await accepted(carrier.log, [sealed(stream, EMPTY, content(1), 1, head(wake_at=at)) for stream, at in wakes.items()])
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        before = carrier.epoch
     async with store_of(nats_server.url, namespace) as store:
         await store.call(f"STREAM.{how}.{store.subjects.bucket_of(part)}", {})
     async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        assert carrier.epoch > before
         assert {one.stream: one.head.wake_at for one in await carrier.heads.due(100)} == wakes
         assert [one.stream for one in await carrier.heads.all()] == sorted(wakes)
 
