@@ -74,8 +74,8 @@ class Dispatcher:
         self.crowding = passivating.Crowding(self.settings.held_bytes_max)
         self.gate: Callable[[], Awaitable[object]] | None = None
         """What each turn has to pass first: a node that doubts whether it still owns anything stops there."""
-        self.is_shared = False
-        """Whether other nodes serve the same log: one of them may write to a stream that is ours until we do."""
+        self.newest: Callable[[Sequence[str]], Awaitable[Mapping[str, Tail]]] | None = None
+        """Where other nodes serve the same log: how far streams have come by now. One of them may write to a stream of ours until we do."""
         self._ready: list[Actor] = []
         self._in_turn: Sequence[Actor] = ()
         self._waiting = 0
@@ -225,7 +225,7 @@ class Dispatcher:
                 await activate(cold, self.log, self.snapshots, _rest)
                 self.held += sum(actor.bytes for actor in cold)
             judged = await self._decide_all(turn)
-            overtaken = await losing.overtaken(self, turn, judged.writers) if self.is_shared else ()
+            overtaken = await losing.overtaken(self, turn, judged.writers) if self.newest is not None else ()
             answers: Sequence[Tail | Conflict] = ()
             if judged.appends:
                 with anyio.CancelScope(shield=True):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..eventlog.errors import Unavailable
+from ..eventlog.records import EMPTY
 from .mailbox import Actor, Letter
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ async def overtaken(dispatcher: Dispatcher, turn: Sequence[Actor], writers: Sequ
     unsure = {actor.stream: actor for actor in turn if actor.answers and (actor.epoch != actor.claimed or _says_more(actor))}
     for actor in writers:
         unsure.pop(actor.stream, None)
-    if not unsure:
+    if not unsure or dispatcher.newest is None:
         return []
-    newer = await dispatcher.log.load({stream: actor.tail.version for stream, actor in unsure.items()})
-    return [actor for stream, actor in unsure.items() if newer.get(stream)]
+    newest = await dispatcher.newest(list(unsure))
+    return [actor for stream, actor in unsure.items() if newest.get(stream, EMPTY) != actor.tail]
 
 
 def _says_more(actor: Actor) -> bool:

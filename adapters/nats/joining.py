@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
 from ...eventlog.errors import Unavailable
 from ...eventlog.log import Carrier
+from ...eventlog.records import Record, Tail
 from ...runtime.authoring.triggers import Trigger
 from ...runtime.engine import Runtime
 from .buckets import ALIVE, PARTITIONS, prepare
@@ -20,8 +22,11 @@ from .messages import Subjects
 from .open import on_asyncio
 from .ownership import Partitions
 from .presence import Presence, worker_id
+from .reader import Reader
 from .store import Store
 from .url import Place, place_of
+
+READ_AT_ONCE = 16
 
 
 class Membership:
@@ -40,6 +45,7 @@ class Membership:
         Requests and answers have a connection of their own, so that records do not wait behind them.
         """
         place, partitions = self._place, self.partitions
+        runtime.dispatcher.newest = partial(tails_of, Reader(self._store))
         async with (
             connect(place.servers, name=f"perdure {partitions.owner}, doors", **place.settings()) as talk,
             road(talk, runtime, place.namespace, partitions.owner_of) as neighbours,
@@ -57,6 +63,18 @@ class Membership:
         """What is asked of a worker that is taken for dead is asked again at once, of whoever takes its place."""
         self.partitions.presence.died = lambda worker: talk.give_up_on(neighbours.subject(worker))
         yield
+
+
+async def tails_of(reader: Reader, streams: Sequence[str]) -> Mapping[str, Tail]:
+    """How far streams have come, by their leader: other replicas lag behind."""
+    turns = asyncio.Semaphore(READ_AT_ONCE)
+
+    async def look(stream: str) -> Record | None:
+        async with turns:
+            return await reader.last(stream)
+
+    found = await asyncio.gather(*map(look, streams))
+    return {record.stream: record.tail for record in found if record is not None}
 
 
 @asynccontextmanager

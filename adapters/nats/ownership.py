@@ -148,7 +148,6 @@ class Partitions:
     async def serving(self, runtime: Handing) -> AsyncGenerator[None]:
         """Take part in serving the log until the end of the block; then hand over everything, and say goodbye."""
         self._runtime, self._handover = runtime, Handover(runtime, self, seconds=self._hand_over_seconds)
-        runtime.dispatcher.is_shared = True
         runtime.dispatcher.gate, runtime.pool.gate = self.until_sure, self.before_an_attempt
         await self.presence.open()
         services = [asyncio.create_task(service) for service in (self.presence.serve(), self._handover.serve(), self._rule())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, overload
@@ -15,6 +15,7 @@ from anyio.lowlevel import checkpoint
 from ...eventlog.errors import PerdureError, Unavailable
 from ...eventlog.faults import FaultyLog, FaultySnapshots, Foreign, Plan
 from ...eventlog.log import Carrier
+from ...eventlog.records import Tail
 from ...eventlog.snapshots import Snapshot
 from ..authoring.workflows import Workflow
 from ..engine import Runtime
@@ -133,7 +134,7 @@ class Node:
             interceptors=world.interceptors,
         )
         dispatcher = self.runtime.dispatcher
-        dispatcher.is_shared = True
+        dispatcher.newest = self._newest
         self.runtime.pool = WatchedPool(
             world.journal,
             self.owner,
@@ -273,6 +274,10 @@ class Node:
             at = BEGINNING + round(anyio.current_time() * 1_000_000)
             self.world.journal.ended.append(Told(stream, told.id, at))
         self.runtime.dispatcher.post(stream, told)
+
+    async def _newest(self, streams: Sequence[str]) -> Mapping[str, Tail]:
+        found = await self.door.load(dict.fromkeys(streams, 0))
+        return {stream: records[-1].tail for stream, records in found.items() if records}
 
     def _won(self, partition: int) -> None:
         self.world.note(f"{self.owner} owns partition {partition}, epoch {self.fences.held[partition]}")

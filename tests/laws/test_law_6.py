@@ -6,6 +6,7 @@ Two nodes may compute, one can commit; no append of an older epoch after the fir
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -17,6 +18,7 @@ from perdure import PerdureError, Unavailable, step, workflow
 from perdure.actors.dispatcher import Dispatcher
 from perdure.actors.ports import OwnsAll
 from perdure.eventlog.memory import MemoryLog
+from perdure.eventlog.records import Tail
 from perdure.runtime.run.events import CODEC
 from tests.actors.account import Accounts, Hands, Look, Move
 from tests.laws.node import AT_ONCE, PATIENCE, Bench, named, node, stream, until
@@ -67,10 +69,14 @@ async def test_two_dispatchers_on_one_log_and_only_the_newer_commits() -> None:
     assert epochs(log, ANN) == sorted(epochs(log, ANN))
 
 
+async def tails(log: MemoryLog, streams: Sequence[str]) -> dict[str, Tail]:
+    return {stream: log.streams[stream][-1].tail for stream in streams if stream in log.streams}
+
+
 async def test_an_answer_of_the_newer_knows_what_the_older_wrote_at_the_last_moment() -> None:
     log = MemoryLog()
     older, newer = dispatcher(log, 1, Quiet()), dispatcher(log, 2, Quiet())
-    newer.is_shared = True
+    newer.newest = partial(tails, log)
     async with anyio.create_task_group() as group:
         group.start_soon(older.run)
         group.start_soon(newer.run)
@@ -85,7 +91,7 @@ async def test_an_answer_of_the_newer_knows_what_the_older_wrote_at_the_last_mom
 async def test_an_older_owner_refuses_nothing_that_the_newer_might_grant() -> None:
     log, said = MemoryLog(), list[str]()
     older, newer = dispatcher(log, 1), dispatcher(log, 2)
-    older.is_shared = newer.is_shared = True
+    older.newest = newer.newest = partial(tails, log)
     async with anyio.create_task_group() as group:
         group.start_soon(older.run)
         group.start_soon(newer.run)
