@@ -67,6 +67,8 @@ class Partitions:
         self._subjects = fences.store.subjects
         self._count = self._subjects.partitions
         self._known = [Fence(partition) for partition in range(self._count)]
+        self._read = 0
+        """The sequence up to which all fences have been read; of our own, newer ones may be known."""
         self._moving: set[int] = set()
         """Partitions that are being claimed or released right now."""
         self._hand_over_seconds = hand_over_seconds
@@ -107,7 +109,7 @@ class Partitions:
         try:
             await self.keeping.let_go(parts)
             released = await self.fences.release_all([self._known[partition] for partition in sorted(parts)])
-            self._learnt(fence for fence in released if fence is not None)
+            self.learnt(fence for fence in released if fence is not None)
             self.releases += len(parts)
         finally:
             self._moving.difference_update(parts)
@@ -214,14 +216,17 @@ class Partitions:
     async def _learn(self) -> None:
         """Read what is new of the fences, after a doubt all there is; whoever has read may trust in it again."""
         beaten, doubted = self._beaten, not self.is_sure
-        newest = max(fence.sequence for fence in self._known)
-        if doubted or self.presence.fences > newest:
-            self._learnt(await self.fences.since(newest))
+        if doubted or self.presence.is_behind or self.presence.fences > self._read:
+            self.presence.is_behind = False
+            found = await self.fences.since(self._read)
+            self._read = max([self._read, *(fence.sequence for fence in found)])
+            self.learnt(found)
         if doubted and beaten + SURE_SECONDS > time.monotonic():
             self._sure_until = max(self._sure_until, beaten + SURE_SECONDS)
             self._sure.set()
 
-    def _learnt(self, fences: Iterable[Fence]) -> None:
+    def learnt(self, fences: Iterable[Fence]) -> None:
+        """Know these; what others have taken of ours is lost."""
         for fence in fences:
             if fence.sequence > self._known[fence.partition].sequence:
                 self._known[fence.partition] = fence
@@ -266,7 +271,7 @@ class Partitions:
             before = [self._known[partition] for partition in partitions]
             claimed = await self.fences.claim_all(before, self.owner)
             won = [fence for fence in claimed if fence is not None]
-            self._learnt(won)
+            self.learnt(won)
             self.presence.beat()
             await self.keeping.take(won, after=before)
             self.served |= {fence.partition: fence.epoch for fence in won if not self._is_taken(self._known[fence.partition], fence.epoch)}
@@ -276,7 +281,7 @@ class Partitions:
             won_from = {found.partition: found.owner for found in before}
             self.takeovers += sum(won_from[fence.partition] not in {"", self.owner} for fence in won)
             if len(won) < len(claimed):
-                self.presence.fences += 1  # somebody was faster: there is something to be read
+                self.presence.is_behind = True  # somebody was faster
         finally:
             self._moving.difference_update(partitions)
             self._news.set()

@@ -81,6 +81,8 @@ class Presence:
         self.leaves = False
         self.fences = 0
         """The newest fence that anybody knows of."""
+        self.is_behind = False
+        """Whether there must be a fence of which nobody has told us."""
         self.changed: Callable[[], None] = lambda: None
         self.acknowledged: Callable[[float], None] = lambda sent: None
         self.died: Callable[[str], None] = lambda worker: None
@@ -116,7 +118,7 @@ class Presence:
 
     def suspect(self, partition: int) -> None:
         """A partition that is held to be ours has another owner: there is a fence that is not known here."""
-        self.fences += 1
+        self.is_behind = True
         self.changed()
 
     def beat(self) -> None:

@@ -138,6 +138,18 @@ async def test_who_joins_gets_its_share_and_who_leaves_gives_it_back(nats_server
         assert not ann.keeping.dropped
 
 
+async def test_a_fence_that_is_older_than_one_of_our_own_is_read_all_the_same(nats_server: NatsServer, namespace: str) -> None:
+    async with worker(nats_server.url, namespace, "ann", MemoryLog()) as ann:
+        fences, before = ann.ownership.fences, ann.ownership.served[0]
+        taken = await fences.claim(await fences.of(0), "zed")
+        released = await fences.release(await fences.of(5))
+        assert taken is not None
+        assert released is not None
+        ann.ownership.learnt([released])
+        ann.ownership.presence.suspect(0)
+        await until(lambda: ann.ownership.served.get(0, 0) > before + 1 and ann.count == PARTITIONS)
+
+
 async def test_a_step_that_runs_keeps_its_partition_until_it_has_ended(nats_server: NatsServer, namespace: str) -> None:
     bench, log = Bench(), MemoryLog()
     flow = flows(bench)
