@@ -47,7 +47,8 @@ async def consume(store: Store, part: str, inbox: Inbox, start: int) -> AsyncIte
     try:
         while True:
             room = PULL_RECORDS
-            await store.connection.tell(f"$JS.API.CONSUMER.MSG.NEXT.{bucket}.{name}", pull, inbox.address())
+            address = inbox.address()
+            await store.connection.tell(f"$JS.API.CONSUMER.MSG.NEXT.{bucket}.{name}", pull, address)
             while room:
                 message = await inbox.take(HEARTBEATS_MISSED_MAX * HEARTBEAT_MS / 1000)
                 headers = message.headers or {}
@@ -61,9 +62,11 @@ async def consume(store: Store, part: str, inbox: Inbox, start: int) -> AsyncIte
                     case api.HEARTBEAT:
                         if int(headers.get("Nats-Last-Consumer", delivered)) != delivered:
                             return
+                    case _ if message.subject != address:
+                        pass  # the end of an earlier pull
                     case api.PULL_EXPIRED:
                         break
-                    case api.PULL_ENDED if "MaxBytes" in headers.get("Description", ""):
+                    case api.PULL_ENDED if headers.get("Description", "").endswith(api.ENDS_WELL):
                         break
                     case _:
                         return

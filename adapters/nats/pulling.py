@@ -75,13 +75,16 @@ async def begun(store: Store, consumer: Consumer) -> bool:
     where = f"{consumer.bucket}.{consumer.name}"
     try:
         made = api.done(await store.call(f"CONSUMER.CREATE.{where}", {"stream_name": consumer.bucket, "config": consumer.config()}))
-        error = made.error or api.done(await store.call(f"CONSUMER.RESET.{where}", {})).error
+        if made.error is not None:
+            logger.warning("nats: pulling from %s waits: %s", consumer.bucket, made.error)
+            return False
+        taken_back = api.done(await store.call(f"CONSUMER.RESET.{where}", {}))
     except Unavailable as unavailable:
         logger.warning("nats: pulling from %s waits: %s", consumer.bucket, unavailable.found)
         return False
-    if error is not None:
-        logger.warning("nats: pulling from %s waits: %s", consumer.bucket, error)
-    return error is None
+    if taken_back.error is not None:  # servers before 2.14 cannot: what others had in hand comes when its time is over
+        logger.info("nats: what others took from %s comes %d s later: %s", consumer.bucket, ACK_WAIT_SECONDS, taken_back.error)
+    return True
 
 
 async def pulled(connection: Connection, consumer: Consumer, inbox: Inbox, room: Callable[[], Awaitable[int]]) -> AsyncIterator[Delivery]:
@@ -103,9 +106,11 @@ async def pulled(connection: Connection, consumer: Consumer, inbox: Inbox, room:
                         yield Delivery(message.subject, message.metadata.sequence.stream, headers, message.data, message.reply)
                     case api.HEARTBEAT:
                         pass
+                    case _ if message.subject != address:
+                        pass  # the end of an earlier pull
                     case api.PULL_EXPIRED:
                         break
-                    case api.PULL_ENDED if "MaxBytes" in headers.get("Description", ""):
+                    case api.PULL_ENDED if headers.get("Description", "").endswith(api.ENDS_WELL):
                         break
                     case status:
                         logger.warning("nats: pulling from %s was ended: %s %s", consumer.bucket, status, headers.get("Description", ""))

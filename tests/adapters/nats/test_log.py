@@ -289,6 +289,18 @@ async def test_a_follower_whose_consumer_vanished_goes_on_without_a_gap(nats_ser
         assert [record.first for record in [*before, *await first_of(records, 3)]] == [1, 2, 3, 4, 5, 6]
 
 
+async def test_a_follower_keeps_its_consumer_over_many_pulls(nats_server: NatsServer, namespace: str) -> None:
+    async with opened(nats_server.url, namespace) as log, aclosing(cast("AsyncGenerator[Record]", log.follow())) as records:
+        tail = await grown(log, STREAM, 1)
+        await first_of(records, 1)
+        question = f"CONSUMER.NAMES.{log.store.subjects.bucket}"
+        before = json.loads(await log.store.call(question, {}))["consumers"]
+        await accepted(log, row_of(STREAM, 1200, after=tail, first=2))
+        await first_of(records, 1200)
+
+        assert json.loads(await log.store.call(question, {}))["consumers"] == before
+
+
 async def test_names_with_empty_parts_come_back(nats_server: NatsServer, namespace: str) -> None:
     appends: Sequence[Append] = [sealed(stream, EMPTY, content(1), 1) for stream in ("workflow//one", "workflow/a_2eb/_5f")]
     async with opened(nats_server.url, namespace) as log:

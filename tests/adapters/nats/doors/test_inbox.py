@@ -103,6 +103,18 @@ async def test_what_was_received_before_a_worker_came_is_done_when_one_comes(
         assert await ann.state("DLQ") == 0
 
 
+async def test_many_messages_are_pulled_without_a_word(
+    nats_server: NatsServer, namespace: str, log: MemoryLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each pull ends with a word of the server; none of them is a trouble."""
+    async with sender(nats_server.url, namespace) as ann, node(log.carrier(), *SHOP) as runtime:
+        await asyncio.gather(*(ann.send("start.order") for _ in range(700)))
+        async with taken_out(nats_server.url, namespace, runtime):
+            await ann.drained()
+        assert len(log.streams) == 700
+    assert [record.message for record in caplog.records if "pulling" in record.message] == []
+
+
 async def test_a_start_without_an_id_begins_one_run_however_often_it_is_handed_out(
     nats_server: NatsServer, namespace: str, log: MemoryLog
 ) -> None:
