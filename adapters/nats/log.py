@@ -96,7 +96,7 @@ class JetStreamLog:
         return await Loading(self.reader, self.committer.places, self.known).load(after)
 
     async def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
-        async for page in self.reader.pages(stream):
+        async for page in self.reader.complete(stream):
             for record in page:
                 if record.first > after:
                     yield record

@@ -31,6 +31,11 @@ class Reader:
         async for page in self.store.pages("LOG", self.store.subjects.of(stream), start):
             yield [record_in(message) for message in page]
 
+    async def complete(self, stream: str) -> AsyncIterator[list[Record]]:
+        """All records of a stream, as many as the leader has now, a page at a time."""
+        async for page in self.store.complete("LOG", self.store.subjects.of(stream)):
+            yield [record_in(message) for message in page]
+
     async def newest_of(self, streams: Sequence[str]) -> Mapping[str, Record]:
         """The newest record of each stream that has one, as some replica knows it."""
         found = await self.store.newest_of("LOG", [self.store.subjects.of(stream) for stream in streams])

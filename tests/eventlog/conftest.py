@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -16,9 +16,10 @@ from perdure.adapters.sqlite.open import open_sqlite
 from perdure.eventlog.faults import FaultyLog, Script
 from perdure.eventlog.log import Carrier, Log
 from perdure.eventlog.memory import MemoryLog
-from tests.adapters.nats.server import NatsServer, nats_server
+from tests.adapters.nats.cluster import nats_cluster
+from tests.adapters.nats.server import nats_server
 
-__all__ = ["nats_server"]
+__all__ = ["nats_cluster", "nats_server"]
 
 
 class Opener(Protocol):
@@ -49,27 +50,30 @@ async def sqlite(room: Path) -> AsyncGenerator[Carrier]:
         yield carrier
 
 
-def nats(server: NatsServer) -> Opener:
+def nats(url: str, options: str) -> Opener:
     """A namespace for each opening."""
 
     @asynccontextmanager
     async def opened(room: Path) -> AsyncGenerator[Carrier]:
-        async with open_nats(f"{server.url}/{uuid4().hex}") as carrier:
+        async with open_nats(f"{url}/{uuid4().hex}{options}") as carrier:
             yield carrier
 
     return opened
 
 
 CARRIERS: dict[str, Opener] = {"memory": memory, "memory_with_faults": memory_with_faults, "sqlite": sqlite}
-SERVED: dict[str, Callable[[NatsServer], Opener]] = {"nats": nats}
-"""Carriers that a server of ours carries; they speak asyncio only."""
+SERVED = {"nats": ("nats_server", ""), "nats_on_three": ("nats_cluster", "?replicas=3")}
+"""Carriers on servers of ours, by the fixture that runs these, and options of the URL; they speak asyncio only."""
 
 
 @pytest.fixture(params=[*CARRIERS, *SERVED])
 def open_carrier(request: pytest.FixtureRequest) -> Opener:
     """What opens the carrier whose turn it is, as often as a test wants."""
     name: str = request.param
-    return SERVED[name](request.getfixturevalue("nats_server")) if name in SERVED else CARRIERS[name]
+    if name in CARRIERS:
+        return CARRIERS[name]
+    servers, options = SERVED[name]
+    return nats(request.getfixturevalue(servers).url, options)
 
 
 @pytest.fixture
@@ -84,6 +88,9 @@ def open_log(open_carrier: Opener) -> LogOpener:
     return opened
 
 
+NOT_TRIED = re.compile(r"\[(trio-(.*-)?nats(_on_three)?|uvloop-(.*-)?nats_on_three)[\]-]")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A carrier that speaks asyncio only is not tried on trio."""
-    items[:] = [item for item in items if not (re.search(r"[\[-]nats[\]-]", item.name) and "[trio-" in item.name)]
+    """Carriers that speak asyncio only are not tried on trio; on three servers, which is slow, one loop is enough."""
+    items[:] = [item for item in items if not NOT_TRIED.search(item.name)]

@@ -9,6 +9,7 @@ from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 from nats.aio.client import Client
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NoReply
@@ -72,3 +73,22 @@ async def cluster(room: Path, *, slow_ms: float = 0.0) -> AsyncGenerator[list[Na
     with clustered(room, slow_ms=slow_ms) as servers:
         await led(servers[0].url)
         yield servers
+
+
+class Cluster:
+    """Servers that tests share, as one address that names all of them."""
+
+    def __init__(self, servers: list[NatsServer]) -> None:
+        self.servers = servers
+
+    @property
+    def url(self) -> str:
+        return "nats://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+
+
+@pytest.fixture(scope="session")
+def nats_cluster(tmp_path_factory: pytest.TempPathFactory) -> Generator[Cluster]:
+    """A cluster that many tests share, each with a namespace of its own."""
+    with clustered(tmp_path_factory.mktemp("cluster")) as servers:
+        asyncio.run(led(servers[0].url))
+        yield Cluster(servers)
