@@ -62,7 +62,7 @@ class Connection:
         """What the client or the server said last of what is wrong."""
         self.deaf = ""
         """The subject of answers to which this user may not subscribe."""
-        self._hopeless = asyncio.Event()
+        self._hopeless, self._why_hopeless = asyncio.Event(), ""
         self._said = ("", 0.0)
         self._up = asyncio.Event()
         self._closing = False
@@ -90,7 +90,7 @@ class Connection:
         try:
             await asyncio.wait({connecting, hopeless}, timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not connecting.done():
-                raise not_let_in(given, self.trouble) if hopeless.done() else unreachable(given, self.trouble or "no answer")
+                raise not_let_in(given, self._why_hopeless) if hopeless.done() else unreachable(given, self.trouble or "no answer")
             await connecting
         finally:
             connecting.cancel()
@@ -197,6 +197,7 @@ class Connection:
         self.trouble = str(error) or type(error).__name__
         self._warn(self.trouble)
         if is_hopeless(error):
+            self._why_hopeless = self._why_hopeless or self.trouble  # that the server hung up thereupon says less
             self._hopeless.set()
         if found := DENIED.search(self.trouble):
             self._deny(found[1].lower())
