@@ -132,6 +132,10 @@ class Connection:
             return await answer
         except (ConnectionClosedError, OutboundBufferLimitError) as error:
             raise NoAnswer(str(error)) from error
+        except NoAnswer:
+            if self.deaf:  # said by the server a moment after it let us in
+                raise deaf(self.deaf) from None
+            raise
         finally:
             alarm.cancel()
             self.expect_no_more(reply)
