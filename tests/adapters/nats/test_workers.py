@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 KILLED, FROZEN, DRAINED, SLOWEST = 2.0, 3.0, 1.0, 2.0
-"""Seconds that are promised. Here twice as many are allowed, since the machine is shared; `tests.adapters.nats.gaps` measures them."""
+"""Seconds that are promised. Here twice as many are allowed, since the machine is shared; the claim `nats-gaps` measures them."""
 
 
 @pytest.fixture
