@@ -27,9 +27,9 @@ async def connect(url: str, *, workflows: Iterable[Workflow[..., Any]] = ()) -> 
                       found=repr(url.partition("?")[0]), instead="open an embedded log in this process with perdure.open")
     try:
         from .nats.client import Client
-        from .nats.connection import connect as reach
         from .nats.open import on_asyncio
         from .nats.url import place_of
+        from .nats.wire.connection import connect as reach
     except ModuleNotFoundError as missing:
         raise Unavailable("the client for NATS is not installed", who="perdure.connect", where="nats://", expected="the package nats-py",
                           found=f"no module {missing.name}", instead="pip install 'perdure[nats]'") from missing

@@ -9,17 +9,17 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 
 from ...eventlog.log import Carrier, Durability
-from .blobs import JetStreamBlobs
-from .buckets import log_config, prepare
-from .evidence import Evidence
 from .fitness import durability, fit
-from .heads import JetStreamHeads
-from .index import Index
-from .keeper import Keeper
-from .log import JetStreamLog
-from .snapshots import JetStreamSnapshots
-from .store import Store
+from .records.blobs import JetStreamBlobs
+from .records.log import JetStreamLog
+from .records.snapshots import JetStreamSnapshots
 from .url import Place
+from .views.evidence import Evidence
+from .views.heads import JetStreamHeads
+from .views.index import Index
+from .views.keeper import Keeper
+from .wire.buckets import log_config, prepare
+from .wire.store import Store
 
 
 class Carrying(Struct, frozen=True):

@@ -34,8 +34,8 @@ from ...runtime.requests import (
     RunPage,
     StartRun,
 )
-from . import api
-from .connection import Connection, NoAnswer
+from .wire import api
+from .wire.connection import Connection, NoAnswer
 
 PATIENCE = 30.0
 """Seconds that a request without a time of its own may take, unless it waits for something that lasts."""

@@ -9,11 +9,11 @@ from typing import Any
 from ...eventlog.blobs import CHUNK_BYTES
 from ...eventlog.errors import PerdureError, Refused
 from ...eventlog.log import Durability
-from . import api
-from .buckets import LOG, unusable
-from .connection import NoAnswer
-from .store import Store, outage
 from .url import Place
+from .wire import api
+from .wire.buckets import LOG, unusable
+from .wire.connection import NoAnswer
+from .wire.store import Store, outage
 
 VERSION_MIN = (2, 12)
 PAYLOAD_MIN = CHUNK_BYTES + 64 * 1024

@@ -11,17 +11,17 @@ from msgspec import Struct
 
 from ...eventlog.errors import NotFound
 from ...eventlog.log import Durability
-from . import api
-from .anchors import PART as ANCHORS
-from .anchors import TREE as ANCHOR
-from .anchors import anchor_in
-from .buckets import BUCKETS, LOG, PARTITIONS, adopted, existing, found_differences, prepare
-from .connection import connect
-from .fences import Fences
 from .fitness import durability, fit
-from .messages import Subjects
-from .store import Store
+from .owning.fences import Fences
 from .url import Place, place_of
+from .views.anchors import PART as ANCHORS
+from .views.anchors import TREE as ANCHOR
+from .views.anchors import anchor_in
+from .wire import api
+from .wire.buckets import BUCKETS, LOG, PARTITIONS, adopted, existing, found_differences, prepare
+from .wire.connection import connect
+from .wire.messages import Subjects
+from .wire.store import Store
 
 
 class Initialised(Struct, frozen=True):

@@ -12,19 +12,19 @@ from ...eventlog.log import Carrier
 from ...eventlog.records import Record, Tail
 from ...runtime.authoring.triggers import Trigger
 from ...runtime.engine import Runtime
-from .buckets import ALIVE, PARTITIONS, prepare
 from .carrying import carrying, prepared
-from .connection import Connection, connect
 from .doors.opening import doors
 from .doors.road import Road, road
-from .fences import Fences
-from .messages import Subjects
 from .open import on_asyncio
-from .ownership import Partitions
-from .presence import Presence, worker_id
-from .reader import Reader
-from .store import Store
+from .owning.fences import Fences
+from .owning.ownership import Partitions
+from .owning.presence import Presence, worker_id
+from .records.reader import Reader
 from .url import Place, place_of
+from .wire.buckets import ALIVE, PARTITIONS, prepare
+from .wire.connection import Connection, connect
+from .wire.messages import Subjects
+from .wire.store import Store
 
 READ_AT_ONCE = 16
 

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 
 from ...eventlog.errors import PerdureError, Unavailable
 from ...eventlog.log import Carrier
-from .buckets import PARTITIONS
 from .carrying import carrying, prepared
-from .connection import Connection, connect
-from .fences import Fence, Fences
-from .keeper import Keeper, logger
-from .messages import Subjects
-from .store import Store
+from .owning.fences import Fence, Fences
 from .url import Place, place_of
+from .views.keeper import Keeper, logger
+from .wire.buckets import PARTITIONS
+from .wire.connection import Connection, connect
+from .wire.messages import Subjects
+from .wire.store import Store
 
 CLAIMS_MAX = 20
 """So often a claim is tried anew when others claim at the same time."""

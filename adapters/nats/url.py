@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from msgspec import Struct
 
 from ...eventlog.errors import Invalid
-from .messages import checked_namespace
+from .wire.messages import checked_namespace
 
 SCHEMES = ("nats", "tls")
 Sync = Literal["always", "interval"]

@@ -18,7 +18,7 @@ from uuid import uuid4
 import anyio
 import msgspec
 
-from perdure.adapters.nats.buckets import PARTITIONS
+from perdure.adapters.nats.wire.buckets import PARTITIONS
 from tests.adapters.nats.cluster import cluster
 from tests.adapters.nats.crew import Crew, Hand, crew, run_in
 from tests.adapters.nats.server import NatsServer, running

@@ -11,11 +11,11 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from perdure.adapters.nats.buckets import PARTITIONS
-from perdure.adapters.nats.connection import connect
 from perdure.adapters.nats.doors.inbox import inbox
-from perdure.adapters.nats.messages import Subjects
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.wire.buckets import PARTITIONS
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from tests.actors.account import WatchedLog
 from tests.adapters.nats.conftest import anyio_backend, nats_server
 from tests.adapters.nats.doors.shop import Customer, customer, shop

@@ -20,7 +20,7 @@ from ....eventlog.log import Cursor, Log
 from ....eventlog.records import Record
 from ....eventlog.streams import unescape
 from ....runtime.authoring.words import moment
-from ..connection import Connection
+from ..wire.connection import Connection
 from .inbox import ended, in_turn
 
 logger = logging.getLogger("perdure.nats")

@@ -23,8 +23,8 @@ from ....runtime.authoring.values import explained
 from ....runtime.calling import Calling
 from ....runtime.perform.passing import lasts
 from ....runtime.requests import Answered, AnyList, AnyPage, AnyReply, AnyRequest, Applied, ApprovalPage, Declined, Request, RunPage
-from ..connection import Connection
-from ..messages import checked_namespace
+from ..wire.connection import Connection
+from ..wire.messages import checked_namespace
 from .answers import STATUS, answer_of, refusal, too_large
 from .hall import Answer, Bounds, Guest, Hall, hall
 from .subjects import request_of

@@ -12,7 +12,7 @@ from msgspec import Struct
 from nats.errors import Error
 
 from ....eventlog.errors import Bug, PerdureError, Unavailable
-from ..connection import Connection
+from ..wire.connection import Connection
 
 logger = logging.getLogger("perdure.nats")
 

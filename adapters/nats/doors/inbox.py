@@ -22,9 +22,9 @@ from ....eventlog.errors import Invalid, PerdureError, Unavailable
 from ....runtime.calling import Calling
 from ....runtime.requests import AnyRequest, AwaitRun, LookAtRun, PauseRun, QueryRun, StartRun, UpdateRun
 from ....runtime.translating import stream_for
-from ..buckets import DEAD, INBOX, prepare
-from ..pulling import Consumer, Delivery, deliveries
-from ..store import Store
+from ..wire.buckets import DEAD, INBOX, prepare
+from ..wire.pulling import Consumer, Delivery, deliveries
+from ..wire.store import Store
 from .lanes import DRAIN_SECONDS, Lanes, Parcel
 from .subjects import request_of
 

@@ -18,8 +18,8 @@ from msgspec import Struct
 from ....eventlog.errors import Bug, PerdureError
 from ....runtime.calling import Calling
 from ....runtime.requests import AnyRequest, Declined
-from ..pulling import AGAIN, AT_WORK, DONE, SIGNS_EVERY, Delivery, say
-from ..store import Store
+from ..wire.pulling import AGAIN, AT_WORK, DONE, SIGNS_EVERY, Delivery, say
+from ..wire.store import Store
 
 logger = logging.getLogger("perdure.nats")
 

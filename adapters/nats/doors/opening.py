@@ -9,8 +9,8 @@ from ....eventlog.log import Cursor
 from ....eventlog.streams import escape
 from ....runtime.authoring.triggers import Trigger
 from ....runtime.engine import Runtime
-from ..buckets import LOG
-from ..store import Store
+from ..wire.buckets import LOG
+from ..wire.store import Store
 from . import broadcast as telling
 from . import inbox as durable
 from .broadcast import broadcast

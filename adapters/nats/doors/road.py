@@ -12,9 +12,9 @@ from ....eventlog.errors import PerdureError, TooLarge, Unavailable
 from ....eventlog.streams import escape
 from ....runtime.engine import Runtime
 from ....runtime.perform.passing import Passing, lasts, opened
-from .. import api
-from ..connection import Connection, NoAnswer
-from ..messages import checked_namespace
+from ..wire import api
+from ..wire.connection import Connection, NoAnswer
+from ..wire.messages import checked_namespace
 from .answers import too_large
 from .door import declined, listening, room
 from .hall import Answer, Bounds, Guest, Hall, hall

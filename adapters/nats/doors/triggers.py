@@ -16,11 +16,11 @@ from ....eventlog.streams import escape, shortened
 from ....runtime.authoring.triggers import Trigger
 from ....runtime.calling import Calling
 from ....runtime.requests import StartRun
-from .. import api
-from ..buckets import DEAD, prepare
-from ..connection import Connection
-from ..pulling import Consumer, Delivery
-from ..store import Store
+from ..wire import api
+from ..wire.buckets import DEAD, prepare
+from ..wire.connection import Connection
+from ..wire.pulling import Consumer, Delivery
+from ..wire.store import Store
 from .answers import answer_of, refusal
 from .door import WITHIN, listening
 from .hall import Answer, Bounds, Guest, Hall, hall

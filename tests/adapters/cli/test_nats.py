@@ -10,11 +10,11 @@ import anyio
 import pytest
 
 from perdure.adapters.cli.main import exit_code_of
-from perdure.adapters.nats.buckets import BUCKETS, config_of
-from perdure.adapters.nats.connection import connect
-from perdure.adapters.nats.messages import Subjects
 from perdure.adapters.nats.open import open_nats
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.wire.buckets import BUCKETS, config_of
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from tests.adapters.nats.server import NatsServer, nats_server
 from tests.eventlog.making import STREAM, grown
 

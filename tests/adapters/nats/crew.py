@@ -17,12 +17,12 @@ from typing import Any
 import anyio
 from nats.errors import NoRespondersError
 
-from perdure.adapters.nats.buckets import PARTITIONS
-from perdure.adapters.nats.connection import connect
-from perdure.adapters.nats.fences import Fence, Fences
-from perdure.adapters.nats.messages import Subjects
-from perdure.adapters.nats.reader import record_in
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.owning.fences import Fence, Fences
+from perdure.adapters.nats.records.reader import record_in
+from perdure.adapters.nats.wire.buckets import PARTITIONS
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.streams import partition_of, parts_of, stream_of
 from perdure.runtime.run.events import CODEC
 from tests.adapters.nats.doors.shop import Customer, customer

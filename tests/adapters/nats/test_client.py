@@ -11,8 +11,8 @@ import pytest
 
 import perdure
 from perdure import HandlerError, Invalid, NotFound, Refused, RunError, TooLarge, Unavailable, step, workflow
-from perdure.adapters.nats.connection import Connection, connect
 from perdure.adapters.nats.doors.door import door
+from perdure.adapters.nats.wire.connection import Connection, connect
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.engine import Runtime
 from perdure.runtime.requests import Answered, AnyRequest, Applied, SignalRun

@@ -13,11 +13,11 @@ import pytest
 
 import perdure
 from perdure import workflow
-from perdure.adapters.nats.buckets import BUCKETS
-from perdure.adapters.nats.connection import connect
-from perdure.adapters.nats.messages import Subjects
 from perdure.adapters.nats.open import open_nats
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.wire.buckets import BUCKETS
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.errors import Corrupt
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.records import EMPTY, Append, Tail, sealed

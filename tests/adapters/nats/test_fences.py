@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from perdure.adapters.nats.buckets import FENCES, prepare
-from perdure.adapters.nats.connection import connect
-from perdure.adapters.nats.fences import Fence, Fences
-from perdure.adapters.nats.messages import Subjects
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.owning.fences import Fence, Fences
+from perdure.adapters.nats.wire.buckets import FENCES, prepare
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.errors import Corrupt
 from tests.adapters.nats.proxy import proxied
 from tests.adapters.nats.server import NatsServer

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from perdure.adapters.nats.flights import AGAIN, TOGETHER_MIN, Pace, Parcel, loads
-from perdure.adapters.nats.log import JetStreamLog
+from perdure.adapters.nats.records.flights import AGAIN, TOGETHER_MIN, Pace, Parcel, loads
+from perdure.adapters.nats.records.log import JetStreamLog
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.records import EMPTY, Append, Record, Tail, sealed
 from tests.adapters.nats.proxy import proxied

@@ -9,17 +9,17 @@ from uuid import uuid4
 
 import pytest
 
-from perdure.adapters.nats.anchors import anchor_in
-from perdure.adapters.nats.buckets import prepare
-from perdure.adapters.nats.connection import connect
-from perdure.adapters.nats.fences import Fence, Fences
-from perdure.adapters.nats.heads import JetStreamHeads
-from perdure.adapters.nats.index import Index
-from perdure.adapters.nats.keeper import LOOKS, Keeper
-from perdure.adapters.nats.log import JetStreamLog
-from perdure.adapters.nats.messages import Subjects
-from perdure.adapters.nats.order import Order
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.owning.fences import Fence, Fences
+from perdure.adapters.nats.records.log import JetStreamLog
+from perdure.adapters.nats.views.anchors import anchor_in
+from perdure.adapters.nats.views.heads import JetStreamHeads
+from perdure.adapters.nats.views.index import Index
+from perdure.adapters.nats.views.keeper import LOOKS, Keeper
+from perdure.adapters.nats.views.order import Order
+from perdure.adapters.nats.wire.buckets import prepare
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.errors import Unavailable
 from perdure.eventlog.log import Summary
 from perdure.eventlog.records import EMPTY, Append, Head, Tail, sealed

@@ -13,9 +13,9 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from perdure.adapters.nats.connection import connect
-from perdure.adapters.nats.log import JetStreamLog
-from perdure.adapters.nats.messages import HEADERS_BYTES_MAX
+from perdure.adapters.nats.records.log import JetStreamLog
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import HEADERS_BYTES_MAX
 from perdure.eventlog.errors import Conflict, Corrupt, Invalid, Refused, Unavailable
 from perdure.eventlog.records import EMPTY, Append, Record, Tail, sealed, verified
 from tests.adapters.nats.proxy import proxied

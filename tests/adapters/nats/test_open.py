@@ -15,7 +15,7 @@ import pytest
 
 import perdure
 from perdure.adapters.nats.open import open_nats
-from perdure.adapters.nats.ownership import Partitions
+from perdure.adapters.nats.owning.ownership import Partitions
 from perdure.eventlog.errors import Invalid, Unavailable
 from perdure.eventlog.streams import stream_of
 from tests.adapters.nats.server import NatsServer, running

@@ -13,11 +13,11 @@ import anyio
 import pytest
 
 import perdure
-from perdure.adapters.nats.buckets import BUCKETS, config_of
-from perdure.adapters.nats.connection import connect
-from perdure.adapters.nats.messages import Subjects
 from perdure.adapters.nats.open import open_nats
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.wire.buckets import BUCKETS, config_of
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.errors import Invalid, PerdureError, Refused, Unavailable
 from perdure.eventlog.records import EMPTY, sealed
 from tests.adapters.nats.server import NatsServer, running

@@ -14,15 +14,15 @@ import pytest
 
 import perdure
 from perdure import step, workflow
-from perdure.adapters.nats import ownership as ownership_module
-from perdure.adapters.nats import presence as presence_module
-from perdure.adapters.nats.buckets import ALIVE, FENCES, prepare
-from perdure.adapters.nats.connection import connect
-from perdure.adapters.nats.fences import Fence, Fences
-from perdure.adapters.nats.messages import Subjects
-from perdure.adapters.nats.ownership import Partitions
-from perdure.adapters.nats.presence import Presence
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.owning import ownership as ownership_module
+from perdure.adapters.nats.owning import presence as presence_module
+from perdure.adapters.nats.owning.fences import Fence, Fences
+from perdure.adapters.nats.owning.ownership import Partitions
+from perdure.adapters.nats.owning.presence import Presence
+from perdure.adapters.nats.wire.buckets import ALIVE, FENCES, prepare
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from perdure.adapters.system.clock import SystemClock, SystemIds, WorkerThreads
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.streams import stream_of

@@ -10,9 +10,9 @@ import anyio
 import pytest
 
 import perdure
-from perdure.adapters.nats.connection import Connection
-from perdure.adapters.nats.log import JetStreamLog
 from perdure.adapters.nats.open import open_nats
+from perdure.adapters.nats.records.log import JetStreamLog
+from perdure.adapters.nats.wire.connection import Connection
 from perdure.eventlog.errors import Invalid, PerdureError, Refused, Unavailable
 from tests.adapters.nats.credentials import USER, Operator, Signer, authority, certificate
 from tests.adapters.nats.server import NatsServer, running

@@ -8,7 +8,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.adapters.nats.sharing import shares
+from perdure.adapters.nats.owning.sharing import shares
 
 WORKERS = ["ada", "bob", "cyd", "dov", "eve"]
 PARTITIONS = 12

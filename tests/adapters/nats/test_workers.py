@@ -12,7 +12,7 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from perdure.adapters.nats.buckets import PARTITIONS
+from perdure.adapters.nats.wire.buckets import PARTITIONS
 from tests.adapters.nats.crew import Crew, crew, run_in
 from tests.adapters.nats.server import NatsServer
 

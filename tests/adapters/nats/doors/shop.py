@@ -12,9 +12,9 @@ from nats.aio.client import Client
 
 import perdure
 from perdure import Invalid, step, workflow
-from perdure.adapters.nats.connection import Connection, connect
 from perdure.adapters.nats.doors.door import door
 from perdure.adapters.nats.doors.hall import Bounds
+from perdure.adapters.nats.wire.connection import Connection, connect
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.authoring.values import Shape

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from nats.aio.msg import Msg
 
-from perdure.adapters.nats.connection import connect
 from perdure.adapters.nats.doors.broadcast import broadcast
+from perdure.adapters.nats.wire.connection import connect
 from perdure.eventlog.memory import MemoryLog
 from tests.adapters.nats.doors.shop import SHOP, order, plain_client, total
 from tests.adapters.nats.server import NatsServer

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from nats.errors import NoRespondersError
 
-from perdure.adapters.nats.connection import connect
 from perdure.adapters.nats.doors.door import door
 from perdure.adapters.nats.doors.hall import Bounds
+from perdure.adapters.nats.wire.connection import connect
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.requests import Answered, AnyReply, AnyRequest, Applied, LookAtRun, StartRun
 from tests.adapters.nats.doors.shop import SHOP, Customer, Through, customer, shop

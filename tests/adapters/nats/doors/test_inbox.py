@@ -16,11 +16,11 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from perdure import Unavailable
-from perdure.adapters.nats.buckets import DEAD, INBOX, PARTITIONS, prepare
-from perdure.adapters.nats.connection import connect
 from perdure.adapters.nats.doors.inbox import inbox
-from perdure.adapters.nats.messages import Subjects
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.wire.buckets import DEAD, INBOX, PARTITIONS, prepare
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.faults import FaultyLog, Script
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.calling import Calling

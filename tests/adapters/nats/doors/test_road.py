@@ -13,9 +13,9 @@ import pytest
 import perdure
 from perdure import Unavailable, workflow
 from perdure.actors.ports import Ownership
-from perdure.adapters.nats.connection import Connection, connect
 from perdure.adapters.nats.doors.door import door
 from perdure.adapters.nats.doors.road import Road, road
+from perdure.adapters.nats.wire.connection import Connection, connect
 from perdure.adapters.system.clock import SystemClock, SystemIds, WorkerThreads
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.streams import partition_of, stream_of

@@ -12,11 +12,11 @@ import anyio
 import pytest
 
 from perdure import Invalid, NotFound, Trigger, workflow
-from perdure.adapters.nats.buckets import PARTITIONS
-from perdure.adapters.nats.connection import connect
 from perdure.adapters.nats.doors.triggers import heard, kept
-from perdure.adapters.nats.messages import Subjects
-from perdure.adapters.nats.store import Store
+from perdure.adapters.nats.wire.buckets import PARTITIONS
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.engine import Runtime
 from tests.adapters.nats.doors.shop import plain_client

@@ -11,16 +11,16 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from ...eventlog.errors import PerdureError
-from ...eventlog.log import Summary
+from ....eventlog.errors import PerdureError
+from ....eventlog.log import Summary
+from ..owning.fences import Fence
+from ..records.headlines import entry_data, laid
+from ..wire.batches import Post, write
+from ..wire.messages import stream_of_subject
+from ..wire.store import Store
 from . import anchors
-from .batches import Post, write
-from .fences import Fence
-from .headlines import entry_data, laid
 from .index import Index, Part
-from .messages import stream_of_subject
 from .rebuilding import rebuild
-from .store import Store
 from .taking import VIEWS, seat_of, take
 
 logger = logging.getLogger("perdure.nats")

@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error, OutboundBufferLimitError
 
-from ...eventlog.errors import Refused, Unavailable
+from ....eventlog.errors import Refused, Unavailable
 from .patient import PatientClient, is_hopeless
 
 logger = logging.getLogger("perdure.nats")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
-from ...eventlog.errors import Corrupt
-from ...eventlog.records import Tail
-from .messages import Message
+from ....eventlog.errors import Corrupt
+from ....eventlog.records import Tail
+from ..wire.messages import Message
 
 PART, TREE = "ANCHORS", "anchor"
 TAILS_MAX = 2000

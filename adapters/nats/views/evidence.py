@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from ...eventlog.errors import Corrupt
-from ...eventlog.records import EMPTY, Tail
-from .headlines import summary_in
+from ....eventlog.errors import Corrupt
+from ....eventlog.records import EMPTY, Tail
+from ..records.headlines import summary_in
+from ..wire.store import Store
 from .index import Index
-from .store import Store
 
 logger = logging.getLogger("perdure.nats")
 

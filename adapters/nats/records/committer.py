@@ -13,14 +13,14 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
-from ...eventlog.errors import Bug, Conflict, Invalid, PerdureError, Refused, Unavailable
-from ...eventlog.memory import conflict
-from ...eventlog.records import EMPTY, Append, Record, Tail
-from . import api
-from .connection import NoAnswer
+from ....eventlog.errors import Bug, Conflict, Invalid, PerdureError, Refused, Unavailable
+from ....eventlog.memory import conflict
+from ....eventlog.records import EMPTY, Append, Record, Tail
+from ..wire import api
+from ..wire.connection import NoAnswer
+from ..wire.messages import HEADERS_BYTES_MAX, headers_of
 from .flights import Apart, Pace, Parcel, Verdict, loads, together
 from .headlines import with_head
-from .messages import HEADERS_BYTES_MAX, headers_of
 from .reader import Reader
 
 IN_FLIGHT_MAX = 512

@@ -8,8 +8,8 @@ from uuid import uuid4
 import msgspec
 from msgspec import Struct
 
-from ...eventlog.blobs import Blob, Check, Gathering, chunks_of, damaged
-from .store import Store
+from ....eventlog.blobs import Blob, Check, Gathering, chunks_of, damaged
+from ..wire.store import Store
 
 PART, TREE = "BLOBS", "blob"
 

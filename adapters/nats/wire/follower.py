@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-from ...eventlog.errors import Unavailable
+from ....eventlog.errors import Unavailable
 from . import api
 from .connection import Inbox, NoAnswer
 from .messages import Message

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from nats.aio.msg import Msg
 
-from ...eventlog.errors import PerdureError, Unavailable
+from ....eventlog.errors import PerdureError, Unavailable
 from . import api
 from .connection import Connection, Inbox, NoAnswer
 from .messages import FENCE, Message, Subjects, headers_in

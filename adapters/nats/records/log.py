@@ -12,18 +12,18 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from ...eventlog.errors import Conflict, Invalid
-from ...eventlog.log import Cursor, Version
-from ...eventlog.memory import conflict
-from ...eventlog.records import EMPTY, Append, Record, Tail
-from .buckets import LOG, PARTITIONS, prepare
+from ....eventlog.errors import Conflict, Invalid
+from ....eventlog.log import Cursor, Version
+from ....eventlog.memory import conflict
+from ....eventlog.records import EMPTY, Append, Record, Tail
+from ..wire.buckets import LOG, PARTITIONS, prepare
+from ..wire.connection import Connection
+from ..wire.follower import follow
+from ..wire.messages import HEADERS_BYTES_MAX, Subjects, checked_namespace
+from ..wire.store import Store
 from .committer import Committer, Nobody, Witness, closing, too_large
-from .connection import Connection
-from .follower import follow
 from .loading import Known, Loading
-from .messages import HEADERS_BYTES_MAX, Subjects, checked_namespace
 from .reader import Reader, record_in
-from .store import Store
 
 
 class JetStreamLog:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from ...eventlog.blobs import chunks_of
-from ...eventlog.records import Tail
-from ...eventlog.snapshots import Snapshot
+from ....eventlog.blobs import chunks_of
+from ....eventlog.records import Tail
+from ....eventlog.snapshots import Snapshot
+from ..wire.messages import Message
+from ..wire.store import Store
 from .committer import Places
-from .messages import Message
-from .store import Store
 
 PART, TREE = "SNAPS", "snap"
 AT_ONCE = 32

@@ -8,9 +8,9 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from ...eventlog.errors import Corrupt, Invalid
-from ...eventlog.records import Append, Record
-from ...eventlog.streams import partition_of
+from ....eventlog.errors import Corrupt, Invalid
+from ....eventlog.records import Append, Record
+from ....eventlog.streams import partition_of
 
 RECORD = "Perdure-Record"
 """First version, last version, previous digest, digest: one header for all, because each costs the client as much as the rest of a step."""

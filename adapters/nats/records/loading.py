@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from ...eventlog.errors import Corrupt
-from ...eventlog.log import Version
-from ...eventlog.records import EMPTY, Record, Tail
+from ....eventlog.errors import Corrupt
+from ....eventlog.log import Version
+from ....eventlog.records import EMPTY, Record, Tail
 from .committer import Places
 from .reader import Reader
 

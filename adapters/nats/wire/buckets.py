@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...eventlog.errors import Corrupt, Invalid, PerdureError, Refused
+from ....eventlog.errors import Corrupt, Invalid, PerdureError, Refused
 from . import api
 from .messages import Subjects
 from .store import Store

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 import anyio
 
-from ...eventlog.errors import PerdureError, Unavailable
-from ...runtime.perform.handing import HAND_OVER_SECONDS, Handing, Handover
-from ...runtime.perform.job import Job
+from ....eventlog.errors import PerdureError, Unavailable
+from ....runtime.perform.handing import HAND_OVER_SECONDS, Handing, Handover
+from ....runtime.perform.job import Job
 from .fences import Fence, Fences
 from .presence import SURE_SECONDS, Presence
 from .sharing import shares

@@ -15,10 +15,10 @@ from uuid import uuid4
 from msgspec import Struct
 from nats.aio.msg import Msg
 
-from ...eventlog.errors import Refused
-from . import api
-from .batches import BATCH_COMMIT, BATCH_ID, BATCH_SEQUENCE
-from .connection import Connection, NoAnswer
+from ....eventlog.errors import Refused
+from ..wire import api
+from ..wire.batches import BATCH_COMMIT, BATCH_ID, BATCH_SEQUENCE
+from ..wire.connection import Connection, NoAnswer
 
 TOGETHER_MIN = 16
 """Fewer records go one by one: an atomic batch costs the server several syncs, however small it is."""

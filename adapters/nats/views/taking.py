@@ -14,17 +14,17 @@ from collections.abc import Collection, Sequence
 import msgspec
 from msgspec import Struct
 
-from ...eventlog.errors import Corrupt
-from . import api
+from ....eventlog.errors import Corrupt
+from ..owning.fences import Fence, Sitting, sitting
+from ..records.headlines import hint, laid, summary_in
+from ..wire import api
+from ..wire.batches import Post, replace_all
+from ..wire.messages import Subjects, stream_of_subject
+from ..wire.store import Store
 from .anchors import PART as ANCHORS
 from .anchors import TREE as ANCHOR
 from .anchors import Anchor, anchor_in, tails_in
-from .batches import Post, replace_all
-from .fences import Fence, Sitting, sitting
-from .headlines import hint, laid, summary_in
 from .index import Part
-from .messages import Subjects, stream_of_subject
-from .store import Store
 
 logger = logging.getLogger("perdure.nats")
 

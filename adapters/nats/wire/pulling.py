@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...eventlog.errors import PerdureError, Unavailable
+from ....eventlog.errors import PerdureError, Unavailable
 from . import api
 from .connection import Connection, Inbox, NoAnswer
 from .store import Store

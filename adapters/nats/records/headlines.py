@@ -9,10 +9,10 @@ from sys import intern
 import msgspec
 from msgspec import Struct
 
-from ...eventlog.errors import Corrupt
-from ...eventlog.log import Summary
-from ...eventlog.records import EMPTY, Head, Tail
-from .messages import Message, link_in, stream_of_subject
+from ....eventlog.errors import Corrupt
+from ....eventlog.log import Summary
+from ....eventlog.records import EMPTY, Head, Tail
+from ..wire.messages import Message, link_in, stream_of_subject
 
 HEAD = "Perdure-Head"
 HEADER_BYTES_MAX = 32 * 1024

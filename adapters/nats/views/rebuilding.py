@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ...eventlog.errors import Refused
-from ...eventlog.log import Summary
+from ....eventlog.errors import Refused
+from ....eventlog.log import Summary
+from ..wire.batches import Post, write
+from ..wire.store import Store
 from . import anchors
-from .batches import Post, write
 from .index import Index
-from .store import Store
 from .taking import seat_of
 
 REBUILT = "rebuilt"

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import groupby, islice
 
-from ...eventlog.errors import Corrupt
-from ...eventlog.log import Summary
-from ...eventlog.search import Search
-from .headlines import summary_in
+from ....eventlog.errors import Corrupt
+from ....eventlog.log import Summary
+from ....eventlog.search import Search
+from ..records.headlines import summary_in
+from ..wire.messages import Message
+from ..wire.store import Store
 from .index import Index
 from .keeper import Keeper, logger
-from .messages import Message
-from .store import Store
 
 PART, TREE = "HEADS", "head"
 

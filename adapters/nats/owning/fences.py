@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from ...eventlog.errors import Corrupt
-from . import api
-from .batches import Post, replace_all
-from .messages import Message
-from .store import Store
+from ....eventlog.errors import Corrupt
+from ..wire import api
+from ..wire.batches import Post, replace_all
+from ..wire.messages import Message
+from ..wire.store import Store
 
 PART, TREE = "FENCES", "fence"
 

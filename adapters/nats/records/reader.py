@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from ...eventlog.records import Record
+from ....eventlog.records import Record
+from ..wire.messages import Message, record_of
+from ..wire.store import Store
 from .headlines import without_head
-from .messages import Message, record_of
-from .store import Store
 
 
 class Reader:

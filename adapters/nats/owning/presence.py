@@ -20,10 +20,10 @@ import msgspec
 from msgspec import Struct
 from nats.aio.msg import Msg
 
-from ...eventlog.errors import PerdureError
-from . import api
-from .connection import Connection, NoAnswer
-from .messages import Subjects
+from ....eventlog.errors import PerdureError
+from ..wire import api
+from ..wire.connection import Connection, NoAnswer
+from ..wire.messages import Subjects
 
 logger = logging.getLogger("perdure.nats")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from ...eventlog.log import Summary
-from ...eventlog.records import EMPTY, Append, Tail
-from .fences import Fence
-from .messages import Subjects
+from ....eventlog.log import Summary
+from ....eventlog.records import EMPTY, Append, Tail
+from ..owning.fences import Fence
+from ..wire.messages import Subjects
 from .order import Key, Order
 
 CHANGES_MAX = 1000
