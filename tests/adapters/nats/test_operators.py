@@ -56,7 +56,7 @@ async def names(url: str) -> list[str]:
 
 
 async def test_a_server_that_is_not_there_is_unavailable_in_bounded_time(unused_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perdure.adapters.nats.connection.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("perdure.adapters.nats.wire.connection.CONNECT_SECONDS", 0.5)
     error = await refusal(f"nats://127.0.0.1:{unused_port}/shop")
 
     assert isinstance(error, Unavailable)
