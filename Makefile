@@ -34,8 +34,12 @@ sim: $(VENV)/.test ## play whole histories from SEEDS=2000 integers (FIRST=n pla
 
 chaos: SEEDS = 1
 chaos: N = 2000
-chaos: $(VENV)/.test ## kill -9 at every write, flip bits, cut tails: SEEDS=1, N=2000 of each (FIRST=n begins at n)
-	@$(BIN)/python -m tests.crash --seeds $(SEEDS) --kills $(N) --injuries $(N) $(if $(FIRST),--first $(FIRST)) $(ARGS)
+chaos: RUNS = 5000
+chaos: FAULTS = 300
+chaos: CARRIER = sqlite nats
+chaos: $(VENV)/.test ## kill -9 at every write, flip bits, cut tails: SEEDS=1, N=2000 of each (FIRST=n begins at n); then FAULTS=300 on NATS (CARRIER=nats for these alone)
+	@$(if $(filter sqlite,$(CARRIER)),$(BIN)/python -m tests.crash --seeds $(SEEDS) --kills $(N) --injuries $(N) $(if $(FIRST),--first $(FIRST)) $(ARGS))
+	@$(if $(filter nats,$(CARRIER)),$(BIN)/python -m tests.chaos --seeds $(SEEDS) --runs $(RUNS) --faults $(FAULTS) $(if $(FIRST),--first $(FIRST)) $(ARGS))
 
 proofs: $(VENV)/.test ## show claim, figure, bound and verdict (NAME=1a for one)
 	@$(BIN)/python -m tests.proofs $(NAME) $(ARGS)

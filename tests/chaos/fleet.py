@@ -1,0 +1,267 @@
+"""The fleet that chaos befalls: three nats-servers that sync every write, three `perdure worker` processes, a link for every wire.
+
+An operator beside it has wires of its own that nothing befalls, to see when all is well again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
+from pathlib import Path
+
+import anyio
+import msgspec
+from msgspec import Struct
+
+from perdure.adapters.nats.owning.fences import Fences
+from perdure.adapters.nats.wire.buckets import PARTITIONS
+from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.store import Store
+from perdure.eventlog.errors import PerdureError
+from tests import machine
+from tests.adapters.nats.cluster import NODES, free_ports, led
+from tests.adapters.nats.crew import ENVIRONMENT, SCRIPT, Hand
+from tests.adapters.nats.server import NatsServer
+from tests.chaos.flows import JOURNAL
+from tests.chaos.links import Link, laid
+
+NAMESPACE = "chaos"
+WORKERS = 3
+CLIENT = "client"
+HEALS_WITHIN = 90.0
+"""Seconds after which a fleet that nothing befalls any more must be well."""
+
+LOOKS_EVERY = 0.3
+LEAVES_WITHIN = 45.0
+NOWHERE = "127.0.0.1:1"
+"""What servers tell each other of where they are, so that each keeps to the links that it was given."""
+
+
+class Replica(Struct, frozen=True):
+    current: bool = False
+    offline: bool = False
+
+
+class Group(Struct, frozen=True):
+    leader: str = ""
+    replicas: tuple[Replica, ...] = ()
+
+    @property
+    def is_well(self) -> bool:
+        return self.leader != "" and len(self.replicas) == NODES - 1 and all(one.current and not one.offline for one in self.replicas)
+
+
+class Config(Struct, frozen=True):
+    name: str
+    num_replicas: int = 1
+
+
+class Listed(Struct, frozen=True):
+    config: Config
+    cluster: Group = Group()
+
+
+class Streams(Struct, frozen=True):
+    streams: tuple[Listed, ...] = ()
+
+
+_streams = msgspec.json.Decoder(Streams).decode
+
+
+class Fleet:
+    """Servers and workers by number, links by who they join."""
+
+    def __init__(self, room: Path, servers: list[NatsServer], links: dict[tuple[str, str], Link]) -> None:
+        self.room = room
+        self.servers = servers
+        self.links = links
+        self.hands: list[Hand | None] = [None] * WORKERS
+        self.store: Store
+        self.died: list[str] = []
+        """Workers that ended though nobody had ended them."""
+        self._hired = 0
+
+    @property
+    def journal(self) -> Path:
+        return self.room / "journal"
+
+    def url(self, who: str) -> str:
+        """The servers as one of the fleet sees them."""
+        hosts = ",".join(f"127.0.0.1:{self.links[who, server_name(number)].port}" for number in range(NODES))
+        return f"nats://{hosts}/{NAMESPACE}?replicas={NODES}&sync=always"
+
+    def links_of(self, who: str) -> list[Link]:
+        return [link for ends, link in self.links.items() if who in ends]
+
+    # -- servers -------------------------------------------------------------------------------------------------------
+
+    def signal_server(self, number: int, what: int) -> None:
+        process = self.servers[number]._process
+        assert process is not None
+        process.send_signal(what)
+
+    def pid_of_server(self, number: int) -> int:
+        process = self.servers[number]._process
+        assert process is not None
+        return process.pid
+
+    async def start_servers(self, numbers: Iterable[int]) -> None:
+        async with anyio.create_task_group() as group:
+            for number in numbers:
+                group.start_soon(anyio.to_thread.run_sync, self.servers[number].start)
+
+    async def leader(self) -> int:
+        """The server that leads for the log."""
+        for stream in await self._listed():
+            if stream.config.name == self.store.subjects.bucket and stream.cluster.leader:
+                return int(stream.cluster.leader.removeprefix("node"))
+        return 0
+
+    async def _listed(self) -> tuple[Listed, ...]:
+        return _streams(await self.store.call("STREAM.LIST", {})).streams
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    async def hire(self, number: int) -> None:
+        """A worker in this place that serves by now."""
+        hand = self._begun(number)
+        self.hands[number] = hand
+        with anyio.fail_after(HEALS_WITHIN):
+            told = await anyio.to_thread.run_sync(hand.state, abandon_on_cancel=True)
+        assert told == "serving", told
+
+    def _begun(self, number: int) -> Hand:
+        self._hired += 1
+        with (self.room / f"worker{number}.{self._hired}.txt").open("w") as told:
+            process = subprocess.Popen(
+                [str(SCRIPT), "worker", "tests.chaos.flows", "--log", self.url(worker_name(number)), "--json"],
+                cwd=machine.ROOT, env=ENVIRONMENT | {JOURNAL: str(self.journal)}, stdout=subprocess.PIPE, stderr=told, text=True,
+            )  # fmt: skip
+        return Hand(process)
+
+    def hand(self, number: int) -> Hand:
+        found = self.hands[number]
+        assert found is not None
+        return found
+
+    async def end(self, number: int, how: int) -> int:
+        """Send a worker the signal that ends it, and wait for that; its exit code."""
+        hand = self.hand(number)
+        self.hands[number] = None
+        hand.send(how)
+        code = await anyio.to_thread.run_sync(lambda: hand.process.wait(LEAVES_WITHIN))
+        if hand.process.stdout is not None:
+            hand.process.stdout.close()
+        return code
+
+    def muster(self) -> None:
+        """Note who has ended without being told to."""
+        for number, hand in enumerate(self.hands):
+            if hand is not None and (code := hand.process.poll()) is not None:
+                self.died.append(f"{worker_name(number)} ended with {code}")
+                self.hands[number] = None
+
+    async def complete(self) -> None:
+        """Note who has ended by itself, and put others in their places, so that what follows still befalls a whole fleet."""
+        self.muster()
+        for number, hand in enumerate(self.hands):
+            if hand is None:
+                await self.hire(number)
+
+    # -- health --------------------------------------------------------------------------------------------------------
+
+    async def settled(self) -> None:
+        """Wait until every replica is up to date and the living workers share all partitions evenly."""
+        with anyio.fail_after(HEALS_WITHIN):
+            while not (await self._is_replicated() and await self._is_shared()):
+                self.muster()
+                await anyio.sleep(LOOKS_EVERY)
+
+    async def _is_replicated(self) -> bool:
+        try:
+            mine = [stream for stream in await self._listed() if stream.config.num_replicas == NODES]
+        except PerdureError:
+            return False
+        return len(mine) > 1 and all(stream.cluster.is_well for stream in mine)
+
+    async def _is_shared(self) -> bool:
+        try:
+            owners = Counter(fence.owner for fence in await Fences(self.store).all())
+        except PerdureError:
+            return False
+        living = {hand.name for hand in self.hands if hand is not None}
+        if not living:
+            return False
+        even = sorted(PARTITIONS // len(living) + (place < PARTITIONS % len(living)) for place in range(len(living)))
+        return set(owners) == living and sorted(owners.values()) == even
+
+    def dismiss(self) -> None:
+        for hand in self.hands:
+            if hand is not None:
+                hand.process.kill()
+                hand.process.wait(LEAVES_WITHIN)
+                if hand.process.stdout is not None:
+                    hand.process.stdout.close()
+
+
+def server_name(number: int) -> str:
+    return f"server{number}"
+
+
+def worker_name(number: int) -> str:
+    return f"worker{number}"
+
+
+@asynccontextmanager
+async def fleet(room: Path) -> AsyncGenerator[Fleet]:
+    """The whole fleet, serving."""
+    async with AsyncExitStack() as stack:
+        ports = free_ports(NODES)
+        names = [server_name(number) for number in range(NODES)]
+        links: dict[tuple[str, str], Link] = {}
+        for number, name in enumerate(names):
+            for other in names:
+                if other != name:
+                    links[other, name] = await stack.enter_async_context(laid(ports[number]))
+        servers = [server_of(room, number, ports[number], links) for number in range(NODES)]
+        found = Fleet(room, servers, links)
+        stack.callback(ended, servers)
+        await found.start_servers(range(NODES))
+        for who in chain((worker_name(number) for number in range(WORKERS)), [CLIENT]):
+            for server, name in zip(servers, names, strict=True):
+                links[who, name] = await stack.enter_async_context(laid(server.port))
+        await led(servers[0].url)
+        direct = [server.url for server in servers]
+        connection = await stack.enter_async_context(connect(direct, ping_interval=1))
+        found.store = Store(connection, Subjects(NAMESPACE, PARTITIONS))
+        stack.callback(found.dismiss)
+        await found.hire(0)  # the first makes the streams
+        async with anyio.create_task_group() as group:
+            for number in range(1, WORKERS):
+                group.start_soon(found.hire, number)
+        await found.settled()
+        yield found
+
+
+def server_of(room: Path, number: int, port: int, links: dict[tuple[str, str], Link]) -> NatsServer:
+    """A server that reaches the others only by its links to them."""
+    name = server_name(number)
+    folder = room / name
+    folder.mkdir()
+    routes = ", ".join(f'"nats://127.0.0.1:{link.port}"' for (who, _), link in links.items() if who == name)
+    cluster = f'name: perdure, listen: "127.0.0.1:{port}", advertise: "{NOWHERE}", no_advertise: true, routes: [{routes}]'
+    return NatsServer(machine.nats_server(), folder, f"server_name: node{number}\ncluster {{ {cluster} }}")
+
+
+def ended(servers: list[NatsServer]) -> None:
+    """End them all, also those that were frozen."""
+    for server in servers:
+        if server._process is not None:
+            os.kill(server._process.pid, signal.SIGCONT)
+            server.kill()

@@ -1,0 +1,25 @@
+"""Half a minute of chaos: four faults of different sorts; `make chaos` and the claim `nats-chaos` play 300 of them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio
+import pytest
+
+from tests.chaos import playing
+
+SEED = 7
+SHARE = ["worker_killed", "stream_full", "server_killed", "worker_cut_off"]
+RUNS = 20
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_doubled_or_left_undone_whatever_befalls_servers_and_workers() -> None:
+    seen, seconds = anyio.run(partial(playing.played, SEED, SHARE, RUNS, players=3, pause=1.0))
+    figures, told = playing.figures_of(seen, seconds)
+
+    assert told == ""
+    assert figures["faults"] == len(SHARE)
+    assert figures["runs"] >= RUNS
+    assert figures["share_of_calls_answered_in_calm"] >= 0.9
