@@ -2,6 +2,7 @@
 PYTHON ?= python3
 SEEDS  ?= 2000
 NAME   ?=
+CARRIER ?=
 VENV   := .venv
 BIN    := $(VENV)/bin
 ROOMS  := eventlog actors runtime adapters
@@ -13,8 +14,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --no-compile 
 help: ## say what can be asked for
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.base ## kill a run half-way, start it again, see that nothing was lost
-	@$(BIN)/perdure demo
+demo: $(VENV)/.$(if $(filter nats,$(CARRIER)),test,base) ## kill a run half-way, start it again, see that nothing was lost (CARRIER=nats: in JetStream)
+	@$(BIN)/perdure demo $(if $(CARRIER),--carrier $(CARRIER)) $(ARGS)
 
 test: $(VENV)/.test ## run the tests (ARGS="-k word" narrows them)
 	@$(BIN)/python -m pytest $(ARGS)

@@ -22,9 +22,8 @@ from ...runtime.inspect.checking.program import Find, Source
 from ...runtime.inspect.checking.source import check
 from ...runtime.inspect.checking.watching import Watch
 from ...runtime.inspect.replay import drive, fold
-from ..sqlite.views import open_views
 from .loading import arguments_of, load_workflow, load_workflows, no_such_file, no_such_module, signal_value
-from .places import path_of
+from .places import views_of
 
 PAGE = 500
 SEED = 1
@@ -53,7 +52,7 @@ def check_module(target: str, traced: Traced, log: str) -> Checked:
         runs.append(text)
         notes += _trace(target, text, traced, watch)
     if log:
-        driven, unseen = anyio.run(_drive_again, path_of(log), load_workflows(target), watch)
+        driven, unseen = anyio.run(_drive_again, log, load_workflows(target), watch)
         runs += driven
         notes += unseen
     seen = [msgspec.structs.replace(finding, file=_shown(Path(finding.file))) for finding in watch.findings]
@@ -172,12 +171,12 @@ def _reason(violation: str) -> str:
     return f"{' '.join((first or violation).split('; its events:')[0].split())}; {UNSEEN}"
 
 
-async def _drive_again(path: Path, known: Sequence[Workflow[..., Any]], watch: Watch) -> tuple[list[str], list[str]]:
+async def _drive_again(log: str, known: Sequence[Workflow[..., Any]], watch: Watch) -> tuple[list[str], list[str]]:
     """Drive every recorded run of these workflows anew under the watch: (the runs, notes). Nothing is performed and nothing is written."""
     registry = Registry(known)
     after: tuple[int, str] | None = None
     runs, notes = list[str](), list[str]()
-    async with open_views(path) as views:
+    async with views_of(log) as views:
         while page := await views.newest(prefix="run/", after=after, limit=PAGE):
             after = (page[-1].head.started_at, page[-1].stream)
             for stream in (summary.stream for summary in page if summary.head.title in registry.known):

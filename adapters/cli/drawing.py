@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...eventlog.report import Report
 from ...runtime.inspect.replay import Verdict
 from ...runtime.requests import OpenApproval
 from ...runtime.run.state import ENDED
-from ..sqlite.verify import Report
 from .console import say_columns
 from .looking import ArtifactLine, RunLine
 from .messages import Told
@@ -185,7 +185,7 @@ def draw_report(out: Console, report: Report) -> None:
     out.print(Text(f"  {', '.join(counts)}, {anchor}", style="dim"), soft_wrap=True)
     for finding in report.findings:
         out.print(
-            Text.assemble(("  ✗ ", "red"), (finding.stream or "the file", "bold"), f"  {finding.where}: {finding.what}"), soft_wrap=True
+            Text.assemble(("  ✗ ", "red"), (finding.stream or "the log", "bold"), f"  {finding.where}: {finding.what}"), soft_wrap=True
         )
     if report.more_findings:
         out.print(Text(f"  and {report.more_findings} more"))
@@ -214,5 +214,5 @@ def draw_told(out: Console, told: Told) -> None:
         ),
         soft_wrap=True,
     )
-    if told.status not in ENDED:
+    if told.status not in ENDED and not told.served:
         out.print(Text(f"  it goes on with: perdure run MODULE:WORKFLOW [ARGS] --id {told.run}", style="dim"), soft_wrap=True)

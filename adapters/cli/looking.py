@@ -1,10 +1,9 @@
-"""Read-only questions to a log. They take no lock, so they work beside the process that holds the file."""
+"""Read-only questions to a log. They take no lock and own nothing, so they work beside whoever serves it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -22,8 +21,8 @@ from ...runtime.run.state import artifacts_of
 from ...runtime.storing import artifact_in
 from ...runtime.translating import open_approval
 from ...runtime.where import conditions
-from ..sqlite.views import Views, open_views
 from .loading import listed, suggestion
+from .places import Views, views_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATUSES = ("delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out")
@@ -62,9 +61,9 @@ def moment(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-async def list_runs(path: Path, status: str | None, limit: int, where: str = "") -> list[RunLine]:
+async def list_runs(log: str, status: str | None, limit: int, where: str = "") -> list[RunLine]:
     """The newest runs first."""
-    async with open_views(path) as views:
+    async with views_of(log) as views:
         search = Search(conditions(where) if where else (), "run/", status)
         return [run_line(summary) for summary in await views.find(search, limit=limit)]
 
@@ -76,13 +75,13 @@ def run_line(summary: Summary) -> RunLine:
     return RunLine(run, head.title, head.status, moment(head.started_at), moment(head.changed_at), wake_at, Raw(bytes(head.attributes)))
 
 
-async def records_of(path: Path, run: str) -> Sequence[Record]:
+async def records_of(log: str, run: str) -> Sequence[Record]:
     """The records of a run, their chain verified; NotFound names what is near."""
-    async with open_views(path) as views:
-        return await _records(views, path, run)
+    async with views_of(log) as views:
+        return await _records(views, run)
 
 
-async def _records(views: Views, path: Path, run: str) -> Sequence[Record]:
+async def _records(views: Views, run: str) -> Sequence[Record]:
     found = await views.records(stream_of("run", "default", run)) if run else ()
     if found:
         return found
@@ -90,7 +89,7 @@ async def _records(views: Views, path: Path, run: str) -> Sequence[Record]:
     raise NotFound(
         "there is no such run",
         who=f"run {run!r}",
-        where=str(path),
+        where=views.place,
         expected=listed(known, 5) or "a run: this log holds none yet",
         found="no such id",
         instead=suggestion(run, known) or "list them with 'perdure runs'",
@@ -105,14 +104,14 @@ def events_of(records: Sequence[Record]) -> Iterator[EventLine]:
             yield EventLine(version, moment(batch["at"]), batch["epoch"], event)
 
 
-async def open_approvals(path: Path, run: str) -> list[OpenApproval]:
+async def open_approvals(log: str, run: str) -> list[OpenApproval]:
     """What a run asks people now; without a run, what the newest runs that ask something do."""
-    async with open_views(path) as views:
+    async with views_of(log) as views:
         runs = [run]
         if not run:
             asking = Search((Condition("perdure.asks", "=", value=True),), "run/")
             runs = [parts_of(summary.stream)[2] for summary in await views.find(asking, limit=ASKING_MAX)]
-        found = {each: fold(stream_of("run", "default", each), await _records(views, path, each)).approvals for each in runs}
+        found = {each: fold(stream_of("run", "default", each), await _records(views, each)).approvals for each in runs}
     return [open_approval(each, id, asked) for each, approvals in found.items() for id, asked in approvals.items()]
 
 
@@ -124,27 +123,27 @@ class ArtifactLine(Struct, frozen=True):
     digest: str
 
 
-async def artifacts_of_run(path: Path, run: str) -> list[ArtifactLine]:
+async def artifacts_of_run(log: str, run: str) -> list[ArtifactLine]:
     """What the run has stored, by name."""
-    known = artifacts_of(fold(stream_of("run", "default", run), await records_of(path, run)))
+    known = artifacts_of(fold(stream_of("run", "default", run), await records_of(log, run)))
     return [ArtifactLine(name, known[name].size, known[name].digest) for name in sorted(known)]
 
 
-async def write_artifact(path: Path, run: str, name: str, out: BinaryIO) -> None:
+async def write_artifact(log: str, run: str, name: str, out: BinaryIO) -> None:
     """Write the content of an artifact, chunk by chunk."""
     stream = stream_of("run", "default", run)
-    async with open_views(path) as views:
-        found = artifact_in(artifacts_of(fold(stream, await _records(views, path, run))), run, name)
+    async with views_of(log) as views:
+        found = artifact_in(artifacts_of(fold(stream, await _records(views, run))), run, name)
         async for chunk in views.read(stream, found.blob):
             out.write(chunk)
     out.flush()
 
 
-async def replay_run(path: Path, run: str, known: Sequence[Workflow[..., Any]] | None) -> Verdict:
+async def replay_run(log: str, run: str, known: Sequence[Workflow[..., Any]] | None) -> Verdict:
     """Refold a run and, where its code is given, drive it; NotFound where the code has not this workflow."""
     registry, stream = None if known is None else Registry(known), stream_of("run", "default", run)
-    async with open_views(path) as views:
-        verdict = await judged(stream, await _records(views, path, run), registry, views)
+    async with views_of(log) as views:
+        verdict = await judged(stream, await _records(views, run), registry, views)
     if registry is not None and registry.find(verdict.workflow, verdict.version) is None:
         raise NotFound(
             "the module does not hold the workflow of the run",

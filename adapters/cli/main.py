@@ -49,15 +49,19 @@ def demo(
     files: Annotated[int | None, typer.Option(min=10, metavar="N", help="At most so many files, spread over the library.")] = None,
     search: Annotated[str, typer.Option(metavar="WORD", help="What to ask the index for.")] = "compress",
     dir: Annotated[str, typer.Option(metavar="DIR", help="Where its files go: DIR/killed and DIR/clean are emptied first.")] = ".demo",  # noqa: A002 - the name of the option
+    carrier: Annotated[str, typer.Option(metavar="sqlite|nats", help="Its log: a file, or JetStream on a server of its own.")] = "sqlite",
     json: Json = False,
 ) -> int:
     """Kill a run half-way with kill -9, start it again, and see that nothing was lost and nothing done twice."""
     from pathlib import Path
 
     from .demo.play import play
+    from .demo.stage import CARRIERS
     from .demo.telling import Telling
 
-    story = play(Path(dir), files=files or 0, search=search, telling=Telling(quiet=json))
+    if carrier not in CARRIERS:
+        raise typer.BadParameter(f"{carrier!r} is no carrier: one of {', '.join(CARRIERS)}", param_hint="--carrier")
+    story = play(Path(dir), files=files or 0, search=search, telling=Telling(quiet=json), carrier=carrier)
     if json:
         from .console import say_json
 
@@ -114,11 +118,10 @@ def runs(
     from .console import answer
     from .drawing import draw_runs
     from .looking import STATUSES, list_runs
-    from .places import path_of
 
     if status is not None and status not in STATUSES:
         raise typer.BadParameter(f"{status!r} is no status: one of {', '.join(STATUSES)}", param_hint="--status")
-    answer(wait(list_runs, path_of(log), status, limit, where), draw_runs, as_json=json)
+    answer(wait(list_runs, log, status, limit, where), draw_runs, as_json=json)
     return DONE
 
 
@@ -133,10 +136,9 @@ def show(
     from .console import answer
     from .drawing import draw_timeline
     from .looking import records_of
-    from .places import path_of
     from .timeline import timeline
 
-    answer(timeline(run, wait(records_of, path_of(log), run)), lambda out, line: draw_timeline(out, line, limit), as_json=json)
+    answer(timeline(run, wait(records_of, log, run)), lambda out, line: draw_timeline(out, line, limit), as_json=json)
     return DONE
 
 
@@ -145,9 +147,8 @@ def events(run: RunId, log: Log = DEFAULT, json: Json = False) -> int:
     """Print the events of a run, one line of JSON each (with or without --json)."""
     from .console import say_json
     from .looking import events_of, records_of
-    from .places import path_of
 
-    for event in events_of(wait(records_of, path_of(log), run)):
+    for event in events_of(wait(records_of, log, run)):
         say_json(event.flat())
     return DONE
 
@@ -163,12 +164,11 @@ def artifacts(
     from .console import answer
     from .drawing import draw_artifacts
     from .looking import artifacts_of_run, write_artifact
-    from .places import path_of
 
     if name:
-        wait(write_artifact, path_of(log), run, name, sys.stdout.buffer)
+        wait(write_artifact, log, run, name, sys.stdout.buffer)
     else:
-        answer(wait(artifacts_of_run, path_of(log), run), draw_artifacts, as_json=json)
+        answer(wait(artifacts_of_run, log, run), draw_artifacts, as_json=json)
     return DONE
 
 
@@ -182,9 +182,8 @@ def approvals(
     from .console import answer
     from .drawing import draw_approvals
     from .looking import open_approvals
-    from .places import path_of
 
-    answer(wait(open_approvals, path_of(log), run), draw_approvals, as_json=json)
+    answer(wait(open_approvals, log, run), draw_approvals, as_json=json)
     return DONE
 
 
@@ -200,9 +199,8 @@ def replay(
     from .console import answer
     from .drawing import draw_verdict
     from .looking import replay_run
-    from .places import path_of
 
-    verdict = wait(replay_run, path_of(log), run, code_of(module) if module else None)
+    verdict = wait(replay_run, log, run, code_of(module) if module else None)
     answer(verdict, draw_verdict, as_json=json)
     return Diverged.exit_code if verdict.agrees is False else DONE
 
@@ -231,14 +229,13 @@ def check(  # noqa: PLR0917 - the parameters of a command are its options
 
 @log_commands.command()
 def verify(log: Log = DEFAULT, json: Json = False) -> int:
-    """Hold the whole file against its chains, its anchor, its heads and its snapshots."""
+    """Hold the whole log against its chains, its anchors, its heads and its snapshots."""
     from ...eventlog.errors import Corrupt
-    from ..sqlite.verify import verify_file
     from .console import answer
     from .drawing import draw_report
-    from .places import path_of
+    from .verifying import verify_log
 
-    report = verify_file(path_of(log))
+    report = wait(verify_log, log)
     answer(report, draw_report, as_json=json)
     return DONE if report.verdict == "intact" else Corrupt.exit_code
 
@@ -248,10 +245,9 @@ def rebuild(log: Log = DEFAULT, json: Json = False) -> int:
     """Drop the index of runs and fold it anew from the log, which stays as it is."""
     from .console import answer
     from .drawing import draw_rebuilt
-    from .places import path_of
     from .rebuilding import rebuild as fold_anew
 
-    answer(wait(fold_anew, path_of(log)), draw_rebuilt, as_json=json)
+    answer(wait(fold_anew, log), draw_rebuilt, as_json=json)
     return DONE
 
 

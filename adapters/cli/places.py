@@ -1,12 +1,62 @@
-"""Where a log is: `--log` takes a path or a URL."""
+"""Where a log is: `--log` takes a path or a URL. Looking at it is the same, wherever it is."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Protocol
 
+from ...eventlog.blobs import Blob
 from ...eventlog.errors import Invalid, NotFound
+from ...eventlog.log import Summary
+from ...eventlog.records import Record
+from ...eventlog.search import Search
 
 DEFAULT = "perdure.db"
+
+
+class Views(Protocol):
+    """What a log shows to readers, who lock nothing, own nothing and write nothing."""
+
+    @property
+    def place(self) -> str:
+        """Where the log is, as it may be shown."""
+        ...
+
+    async def newest(self, *, prefix: str = "", after: tuple[int, str] | None = None, limit: int = 100) -> Sequence[Summary]:
+        """Heads by `started_at`, newest first, behind (started_at, stream) of the page before."""
+        ...
+
+    async def find(self, search: Search, *, limit: int = 100) -> Sequence[Summary]:
+        """Heads that a search wants, newest first."""
+        ...
+
+    async def records(self, stream: str) -> Sequence[Record]:
+        """The records of a stream from its start, their chain verified."""
+        ...
+
+    def read(self, stream: str, blob: Blob) -> AsyncGenerator[bytes]:
+        """The content of a blob, in chunks, each checked before it is given."""
+        ...
+
+
+def views_of(log: str) -> AbstractAsyncContextManager[Views]:
+    """What a log that has to exist shows."""
+    url = url_of(log)
+    if is_in_nats(url):
+        from ..compose import nats_or_say_so
+
+        with nats_or_say_so():
+            from ..nats.reading import open_views as open_views_in_nats
+        return open_views_in_nats(url)
+    from ..sqlite.views import open_views
+
+    return open_views(path_of(log))
+
+
+def is_in_nats(url: str) -> bool:
+    return url.startswith(("nats:", "tls:"))
 
 
 def url_of(log: str) -> str:
@@ -32,9 +82,6 @@ def path_of(log: str) -> Path:
         raise Invalid(
             "a log in memory ends with its process", who="--log", where=log, expected="the path of a log", instead="name the file of a log"
         )
-    if not url.startswith("sqlite:"):
-        raise Invalid("this command reads the file of a log", who="--log", where=log, expected="a path, or sqlite:///FILE.db",
-                      found=url.partition(":")[0] + ":", instead="ask a worker of that log, by the subjects in docs/nats.md")
     path = Path(url.removeprefix("sqlite:///")).expanduser()
     if not path.exists():
         raise NotFound(

@@ -1,7 +1,8 @@
-"""How far a run has come, folded from its records while it goes on: by its own process, or from outside by a reader of the file."""
+"""How far a run has come, folded from its records while it goes on: by its own process, or from outside by a reader of the log."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -97,8 +98,27 @@ class Progress:
         return sum(found == name for found in self.done.values())
 
 
-class Watch:
+class Watching(ABC):
     """Follows one run of a log that another process writes."""
+
+    progress: Progress
+
+    @abstractmethod
+    def look(self) -> Progress:
+        """The progress by now; that of the beginning while there is no log yet."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class Watch(Watching):
+    """The same of a log in a file."""
 
     def __init__(self, path: Path, stream: str) -> None:
         self.progress = Progress()
@@ -107,7 +127,6 @@ class Watch:
         self._reader: Reader | None = None
 
     def look(self) -> Progress:
-        """The progress by now; that of the beginning while there is no log yet."""
         if self._reader is None:
             self._reader = self._opened()
         if self._reader is not None:
@@ -128,9 +147,3 @@ class Watch:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from ...eventlog.log import Summary
+from ...eventlog.log import Carrier, Summary
 from ...eventlog.records import EMPTY, Head, Record, Tail, verified
 from ...eventlog.streams import parts_of
 from ...runtime.authoring.workflows import Registry
 from ...runtime.kinds.limit import Limits
 from ...runtime.kinds.registry import AnyKind
 from ...runtime.run.runs import Runs
+from ..compose import nats_or_say_so
 from ..sqlite.open import open_sqlite
 from ..sqlite.reader import Reader
 from .messages import Performs
+from .places import is_in_nats, path_of, url_of
 
 
 class Rebuilt(Struct, frozen=True):
@@ -38,27 +40,45 @@ class Folded(Struct):
     written: Tail = EMPTY
 
 
-async def rebuild(path: Path) -> Rebuilt:
+async def rebuild(log: str | Path) -> Rebuilt:
     """Fold every head from the log, and put these in the place of those that are there; Corrupt where a chain does not hold."""
-    async with open_sqlite(path) as carrier:
+    async with opened(str(log)) as (place, carrier, records):
         runs = Runs(Registry(()), Performs())
         kinds: Mapping[str, AnyKind] = {kind.name: kind for kind in (runs, Limits(lambda stream, state: None, lambda stream, due: None))}
         folded: dict[str, Folded] = {}
         count = 0
-        with closing(Reader(path)) as reader:
-            for record in every_record(reader):
-                count += 1
-                if (kind := kinds.get(parts_of(record.stream)[0])) is not None:
-                    fold(kind, folded.setdefault(record.stream, Folded(kind.initial(record.stream))), record)
+        async for record in records:
+            count += 1
+            if (kind := kinds.get(parts_of(record.stream)[0])) is not None:
+                fold(kind, folded.setdefault(record.stream, Folded(kind.initial(record.stream))), record)
         summaries = [Summary(stream, of.written, of.head) for stream, of in folded.items() if of.head is not None]
         await carrier.heads.rebuild(summaries)
-    return Rebuilt(str(path), len(summaries), count)
+    return Rebuilt(place, len(summaries), count)
 
 
-def every_record(reader: Reader) -> Iterator[Record]:
+def opened(log: str) -> AbstractAsyncContextManager[tuple[str, Carrier, AsyncIterator[Record]]]:
+    """Where a log is, its carrier, and all records in their order; nobody else may serve it."""
+    url = url_of(log)
+    if not is_in_nats(url):
+        return _opened_file(path_of(log))
+    with nats_or_say_so():
+        from ..nats.alone import open_alone
+    return open_alone(url)
+
+
+@asynccontextmanager
+async def _opened_file(path: Path) -> AsyncGenerator[tuple[str, Carrier, AsyncIterator[Record]]]:
+    async with open_sqlite(path) as carrier:
+        with closing(Reader(path)) as reader:
+            async with aclosing(_every_record(reader)) as records:
+                yield str(path), carrier, records
+
+
+async def _every_record(reader: Reader) -> AsyncGenerator[Record]:
     position = 0
     while page := reader.page_behind(position):
-        yield from page
+        for record in page:
+            yield record
         position = page[-1].position
 
 

@@ -1,4 +1,4 @@
-"""The commands that tell a run something: they write, so no other process may hold the log."""
+"""The commands that tell a run something. In NATS the workers do it; a file must be one that no other process holds."""
 
 # ruff: noqa: FBT002, PLR0917 - the parameters of a command are its options
 
@@ -10,10 +10,10 @@ import typer
 
 from .exits import DONE
 from .options import ApprovalName, By, Digest, Json, Log, Module, Reason, RunId, Why, code_of, wait
-from .places import DEFAULT
+from .places import DEFAULT, is_in_nats, url_of
 
 if TYPE_CHECKING:
-    from ...runtime.run.commands import Command
+    from .messages import Steering
 
 
 def signal(
@@ -24,11 +24,11 @@ def signal(
     log: Log = DEFAULT,
     json: Json = False,
 ) -> int:
-    """Send a signal to a run of a log that no other process holds."""
-    from ...runtime.run.commands import Signal
+    """Send a signal to a run."""
+    from ...runtime.requests import SignalRun
     from .loading import signal_value
 
-    return _tell(log, run, Signal(name, signal_value(value)), module, as_json=json)
+    return _tell(log, SignalRun(run=run, name=name, value=signal_value(value)), module, as_json=json)
 
 
 def pause(
@@ -40,16 +40,16 @@ def pause(
     json: Json = False,
 ) -> int:
     """Let nothing new of a run begin until it is resumed."""
-    from ...runtime.run.commands import Pause
+    from ...runtime.requests import PauseRun
 
-    return _tell(log, run, Pause(reason, freeze), module, as_json=json)
+    return _tell(log, PauseRun(run=run, reason=reason, freeze=freeze), module, as_json=json)
 
 
 def resume(run: RunId, module: Module = "", log: Log = DEFAULT, json: Json = False) -> int:
     """End the pause of a run, begin it before its time, or try it again where it was suspended."""
-    from ...runtime.run.commands import Resume
+    from ...runtime.requests import ResumeRun
 
-    return _tell(log, run, Resume(), module, as_json=json)
+    return _tell(log, ResumeRun(run=run), module, as_json=json)
 
 
 def retry(
@@ -61,22 +61,23 @@ def retry(
     json: Json = False,
 ) -> int:
     """Let a failed run go on from the step that ended it."""
-    from .messages import retry_command
+    from ...runtime.requests import RetryRun
 
-    return _tell(log, run, wait(retry_command, log, run, from_version, fresh_keys), module, as_json=json)
+    return _tell(log, RetryRun(run=run, from_version=from_version, fresh_keys=fresh_keys), module, as_json=json)
 
 
 def upgrade(
     run: RunId,
     to: Annotated[int, typer.Option("--to", min=1, metavar="VERSION", help="The version to go on under.")],
-    module: Annotated[str, typer.Option("--module", metavar="MODULE", help="The code that holds that version (pkg.mod or file.py).")],
+    module: Annotated[str, typer.Option("--module", metavar="MODULE", help="The code with that version, where no worker has it.")] = "",
     log: Log = DEFAULT,
     json: Json = False,
 ) -> int:
     """Move a run to another version of its workflow, if that agrees with its log."""
-    from ...runtime.run.commands import Upgrade
+    from ...runtime.requests import UpgradeRun
 
-    return _tell(log, run, Upgrade(to), module, as_json=json)
+    _needs_code(log, module)
+    return _tell(log, UpgradeRun(run=run, version=to), module, as_json=json)
 
 
 def skip(
@@ -84,56 +85,63 @@ def skip(
     step: Annotated[str, typer.Argument(metavar="STEP", help="The name of an open step, or its id.")],
     value: Annotated[str, typer.Argument(metavar="JSON", help="What it is to have returned; a text that is no JSON stands for itself.")],
     by: By,
-    module: Annotated[str, typer.Option("--module", metavar="MODULE", help="The code of the run: it says which values fit the step.")],
+    module: Annotated[str, typer.Option("--module", metavar="MODULE", help="The code of the run, which says what fits the step.")] = "",
     why: Why = "",
     log: Log = DEFAULT,
     json: Json = False,
 ) -> int:
     """Give an open step its value."""
-    from ...runtime.run.commands import Skip
+    from ...runtime.requests import SkipStep
     from .loading import signal_value
 
-    return _tell(log, run, Skip(step, signal_value(value), by, why), module, as_json=json)
+    _needs_code(log, module)
+    return _tell(log, SkipStep(run=run, step=step, value=signal_value(value), by=by, why=why), module, as_json=json)
 
 
 def approve(
     run: RunId, name: ApprovalName, by: By, digest: Digest, why: Why = "", module: Module = "", log: Log = DEFAULT, json: Json = False
 ) -> int:
     """Approve what a run asks, as 'perdure approvals' showed it."""
-    from ...runtime.run.commands import Decide
+    from ...runtime.requests import DecideApproval
 
-    return _tell(log, run, Decide(name, "approved", by, why, digest), module, as_json=json)
+    return _tell(log, DecideApproval(run=run, name=name, outcome="approved", by=by, why=why, digest=digest), module, as_json=json)
 
 
 def reject(
     run: RunId, name: ApprovalName, by: By, digest: Digest, why: Why = "", module: Module = "", log: Log = DEFAULT, json: Json = False
 ) -> int:
     """Reject what a run asks, as 'perdure approvals' showed it."""
-    from ...runtime.run.commands import Decide
+    from ...runtime.requests import DecideApproval
 
-    return _tell(log, run, Decide(name, "rejected", by, why, digest), module, as_json=json)
+    return _tell(log, DecideApproval(run=run, name=name, outcome="rejected", by=by, why=why, digest=digest), module, as_json=json)
 
 
 def cancel(run: RunId, reason: Reason = "", module: Module = "", log: Log = DEFAULT, json: Json = False) -> int:
     """Ask a run to end; its cleanup runs when it is continued."""
-    from ...runtime.run.commands import Cancel
+    from ...runtime.requests import CancelRun
 
-    return _tell(log, run, Cancel(reason), module, as_json=json)
+    return _tell(log, CancelRun(run=run, reason=reason), module, as_json=json)
 
 
 def terminate(run: RunId, reason: Reason = "", module: Module = "", log: Log = DEFAULT, json: Json = False) -> int:
     """End a run at once, without cleanup."""
-    from ...runtime.run.commands import Terminate
+    from ...runtime.requests import TerminateRun
 
-    return _tell(log, run, Terminate(reason), module, as_json=json)
+    return _tell(log, TerminateRun(run=run, reason=reason), module, as_json=json)
 
 
-def _tell(log: str, run: str, command: Command, module: str, *, as_json: bool) -> int:
+def _needs_code(log: str, module: str) -> None:
+    """Workers have the code; a file has none."""
+    if not module and not is_in_nats(url_of(log)):
+        raise typer.BadParameter("name the module of the run: a file holds no code", param_hint="--module")
+
+
+def _tell(log: str, request: Steering, module: str, *, as_json: bool) -> int:
     from .console import answer
     from .drawing import draw_told
     from .messages import tell
 
-    answer(wait(tell, log, run, command, code_of(module) if module else ()), draw_told, as_json=as_json)
+    answer(wait(tell, log, request, code_of(module) if module else ()), draw_told, as_json=as_json)
     return DONE
 
 

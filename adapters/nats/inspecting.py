@@ -18,7 +18,7 @@ from .views.anchors import PART as ANCHORS
 from .views.anchors import TREE as ANCHOR
 from .views.anchors import anchor_in
 from .wire import api
-from .wire.buckets import BUCKETS, LOG, PARTITIONS, adopted, existing, found_differences, prepare
+from .wire.buckets import BUCKETS, LOG, PARTITIONS, adopted, existing, found_differences, gone, prepare
 from .wire.connection import connect
 from .wire.messages import Subjects
 from .wire.store import Store
@@ -122,12 +122,8 @@ async def check(url: str) -> Checked:
 async def status(url: str) -> Standing:
     """How it stands; NotFound where there is no log."""
     async with looking(url) as (store, place):
-        there = await existing(store)
-        log = there.get(LOG.part)
-        if log is None:
-            raise NotFound("there is no log", who=place.hidden, expected=f"a stream {store.subjects.bucket}", found="none",
-                           instead="make it with `perdure nats init`, or correct the namespace in the URL")
-        store.subjects = adopted(store.subjects, log)
+        there = await found_log(store, place)
+        log = there[LOG.part]
         owners: Counter[tuple[str, int]] = Counter((fence.owner, fence.epoch) for fence in await Fences(store).all())
         return Standing(
             place.namespace, server_of(store), durability(log.config, place), store.subjects.partitions, log.state.messages,
@@ -135,6 +131,19 @@ async def status(url: str) -> Standing:
             [OwnerLine(owner, count, epoch) for (owner, epoch), count in sorted(owners.items())],
             [line_of(info) for info in there.values()],
         )  # fmt: skip
+
+
+async def found_log(store: Store, place: Place) -> dict[str, api.StreamInfo]:
+    """The JetStream streams of a namespace that has a log, whose partitions the store learns; NotFound where there is none."""
+    there = await existing(store)
+    log = there.get(LOG.part)
+    if log is None and ANCHORS in there:
+        raise gone(store.subjects)
+    if log is None:
+        raise NotFound("there is no log", who=place.hidden, expected=f"a stream {store.subjects.bucket}", found="none",
+                       instead="make it with `perdure nats init`, or correct the namespace in the URL")
+    store.subjects = adopted(store.subjects, log)
+    return there
 
 
 async def behind(store: Store, log: api.StreamInfo) -> int:

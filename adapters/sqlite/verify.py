@@ -10,15 +10,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
 
 import anyio.to_thread
-from msgspec import Struct, field
 
 from ...eventlog.blobs import Blob, named_in
 from ...eventlog.errors import Corrupt, NotFound
 from ...eventlog.log import Carrier
 from ...eventlog.records import EMPTY, Record, Tail, verified
+from ...eventlog.report import Report
 from .anchor import START, Mark, anchored
 from .attributes import ALL as ALL_ATTRIBUTES
 from .attributes import Stored, rows_of
@@ -30,42 +29,6 @@ from .rows import HEAD, RECORD, SNAPSHOT, record_of, snapshot_of, summary_of
 from .schema import connect_reader, placed
 from .transactions import ALL as ALL_OUTCOMES
 from .transactions import checked as checked_outcome
-
-FINDINGS_MAX = 1000
-
-
-class Finding(Struct, frozen=True):
-    """One thing that is not as it was written."""
-
-    stream: str
-    where: str
-    what: str
-
-
-class Report(Struct):
-    """What the whole file holds, and everything that is wrong with it."""
-
-    path: str
-    records: int = 0
-    events: int = 0
-    streams: int = 0
-    heads: int = 0
-    snapshots: int = 0
-    blobs: int = 0
-    outcomes: int = 0
-    position: int = 0
-    running: str = ""
-    anchored: int | None = None
-    findings: list[Finding] = field(default_factory=list[Finding])
-    more_findings: int = 0
-    verdict: Literal["intact", "damaged"] = "intact"
-
-    def found(self, stream: str, where: str, what: str) -> None:
-        self.verdict = "damaged"
-        if len(self.findings) < FINDINGS_MAX:
-            self.findings.append(Finding(stream, where, what))
-        else:
-            self.more_findings += 1
 
 
 async def verify_log(log: Carrier | str | Path) -> Report:

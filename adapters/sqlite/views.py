@@ -37,6 +37,10 @@ class Views:
         self._db = db
         self._path = path
 
+    @property
+    def place(self) -> str:
+        return str(self._path)
+
     async def newest(
         self, *, prefix: str = "", status: str | None = None, after: tuple[int, str] | None = None, limit: int = 100
     ) -> Sequence[Summary]:

@@ -12,15 +12,17 @@ import msgspec
 from msgspec import Struct
 
 from ....eventlog.errors import Bug, Diverged, Unavailable
+from ....eventlog.report import Report
 from ....runtime.authoring.workflows import Registry
 from ....runtime.inspect.replay import Verdict, judge
-from ...sqlite.verify import Report, verify_file
+from ...system.nats_server import NatsServer
 from ..looking import records_of
 from ..progress import Progress
+from ..verifying import verify_log
 from .index import Hit, Index
 from .library import Totals, index_library
-from .stage import RUN, Stage, total_files
-from .telling import Telling
+from .stage import RUN, Stage, ground, total_files
+from .telling import Telling, near
 
 HITS = 5
 PARTS = (2, 4, 8)
@@ -66,15 +68,20 @@ class Story(Struct, frozen=True):
     seconds: float
 
 
-def play(folder: Path, *, files: int, search: str, telling: Telling) -> Story:
+def play(folder: Path, *, files: int, search: str, telling: Telling, carrier: str = "sqlite") -> Story:
     """Play the whole demo in a folder; an error where a promise does not hold."""
+    folder = folder.resolve()
+    with ground(carrier, folder / "server") as server:
+        return play_on(server, folder, files=files, search=search, telling=telling)
+
+
+def play_on(server: NatsServer | None, folder: Path, *, files: int, search: str, telling: Telling) -> Story:
     begun = time.monotonic()
     library = sysconfig.get_path("stdlib")
-    folder = folder.resolve()
-    stage, clean_stage = Stage(folder / "killed", library, files), Stage(folder / "clean", library, files)
+    stage, clean_stage = Stage(folder / "killed", library, files, server), Stage(folder / "clean", library, files, server)
     stage.clear()
     clean_stage.clear()
-    telling.opening(library, folder)
+    telling.opening(library, folder, server)
 
     killed, before = kill_half_way(stage, telling)
     redone = go_on(stage, before, telling)
@@ -87,8 +94,15 @@ def play(folder: Path, *, files: int, search: str, telling: Telling) -> Story:
     story = Story(
         library, totals, killed, redone, log, replayed, clean, equal, docstrings, search, hits, round(time.monotonic() - begun, 1)
     )
-    telling.ending(totals, search, hits, story.seconds, stage.log)
+    telling.ending(totals, search, hits, story.seconds, see(stage, server))
     return story
+
+
+def see(stage: Stage, server: NatsServer | None) -> list[str]:
+    """What shows the run to who wants to see for himself."""
+    if server is None:
+        return [f"perdure show {RUN} --log {near(Path(stage.log))}"]
+    return [f"perdure show {RUN} --log {stage.log}", f"beside: nats-server -c {near(server.config)}"]
 
 
 def kill_half_way(stage: Stage, telling: Telling) -> tuple[Killed, Progress]:
@@ -147,15 +161,15 @@ def go_on(stage: Stage, before: Progress, telling: Telling) -> Redone:
 
 
 def examine(stage: Stage) -> tuple[Report, Verdict]:
-    """The whole file verified, and the run refolded from its log and driven with the code."""
-    report = verify_file(stage.log)
+    """The whole log verified, and the run refolded from its log and driven with the code."""
+    report = anyio.run(verify_log, stage.log)
     if report.verdict != "intact":
         raise Bug(
             "the log of the demo is damaged",
             who="the demo",
-            where=str(stage.log),
+            where=stage.log,
             found=report.findings[0].what,
-            instead="report it with that file",
+            instead="report it with that log",
         )
     return report, replayed(stage)
 

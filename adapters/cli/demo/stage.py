@@ -7,14 +7,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import msgspec
 
 from ....eventlog.errors import Bug, Unavailable
 from ....eventlog.streams import stream_of
-from ..progress import Progress, Watch
+from ...system.nats_server import NatsServer, nats_server_binary, serving
+from ..progress import Progress, Watch, Watching
 from .index import Index
 from .library import ATTEMPTS
 
@@ -25,24 +28,58 @@ AT_ONCE = 16
 LOOK_SECONDS = 0.01
 LONGEST_SECONDS = 600.0
 
+CARRIERS = ("sqlite", "nats")
+
+
+@contextmanager
+def ground(carrier: str, room: Path) -> Generator[NatsServer | None]:
+    """What the logs of the demo stand on: files, which need nothing, or a nats-server of its own."""
+    if carrier == "sqlite":
+        yield None
+        return
+    shutil.rmtree(room, ignore_errors=True)
+    room.mkdir(parents=True)
+    server = NatsServer(nats_server_binary(), room)
+    with serving([server]):
+        yield server
+
 
 class Stage:
-    """A folder with the log, the index and the evidence of one run."""
+    """A folder with the index and the evidence of one run, and its log: a file there, or a namespace on the server."""
 
-    def __init__(self, folder: Path, root: str, most: int) -> None:
+    def __init__(self, folder: Path, root: str, most: int, server: NatsServer | None) -> None:
         self.folder = folder
-        self.log = folder / LOG
+        self.log = str(folder / LOG)
+        """A path or a URL."""
         self.stream = stream_of("run", "default", RUN)
-        self.arguments = ["run", WORKFLOW, root, str(most), "--id", RUN, "--log", LOG, "--json"]
+        self._root, self._most = root, most
+        self._server = server
+        self._cleared = 0
 
     def clear(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         Index.make(self.folder)
+        self._cleared += 1
+        if self._server is not None:
+            from ...nats.inspecting import initialise
+
+            self.log = f"{self._server.url}/{self.folder.name}{f'-{self._cleared}' if self._cleared > 1 else ''}"
+            anyio.run(initialise, self.log)
+
+    def watch(self) -> Watching:
+        """Follows the run from outside."""
+        if self._server is None:
+            return Watch(Path(self.log), self.stream)
+        from ..progress_nats import WatchInNats
+
+        return WatchInNats(self.log, self.stream)
 
     def start(self) -> subprocess.Popen[bytes]:
         """`perdure run …` as a process of its own, in the folder."""
-        command = [sys.executable, "-m", "perdure.adapters.cli.main", *self.arguments]
+        log = LOG if self._server is None else self.log
+        arguments = ["run", WORKFLOW, self._root, str(self._most), "--id", RUN, "--log", log, "--json"]
+        command = [sys.executable, "-m", "perdure.adapters.cli.main", *arguments]
         with (self.folder / "child.txt").open("ab") as said:
             return subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
                 command,
@@ -58,7 +95,7 @@ class Stage:
         deadline = time.monotonic() + LONGEST_SECONDS
         child = self.start()
         try:
-            with Watch(self.log, self.stream) as watch:
+            with self.watch() as watch:
                 while child.poll() is None:
                     progress = watch.look()
                     show(progress)
@@ -77,7 +114,7 @@ class Stage:
         finally:
             child.kill()
             code = child.wait()
-        with Watch(self.log, self.stream) as after:
+        with self.watch() as after:
             progress = after.look()
         if code > 0:
             raise Bug(

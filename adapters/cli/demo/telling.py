@@ -11,13 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from ....eventlog.report import Report
 from ....runtime.inspect.replay import Verdict
-from ...sqlite.verify import Report
+from ...system.nats_server import NatsServer
 from ..console import console
 from ..progress import Progress
 from .index import Hit
 from .library import Totals
-from .stage import AT_ONCE, RUN, total_files
+from .stage import AT_ONCE, total_files
 
 DIGEST, TEXT = 16, 74
 """Characters of a digest and of a text that are shown."""
@@ -68,13 +69,15 @@ class Telling:
 
     # -- the scenes ----------------------------------------------------------------------------------------------------
 
-    def opening(self, library: str, folder: Path) -> None:
+    def opening(self, library: str, folder: Path, server: NatsServer | None) -> None:
         self.line(("perdure demo", "bold"), ("  a run outlives the process it started in", "dim"))
         self.line("")
         self.line("A workflow indexes the Python standard library: each file is a step,")
         self.line(f"packages go side by side, {AT_ONCE} steps at once.")
         self.line(("   library   ", "dim"), library)
-        self.line(("   in        ", "dim"), f"{_near(folder)}/  (its log, its index, and what each attempt noted)")
+        self.line(("   in        ", "dim"), f"{near(folder)}/  (its log, its index, and what each attempt noted)")
+        if server is not None:
+            self.line(("   log       ", "dim"), f"in NATS JetStream, on a server of its own at {server.url}")
         self.scene(1, "A process starts the run, and is killed half-way")
 
     def killed(self, done: int, total: int, in_flight: int, begun: int) -> None:
@@ -102,7 +105,7 @@ class Telling:
         indexes = f"both indexes hold the same {docstrings:,} docstrings" if equal else "the indexes differ"
         self.line("   ", mark, "equal" if killed == clean else "different", f"; and {indexes}")
 
-    def ending(self, totals: Totals, search: str, hits: Sequence[Hit], seconds: float, log: Path) -> None:
+    def ending(self, totals: Totals, search: str, hits: Sequence[Hit], seconds: float, see: Sequence[str]) -> None:
         self.scene(5, f"Ask the index: {search}")
         for hit in hits:
             self.line("   ", (f"{hit.file}:{hit.line}", "cyan"), "  ", (hit.name or "the module", "bold"))
@@ -113,10 +116,11 @@ class Telling:
         counted = ", ".join(f"{getattr(totals, what):,} {what}" for what in ("files", "lines", "functions", "classes", "docstrings"))
         self.line((counted, "bold"))
         self.line(f"All of it took {seconds:.0f} s.")
-        self.line(("See for yourself:  ", "dim"), f"perdure show {RUN} --log {_near(log)}")
+        for place, command in enumerate(see):
+            self.line(("                   " if place else "See for yourself:  ", "dim"), command)
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
     """The path as somebody who stands here would write it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

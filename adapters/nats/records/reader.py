@@ -36,6 +36,11 @@ class Reader:
         async for page in self.store.complete("LOG", self.store.subjects.of(stream)):
             yield [record_in(message) for message in page]
 
+    async def everything(self) -> AsyncIterator[list[Record]]:
+        """All records of all streams, in their order, as many as the leader has now, a page at a time."""
+        async for page in self.store.complete("LOG", self.store.subjects.all):
+            yield [record_in(message) for message in page]
+
     async def newest_of(self, streams: Sequence[str]) -> Mapping[str, Record]:
         """The newest record of each stream that has one, as some replica knows it."""
         found = await self.store.newest_of("LOG", [self.store.subjects.of(stream) for stream in streams])

@@ -98,9 +98,7 @@ async def prepare(store: Store, buckets: Iterable[Bucket] = BUCKETS, replicas: i
     if LOG.part in there:
         store.subjects = adopted(store.subjects, there[LOG.part])
     elif LOG in buckets and "ANCHORS" in there:
-        raise Corrupt("the log is gone, and its anchors are still there", who=store.subjects.bucket,
-                      expected="the stream of the log", found="none",
-                      instead="put it back from a backup; to begin anew, delete the other streams of the namespace too")
+        raise gone(store.subjects)
     refuse(found_differences(store.subjects, buckets, there))
     made: list[str] = []
     try:
@@ -172,6 +170,12 @@ def adopted(wanted: Subjects, log: api.StreamInfo) -> Subjects:
         raise Invalid("the stream is no log that this release can read", who=wanted.bucket, where=f"metadata {FORMAT_KEY}", expected=FORMAT,
                       found=metadata.get(FORMAT_KEY, "nothing"), instead="choose another namespace, or use the release that made it")
     return Subjects(wanted.namespace, int(partitions))
+
+
+def gone(subjects: Subjects) -> Corrupt:
+    return Corrupt("the log is gone, and its anchors are still there", who=subjects.bucket,
+                   expected="the stream of the log", found="none",
+                   instead="put it back from a backup; to begin anew, delete the other streams of the namespace too")
 
 
 def unusable(bucket: str, error: api.ApiError) -> PerdureError:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator, Generator
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -14,6 +13,7 @@ from nats.aio.client import Client
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NoReply
 
+from perdure.adapters.system.nats_server import cluster_settings, serving
 from tests import machine
 from tests.adapters.nats.server import NatsServer
 
@@ -21,30 +21,16 @@ NODES = 3
 PATIENCE = 30.0
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens at; taken at once by whoever asked."""
-    with ExitStack() as opened:
-        sockets = [opened.enter_context(closing(socket.socket())) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 @contextmanager
 def clustered(room: Path, *, slow_ms: float = 0.0) -> Generator[list[NatsServer]]:
     """The servers of a cluster, up and, after `led`, with a leader."""
-    routes = free_ports(NODES)
-    listed = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
-    with ExitStack() as running:
-        servers: list[NatsServer] = []
-        for number, route in enumerate(routes):
-            folder = room / f"node{number}"
-            folder.mkdir()
-            settings = f'server_name: node{number}\ncluster {{ name: perdure, listen: "127.0.0.1:{route}", routes: [{listed}] }}'
-            servers.append(NatsServer(machine.nats_server(), folder, settings, slow_ms=slow_ms))
-        for server in servers:
-            server.start()
-            running.callback(server.stop)
+    names = [f"node{number}" for number in range(NODES)]
+    servers: list[NatsServer] = []
+    for name, settings in zip(names, cluster_settings(names), strict=True):
+        folder = room / name
+        folder.mkdir()
+        servers.append(NatsServer(machine.nats_server(), folder, settings, slow_ms=slow_ms))
+    with serving(servers):
         yield servers
 
 

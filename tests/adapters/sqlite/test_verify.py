@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from perdure.adapters.sqlite.open import open_sqlite
-from perdure.adapters.sqlite.verify import Report, verify_file, verify_log
+from perdure.adapters.sqlite.verify import verify_file, verify_log
 from perdure.eventlog.errors import Invalid, NotFound
 from perdure.eventlog.records import EMPTY, sealed
+from perdure.eventlog.report import Report
 from perdure.eventlog.snapshots import Snapshot
 from tests.adapters.sqlite.holding import another_process, change
 from tests.eventlog.making import STREAM, accepted, content, grown, head
