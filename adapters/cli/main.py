@@ -70,6 +70,25 @@ def demo(
 
 
 @app.command()
+def cluster(
+    calm: Annotated[float, typer.Option(min=0.5, metavar="SECONDS", help="Between one blow and the next.")] = 5.0,
+    dir: Annotated[str, typer.Option(metavar="DIR", help="Where its files go; those of the last time are emptied first.")] = ".cluster",  # noqa: A002 - the name of the option
+    json: Json = False,
+) -> int:
+    """Three nats-servers, three workers and a load on this machine: one of each is killed, and nothing is lost."""
+    from pathlib import Path
+
+    from ..compose import nats_or_say_so
+    from .console import answer
+
+    with nats_or_say_so():
+        from .cluster.board import draw_story
+        from .cluster.play import play
+    answer(play(Path(dir), calm=calm, quiet=json), draw_story, as_json=json)
+    return DONE
+
+
+@app.command()
 def run(
     target: Annotated[str, typer.Argument(metavar="MODULE:WORKFLOW", help="pkg.mod:name or file.py:name.")],
     args: Annotated[list[str] | None, typer.Argument(help="The arguments, each in JSON; a plain text where a str is wanted.")] = None,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ...eventlog.errors import NotFound
+from ...eventlog.records import Record
 from ..nats.reading import Views, open_views
 from .progress import Progress, Watching
 
@@ -18,16 +20,17 @@ class WatchInNats(Watching):
         self.progress = Progress()
         self._url = url
         self._stream = stream
-        self._position = 0
+        self._position: int = 0
         self._opened = ExitStack()
         self._portal: BlockingPortal = self._opened.enter_context(start_blocking_portal())
         self._views: Views | None = None
 
     def look(self) -> Progress:
         views = self._views = self._views or self._open()
-        records = [] if views is None else self._portal.call(views.grown, self._stream, self._position)
-        if self.progress.take(records):
-            self._position = records[-1].position
+        if views is not None:
+            records: Sequence[Record] = self._portal.call(views.grown, self._stream, self._position)
+            if self.progress.take(records):
+                self._position = records[-1].position
         return self.progress
 
     def _open(self) -> Views | None:

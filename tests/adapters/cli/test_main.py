@@ -17,7 +17,9 @@ from tests.adapters.cli.calling import SCRIPT, Folder, Here
 from tests.house import tree
 
 STEERING = ["signal", "approve", "reject", "skip", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
-COMMANDS = ["demo", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", "nats", *STEERING]
+COMMANDS = [
+    "demo", "cluster", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", "nats", *STEERING,
+]  # fmt: skip
 
 
 def leaves(command: Any = None, name: str = "") -> dict[str, Any]:
