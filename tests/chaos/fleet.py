@@ -23,9 +23,10 @@ from perdure.adapters.nats.wire.buckets import PARTITIONS
 from perdure.adapters.nats.wire.connection import connect
 from perdure.adapters.nats.wire.messages import Subjects
 from perdure.adapters.nats.wire.store import Store
+from perdure.adapters.system.nats_server import free_ports
 from perdure.eventlog.errors import PerdureError
 from tests import machine
-from tests.adapters.nats.cluster import NODES, free_ports, led
+from tests.adapters.nats.cluster import NODES, led
 from tests.adapters.nats.crew import ENVIRONMENT, SCRIPT, Hand
 from tests.adapters.nats.server import NatsServer
 from tests.chaos.flows import JOURNAL
