@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import perdure
@@ -102,6 +103,15 @@ async def stores() -> list[Any]:
     return [*found, perdure.artifact("report").size]
 
 
+@workflow
+async def prints() -> list[Any]:
+    """A step that takes what the runtime has for it, and a line for the program's own log, which a replay does not repeat."""
+    perdure.logger("corpus").debug("begins to print")
+    begun = perdure.now()
+    printed = await special_steps.print_on(3)
+    return [printed, perdure.now() - begun > timedelta(seconds=3)]
+
+
 WORKFLOWS: list[Workflow[..., Any]] = [
-    choosy, limits_of_attempts, told_the_next, ended_from_outside, once_only, in_another_process, large, returns_much, stores,
+    choosy, limits_of_attempts, told_the_next, ended_from_outside, once_only, in_another_process, large, returns_much, stores, prints,
 ]

@@ -20,8 +20,9 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Append, sealed
 from perdure.runtime.run.events import CODEC, Logged
 from tests.corpus.aside import carried_aside
+from tests.corpus.case import Case
 from tests.corpus.ledger import Play, Played
-from tests.corpus.release import play
+from tests.corpus.release import RUNS, play
 from tests.corpus.virtual import in_simulation, on_asyncio, on_trio
 
 FAULTS: dict[What, float] = {"lost_reply": 0.1, "refusal": 0.1, "conflict": 0.1, "slow_before": 0.1, "slow_after": 0.1}
@@ -80,6 +81,8 @@ class InNats:
 
 def another_hand(append: Append) -> Append | None:
     """A line that somebody else writes into the run first, so that our own append comes too late."""
+    if not append.stream.startswith(RUNS):
+        return None
     batch = CODEC.decode(append.data)
     return sealed(append.stream, append.expected, CODEC.encode(batch.at, batch.epoch, [Logged("info", "another hand", Raw(b"{}"))]), 1)
 
@@ -109,3 +112,8 @@ def in_nats(server: str, run: Play, kills: int = 0) -> Played:
 
 
 CARRIERS: dict[str, Callable[[Play, Path, int], Played]] = {"memory": in_memory, "sqlite": in_file, "simulation": simulated}
+
+
+def carriers_of(case: Case) -> dict[str, Callable[[Play, Path, int], Played]]:
+    """Those on which the case can be played: a transactional step needs a log that is a database."""
+    return {"sqlite": in_file} if case.is_transactional else CARRIERS

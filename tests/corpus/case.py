@@ -31,6 +31,8 @@ class Case(Struct, frozen=True):
     opening: Opening = Opening()
     shows_kills: bool = False
     """Whether the rules say that the workflow sees it where its process was killed."""
+    is_transactional: bool = False
+    """Whether its steps write beside the log, which only SQLite lets them."""
 
     @property
     def name(self) -> str:

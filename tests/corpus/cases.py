@@ -7,12 +7,12 @@ from itertools import product
 from typing import Any
 
 from perdure.runtime.authoring.workflows import Registry, Workflow
-from tests.corpus import asking, attempts, branching, changing, families, lives, messages, plain, sagas, stopped
+from tests.corpus import asking, attempts, books, branching, changing, crowded, families, lives, messages, plain, sagas, stopped
 from tests.corpus.case import DAY, HOUR, Case, cancel, signals
 from tests.corpus.cases_with_others import CASES_WITH_OTHERS
 from tests.corpus.script import Message
 
-FILES = (plain, branching, stopped, messages, asking, families, lives, changing, attempts, sagas)
+FILES = (plain, branching, stopped, messages, asking, families, lives, changing, attempts, sagas, crowded, books)
 WORKFLOWS: list[Workflow[..., Any]] = [workflow for file in FILES for workflow in file.WORKFLOWS]
 REGISTRY = Registry(WORKFLOWS)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import product
 
-from tests.corpus import asking, attempts, changing, families, lives, messages, sagas
+from tests.corpus import asking, attempts, books, changing, crowded, families, lives, messages, sagas
 from tests.corpus.case import DAY, HOUR, Case, cancel, signals
 from tests.corpus.script import Message, Opening
 
@@ -110,6 +110,7 @@ CASES_WITH_OTHERS = [
         also=[attempts.returns_much],
         results=[[attempts.LARGE, 2 * attempts.LARGE, attempts.LARGE // 2, attempts.LARGE, attempts.LARGE]],
     ),
+    Case(attempts.prints, results=[["on A4", True]]),
     Case(attempts.stores, results=[["final", "short", 5]]),
     Case(sagas.trip, results=[["undone hotel", "undone flight", "no car"]]),
     Case(
@@ -117,4 +118,11 @@ CASES_WITH_OTHERS = [
         results=[["step 'fail' failed: ValueError: no car", "step 'flaky' failed: ConnectionError: attempt 4"]],
     ),
     Case(sagas.trip_called_off, messages=cancel(HOUR), status="cancelled"),
+    Case(crowded.few_at_once, results=[[0, 1, 2, 3, 3, 5]]),
+    Case(crowded.one_for_each, results=[[f"{what} for {who}" for what in ("tea", "milk", "cake") for who in ("ada", "bob")]]),
+    Case(crowded.two_a_minute, results=[[0, 1, 2, 3, 4, True]]),
+    Case(crowded.siblings_in_a_crowd, also=[crowded.squeezes], results=[[0, 1, 2, 9]]),
+    Case(books.keeps_books, results=[[0, 1, 2, 3, 5]], is_transactional=True),
+    Case(books.books_at_last, results=[[3, "attempt 4", [7]]], is_transactional=True),
+    Case(books.strikes_out, results=[["no more", [1, 1, 1], []]], is_transactional=True),
 ]

@@ -20,6 +20,7 @@ from perdure.runtime.run.evolve import evolve
 from perdure.runtime.run.state import RunState, state_digest
 from tests.corpus.gate import Turn
 from tests.corpus.script import Message, Opening, is_over, is_possible
+from tests.corpus.slots import Slots, holder_of, limit_of
 
 LONGEST_STEP = 60_000_000
 SENDING = "perdure."
@@ -100,11 +101,15 @@ class Known:
         self.stream = stream_of("run", "default", id)
         self.facts = RunState()
         self.since: dict[str, int] = {}
+        self.limits: dict[str, str] = {}
+        """Steps whose attempts need a slot, and the stream of its limit."""
 
     def take(self, event: Any, at: int) -> None:
         facts = evolve(self.facts, event, at)
         if isinstance(event, ev.StepScheduled):
             self.since[event.id] = at
+            if limit := limit_of(self.stream, event.name, event.args):
+                self.limits[event.id] = limit
         elif isinstance(event, ev.StepFailed) and event.retry_at is not None:
             self.since[event.id] = event.retry_at
         elif isinstance(event, ev.RetryRequested):
@@ -117,9 +122,9 @@ class Known:
         steps = self.facts.steps.items()
         return [(id, step.attempt) for id, step in steps if id not in self.facts.deferred and not step.name.startswith(SENDING)]
 
-    def wanted(self, now: int) -> list[Turn]:
-        """Attempts that must be under way."""
-        return [(self.stream, id, n) for id, n in self.attempts() if self.facts.retries.get(id, 0) <= now]
+    def due(self, now: int) -> list[tuple[str, int]]:
+        """Those of them that do not back off."""
+        return [(id, n) for id, n in self.attempts() if self.facts.retries.get(id, 0) <= now]
 
     def moments(self) -> list[tuple[int, str]]:
         """What comes due by itself."""
@@ -153,10 +158,12 @@ class Known:
 class Ledger:
     """All runs of a play: the played one, those that messages go to, and every child and attached run of these."""
 
-    def __init__(self, play: Play, log: Log) -> None:
+    def __init__(self, play: Play, log: Log, node: str) -> None:
         self._play = play
         self._log = log
+        self._node = node
         self.runs: dict[str, Known] = {}
+        self._limits: dict[str, Slots] = {}
         self.begun = 0
         """When the played run was started."""
         self._sent: set[str] = set()
@@ -173,8 +180,8 @@ class Ledger:
 
     @property
     def at(self) -> int:
-        """The time of the last record of any run; 0 where there is none."""
-        return max(known.facts.at for known in self.runs.values())
+        """The time of the last record of any run, or of a limit; 0 where there is none."""
+        return max([known.facts.at for known in self.runs.values()] + [limit.state.at for limit in self._limits.values()])
 
     async def catch_up(self) -> None:
         """Know all that is in the log by now.
@@ -184,10 +191,17 @@ class Ledger:
         """
         async with self._reading:
             before = -1
-            while (known_now := sum(known.facts.length for known in self.runs.values()) + len(self.runs)) > before:
+            while (known_now := self._known_now()) > before:
                 before = known_now
                 for known in tuple(self.runs.values()):
                     await self._read(known)
+                for limit in self._limits.values():
+                    await limit.read(self._log)
+
+    def _known_now(self) -> int:
+        """A number that grows with all that is known."""
+        events = [known.facts.length for known in self.runs.values()] + [limit.length for limit in self._limits.values()]
+        return sum(events) + len(self.runs) + len(self._limits)
 
     async def _read(self, known: Known) -> None:
         async for record in self._log.read(known.stream, after=known.facts.length):
@@ -196,6 +210,8 @@ class Ledger:
                 known.take(event, batch.at)
                 if isinstance(event, ev.ChildScheduled | ev.AttachScheduled):
                     self._meet(event.run)
+        for limit in known.limits.values():
+            self._limits.setdefault(limit, Slots(limit, self._node))
         if known.id == self._play.id and not self.begun:
             self.begun = known.facts.started_at
 
@@ -205,10 +221,21 @@ class Ledger:
 
     def wanted(self, now: int) -> list[Turn]:
         """Attempts of all runs that must be under way."""
-        return [turn for known in self.runs.values() for turn in known.wanted(now)]
+        return [(known.stream, id, n) for known in self.runs.values() for id, n in known.due(now) if self._may_begin(known, id)]
 
     def is_restless(self, seen: set[Turn], now: int) -> bool:
-        return any(known.is_restless(seen, now) for known in self.runs.values())
+        if any(known.is_restless(seen, now) for known in self.runs.values()):
+            return True
+        need: dict[str, set[str]] = {limit: set() for limit in self._limits}
+        for known in self.runs.values():
+            for id, _ in known.due(now):
+                if id in known.limits:
+                    need[known.limits[id]].add(holder_of(known.stream, id))
+        return any(limit.is_restless(need[limit.stream], now) for limit in self._limits.values())
+
+    def _may_begin(self, known: Known, id: str) -> bool:
+        """Whether an attempt needs no slot, or has one."""
+        return id not in known.limits or self._limits[known.limits[id]].has(holder_of(known.stream, id))
 
     def living(self) -> set[str]:
         """The streams of what has begun and not ended."""
@@ -216,7 +243,7 @@ class Ledger:
 
     def next(self) -> Release | None:
         """What happens next; None where nothing can."""
-        return min((*self._moments(), *self._steps(), *self._messages()), default=None)
+        return min((*self.moments(), *self._steps(), *self._messages()), default=None)
 
     def owes(self) -> bool:
         """Whether a message is left that even a run that has ended could get."""
@@ -226,14 +253,23 @@ class Ledger:
         """The message was applied, or was legally refused."""
         self._sent.add(command)
 
-    def _moments(self) -> list[Release]:
-        return [Release(at, 0, known.id, id) for known in self.runs.values() for at, id in known.moments()]
+    def moments(self) -> list[Release]:
+        """What comes due by itself, attempts among it that ask for a slot then."""
+        found = [Release(at, 0, known.id, id) for known in self.runs.values() for at, id in known.moments()]
+        found += [Release(at, 0, limit.stream, id) for limit in self._limits.values() for at, id in limit.moments()]
+        for known in self.runs.values():
+            for id, limit in known.limits.items():
+                due = known.facts.retries.get(id)
+                if due is not None and not self._limits[limit].knows(holder_of(known.stream, id)):
+                    found.append(Release(due, 0, known.id, id))
+        return found
 
     def _steps(self) -> list[Release]:
         return [
             Release(known.since[id] + 1 + self._play.drawn(self._named(known, id, n), LONGEST_STEP), 1, known.id, id, n)
             for known in self.runs.values()
             for id, n in known.attempts()
+            if self._may_begin(known, id)
         ]
 
     def _named(self, known: Known, id: str, attempt: int) -> str:

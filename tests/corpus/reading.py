@@ -25,6 +25,7 @@ from perdure.runtime.run.events import CODEC
 from perdure.runtime.run.evolve import evolve
 from perdure.runtime.run.state import RunState, canonical, restore, state_digest
 from tests.corpus.cases import REGISTRY
+from tests.corpus.release import RUNS
 
 LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
     "asyncio": ("asyncio", {"use_uvloop": False}),
@@ -65,7 +66,7 @@ async def read(file: str) -> dict[str, Any]:
     """One digest over all runs of the file; more than one state of any run makes it another."""
     total, places = sha256(), 0
     async with open_sqlite(Path(file)) as carrier:
-        for summary in await carrier.heads.all():
+        for summary in await carrier.heads.all(prefix=RUNS):
             records = [record async for record in carrier.log.read(summary.stream)]
             large = [blob for record in records for blob in named_in(record.data)]
             contents = {blob: await content_of(carrier.blobs, summary.stream, blob) for blob in large}

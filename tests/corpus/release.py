@@ -23,14 +23,18 @@ from perdure.eventlog.records import Append, Record, Tail
 from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.engine import Runtime
 from perdure.runtime.inspect.replay import replay
+from perdure.runtime.perform.job import Job
 from perdure.runtime.requests import AnyRequest, UpdateRun
 from perdure.runtime.run import events as ev
 from perdure.runtime.settings import Settings
 from tests.corpus.gate import GATE, Gate, GatedProcesses, GatedThreads
 from tests.corpus.ledger import Kill, Known, Ledger, Play, Played, Release
 from tests.corpus.script import request_of
+from tests.corpus.special_steps import RESOURCES
 from tests.corpus.virtual import START, VirtualClock
 
+RUNS = "run/"
+"""How the streams of runs begin; those of limits are played along."""
 ENDS = (ev.RunCompleted, ev.RunFailed, ev.RunCancelled, ev.RunTerminated, ev.RunTimedOut)
 
 
@@ -80,7 +84,8 @@ class TappedLog:
         """(the life ends here, the append lasts)."""
         if self._kill is None:
             return False, False
-        ending = {one.stream for one in appends if any(isinstance(event, ENDS) for event in ev.CODEC.decode(one.data).events)}
+        runs = [one for one in appends if one.stream.startswith(RUNS)]
+        ending = {one.stream for one in runs if any(isinstance(event, ENDS) for event in ev.CODEC.decode(one.data).events)}
         ends = bool(ending) and await self._is_last(ending)
         return ends or self._appends == self._kill.nth, self._kill.lasts and not ends
 
@@ -123,7 +128,8 @@ class Life:
         self.clock = clock
         self.log = TappedLog(carrier.log, kill, die, self._is_last)
         self.carrier = msgspec.structs.replace(carrier, log=self.log)
-        self.ledger = Ledger(play, carrier.log)
+        self.owner = OwnsAll("corpus", carrier.epoch)
+        self.ledger = Ledger(play, carrier.log, f"{self.owner.owner}:{carrier.epoch}")
         self.gate = Gate()
 
     async def _is_last(self, ending: set[str]) -> bool:
@@ -153,11 +159,17 @@ class Life:
     async def _serving(self) -> AsyncGenerator[Runtime]:
         settings = Settings(worker_concurrency=1_000, drain_seconds=0.0)
         ports: Any = {"clock": self.clock, "steady": self.clock.now, "ids": SeededIds(self.play), "threads": GatedThreads()}
+        ports["resources"] = RESOURCES
         workflows = [self.play.workflow, *self.play.also]
-        runtime = Runtime(self.carrier, workflows, **ports, ownership=OwnsAll("corpus", self.carrier.epoch), settings=settings)
-        runtime.pool.processes = GatedProcesses()
+        runtime = Runtime(self.carrier, workflows, **ports, ownership=self.owner, settings=settings)
+        runtime.pool.processes, runtime.pool.gate = GatedProcesses(), self._gate_of_transactions
         async with runtime.serving():
             yield runtime
+
+    async def _gate_of_transactions(self, job: Job) -> None:
+        """Before its transaction: in it nobody may wait."""
+        if job.call.step.is_transactional:
+            await self.gate.wait((job.stream, job.id, job.attempt), None)
 
     async def _next(self) -> Release | None:
         """What happens next, once every attempt that must be under way waits at the gate and nothing else is on its way."""
@@ -172,25 +184,26 @@ class Life:
 
     async def _release(self, runtime: Runtime, coming: Release, asking: anyio.abc.TaskGroup) -> None:
         self.clock.reach(coming.at)
+        if not coming.rank:
+            await self._until(lambda: coming not in self.ledger.moments())
+            return
         known = self.ledger.runs[coming.run]
         match coming.rank:
-            case 0:
-                await self._until(known, lambda: (coming.at, coming.id) not in known.moments())
             case 1:
                 turn = (known.stream, coming.id, coming.attempt)
                 await self.gate.gathered([turn])
                 limit = self.gate.open(turn)
                 if limit is not None:
                     self.clock.reach(self.clock.now() + round(limit.total_seconds() * 1e6))
-                await self._until(known, lambda: (coming.id, coming.attempt) not in known.attempts())
+                await self._until(lambda: known.facts.ended or (coming.id, coming.attempt) not in known.attempts())
             case _:
                 await self._send(runtime, known, coming.id, asking)
 
-    async def _until(self, known: Known, happened: Callable[[], bool]) -> None:
+    async def _until(self, happened: Callable[[], bool]) -> None:
         while True:
             grown = self.log.grown
             await self.ledger.catch_up()
-            if happened() or known.facts.ended:
+            if happened():
                 return
             await grown.wait()
 
@@ -219,7 +232,7 @@ class Life:
                 self.log.ring()
 
         asking.start_soon(ask)
-        await self._until(known, lambda: request.command in known.facts.commands or is_turned_away)
+        await self._until(lambda: is_turned_away or known.facts.ended or request.command in known.facts.commands)
 
 
 async def _insist(runtime: Runtime, request: AnyRequest) -> None:

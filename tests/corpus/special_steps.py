@@ -13,6 +13,8 @@ YEAR = timedelta(days=365)
 AGAIN = Retry(attempts=3, first=timedelta(seconds=1))
 STORING = Retry(attempts=20, first=timedelta(seconds=1))
 """A store that cannot be reached for a while costs an attempt."""
+RESOURCES = {"paper": "A4"}
+"""What the runtimes of the corpus have for steps."""
 
 
 @step(retry=Retry(attempts=4, first=timedelta(seconds=10), on=(ConnectionError,), never_on=(ConnectionRefusedError,)))
@@ -126,3 +128,12 @@ async def better_later(good_from: int) -> int:
 async def hopeless_for_long() -> int:
     await turn()
     raise ConnectionError("not this year")
+
+
+@step(needs=["paper"], retry=Retry(attempts=4, first=timedelta(seconds=3), factor=5, jitter=0.5))
+async def print_on(good_from: int) -> str:
+    """The printer needs a while."""
+    await turn()
+    if current().attempt < good_from:
+        raise ConnectionError("warming up")
+    return f"on {current().resource('paper')}"

@@ -8,15 +8,17 @@ from random import Random
 import pytest
 
 from tests.adapters.nats.server import NatsServer, nats_server
-from tests.corpus.carriers import CARRIERS, Simulated, in_nats, play_simulated
+from tests.corpus.carriers import CARRIERS, Simulated, carriers_of, in_nats, play_simulated
 from tests.corpus.case import Case, ends_as_it_must
 from tests.corpus.cases import CASES
 from tests.corpus.killing import killed
 
 __all__ = ["nats_server"]
 
-EACH = [pytest.param(case, id=case.name) for case in CASES]
-SHARE = Random(4).sample(CASES, 10)
+ANYWHERE = [case for case in CASES if not case.is_transactional]
+EACH = [pytest.param(case, id=case.name) for case in ANYWHERE]
+IN_A_DATABASE = [pytest.param(case, id=case.name) for case in CASES if case.is_transactional]
+SHARE = [*Random(4).sample(ANYWHERE, 9), next(case for case in CASES if case.name == "few_at_once")]
 """Those that are played on NATS here, where every life costs an opening; the proof plays all."""
 SEEDS = 2
 """Orders of each case here; the proof `corpus` plays more."""
@@ -37,6 +39,21 @@ def test_one_state_and_one_content_digest_on_every_carrier(case: Case, tmp_path:
 
     assert memory.state == sqlite.state
     assert memory.content == sqlite.content == simulation.content
+
+
+@pytest.mark.parametrize("case", IN_A_DATABASE)
+def test_what_is_kept_beside_the_log_is_there_once_killed_or_not(case: Case, tmp_path: Path) -> None:
+    """Each run has a file of its own; that nothing is there twice is in its result."""
+    played = [on_it(case.play(seed), _folder(tmp_path / f"{kills}"), kills)
+              for seed in range(SEEDS) for kills in (0, 9) for on_it in carriers_of(case).values()]  # fmt: skip
+
+    assert [ends_as_it_must(case, one) for one in played] == [""] * 2 * SEEDS
+    assert len({one.content for one in played}) == 1
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(exist_ok=True)
+    return path
 
 
 @pytest.mark.parametrize("kills", [0, 3])

@@ -6,6 +6,7 @@ meant to run is not called python: ```text. What is marked `nats` is run by the 
 
 from __future__ import annotations
 
+import ast
 import shlex
 import shutil
 import subprocess
@@ -39,6 +40,16 @@ def test_a_program_in_the_documentation_runs(program: list[pages.Block], tmp_pat
     assert told.returncode == 0, told.stdout + told.stderr
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_a_program_of_the_documentation_defines_is_used_in_it(program: list[pages.Block]) -> None:
+    """A step or a workflow that nobody calls shows nothing."""
+    nodes = list(ast.walk(ast.parse("\n".join(block.text for block in program))))
+    named = {node.id for node in nodes if isinstance(node, ast.Name)}
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+    assert [one.name for one in functions if _is_called_by_runs(one) and one.name not in named] == []
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_in_the_documentation_exists(command: str) -> None:
     words = shlex.split(command)
@@ -61,6 +72,12 @@ def test_every_block_of_a_page_says_what_it_is(page: Path) -> None:
     marked = {"continues", "nats"}
 
     assert [block.where for block in pages.blocks(page) if block.language not in known or not set(block.marks) <= marked] == []
+
+
+def _is_called_by_runs(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether it is a step or a workflow."""
+    decorators = [ast.unparse(decorator).partition("(")[0] for decorator in function.decorator_list]
+    return any(decorator.removeprefix("perdure.") in {"step", "workflow"} for decorator in decorators)
 
 
 def _understood(command: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Rule 26 at size: thousands of children of one parent, on a file. What is under way at once is bounded, and so is what it costs."""
+"""Rule 26 at size: ten thousand children of one parent, on a file. What is under way at once is bounded, and so is what it costs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from perdure.runtime.run import errands
 from perdure.runtime.run.events import CODEC
 from tests.laws.node import stream
 
-CHILDREN = 3_000
+CHILDREN = 10_000
 PATIENCE = timedelta(seconds=100)
 
 
@@ -45,7 +45,7 @@ def megabytes() -> float:
 @pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": False})], ids=["asyncio"])
-async def test_thousands_of_children_are_started_some_at_a_time_and_all_are_heard(tmp_path: Path) -> None:
+async def test_ten_thousand_children_are_started_some_at_a_time_and_all_are_heard(tmp_path: Path) -> None:
     before, flying, awake = megabytes(), 0, 0
     async with perdure.open(f"sqlite:///{tmp_path / 'many.db'}", workflows=[many, one]) as runtime:
         run = await runtime.start(many, CHILDREN, id="p")
