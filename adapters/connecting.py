@@ -39,4 +39,4 @@ async def connect(url: str, *, workflows: Iterable[Workflow[..., Any]] = ()) -> 
                           found="another event loop", instead="anyio.run(main), without backend='trio'")
     name, ids, clock = f"{owner()}.{uuid4().hex[:8]}", SystemIds(), SystemClock()
     async with reach(place.servers, name=f"perdure client {name}", **place.settings()) as connection:
-        yield Client(connection, place.namespace, name, lambda: ids.run_id(clock.now()), workflows)
+        yield Client(connection, place.namespace, name, ids.run_id, workflows, now=clock.now)

@@ -20,6 +20,7 @@ from .requests import Answered, QueryRun, UpdateRun
 from .run import commands as cmd
 from .run.live import Run
 from .run.performing import Answer
+from .run.repeats import short
 from .run.state import ENDED
 
 
@@ -53,7 +54,7 @@ class Conversations:
     def _version(self, stream: str, command: str) -> int:
         """Where an accepted command stands in the run, if that is in memory still; else 0."""
         known = self._dispatcher.peek(stream)
-        return known.facts.commands.get(command, 0) if isinstance(known, Run) else 0
+        return known.facts.commands.get(short(command), 0) if isinstance(known, Run) else 0
 
     async def query(self, stream: str, request: QueryRun) -> Answered:
         within = self._dispatcher.settings.ask_seconds if request.within is None else request.within

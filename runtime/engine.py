@@ -121,7 +121,7 @@ class Runtime(Listing, Storing, Handing):
         self.courier = Courier(self._ask_run, dispatcher.post, self.shelf)
         self.performer.connect(self.pool, self.alarm, self.courier, self.dispatcher.mail_of)
         self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
-        self._commands = 0
+        self._last_command = 0
         self.passing: Passing | None = None
 
     def join(self, neighbours: Neighbours) -> Passing:
@@ -272,9 +272,9 @@ class Runtime(Listing, Storing, Handing):
                           found="at least one that goes on", instead="the run is paused; wait again, or cancel it")
 
     def _command_id(self, stream: str) -> str:
-        """An id for a command that came without one: this opening of the log, and a number."""
-        self._commands += 1
-        return f"{self.dispatcher.ownership.owner}:{self.dispatcher.ownership.epoch(stream)}/{self._commands}"
+        """An id for a command that came without one: this opening of the log, and a number that says when, so that it can grow old."""
+        self._last_command = max(self._last_command + 1, self.clock.now())
+        return f"{self.dispatcher.ownership.owner}:{self.dispatcher.ownership.epoch(stream)}/{self._last_command}"
 
     async def _end_of(self, stream: str, request: AwaitRun) -> Standing:
         end = self.performer.await_end(stream)

@@ -54,14 +54,17 @@ class Client(Calling):
     """Starts and steers runs that workers serve. `workflows` say how results of runs decode that others started."""
 
     def __init__(
-        self, connection: Connection, namespace: str, name: str, run_id: Callable[[], str], workflows: Iterable[Workflow[..., Any]]
-    ) -> None:
+        self, connection: Connection, namespace: str, name: str, run_id: Callable[[int], str], workflows: Iterable[Workflow[..., Any]], *,
+        now: Callable[[], int],
+    ) -> None:  # fmt: skip
         self._connection = connection
         self._root = f"perdure.{namespace}.request."
         self._name = name
         self._run_id = run_id
         self._shapes = {workflow.name: workflow.returns for workflow in workflows}
-        self._commands = 0
+        self._now = now
+        """Microseconds since 1970."""
+        self._last_command = 0
 
     def shape_of(self, workflow: str) -> Shape | None:
         return self._shapes.get(workflow)
@@ -98,11 +101,11 @@ class Client(Calling):
     def _named(self, request: AnyRequest) -> AnyRequest:
         """With ids of its own, so that it counts once however often it is asked."""
         if isinstance(request, StartRun) and not request.run:
-            request = replace(request, run=self._run_id())
+            request = replace(request, run=self._run_id(self._now()))
         if request.command or isinstance(request, QueryRun | LookAtRun | AwaitRun):
             return request
-        self._commands += 1
-        return replace(request, command=f"{self._name}/{self._commands}")
+        self._last_command = max(self._last_command + 1, self._now())  # a number that says when: so it can grow old
+        return replace(request, command=f"{self._name}/{self._last_command}")
 
     def _seconds(self, request: Request) -> float:
         if request.within is not None:

@@ -16,6 +16,7 @@ from ...eventlog.errors import PerdureError, Refused
 from ...eventlog.guard import guard
 from ..authoring.effects import StepCall
 from . import commands as cmd
+from .decide.asking import is_known
 from .decide.outside import step_meant
 from .live import Run
 from .machine.handlers import answered, judged
@@ -31,7 +32,7 @@ SIGNALS_BYTES_MAX = 8 * 1024 * 1024
 def _signal(run: Run, command: cmd.Signal | cmd.SignalOrStart) -> cmd.Signal | cmd.SignalOrStart:
     """Refused where too much lies unread."""
     facts, machine = run.facts, run.machine
-    if facts.phase == "new" or facts.ended or command.command in facts.commands:
+    if facts.phase == "new" or facts.ended or is_known(facts, command.command):
         return command
     count, size = facts.backlog if facts.delivered < len(facts.arrivals) else (0, 0)
     if machine is not None:
@@ -52,7 +53,7 @@ def _signal(run: Run, command: cmd.Signal | cmd.SignalOrStart) -> cmd.Signal | c
 def _update(run: Run, command: cmd.Update) -> cmd.Update:
     """Let the code's own validator judge it; the arguments become what is recorded."""
     facts, machine = run.facts, run.machine
-    if facts.phase == "new" or facts.ended or command.command in facts.commands:
+    if facts.phase == "new" or facts.ended or is_known(facts, command.command) or command.command in facts.updates:
         return command
     if machine is None or machine.fed != facts.delivered:
         raise Refused(
@@ -69,7 +70,7 @@ def _update(run: Run, command: cmd.Update) -> cmd.Update:
 def _settle(run: Run, command: cmd.Settle) -> cmd.Settle:
     """Its value becomes what the step would have returned; Invalid where it does not fit."""
     facts, id = run.facts, command.token.effect
-    if command.command in facts.commands or id not in facts.steps or command.error is not None or not command.token.is_of(facts.seed):
+    if is_known(facts, command.command) or id not in facts.steps or command.error is not None or not command.token.is_of(facts.seed):
         return command
     return msgspec.structs.replace(command, value=_as_returned(run, id, command.value))
 
@@ -77,7 +78,7 @@ def _settle(run: Run, command: cmd.Settle) -> cmd.Settle:
 def _skip(run: Run, command: cmd.Skip) -> cmd.Skip:
     """As for a token; which step is meant is clear behind this."""
     facts = run.facts
-    if command.command in facts.commands or facts.phase == "new" or facts.ended:
+    if is_known(facts, command.command) or facts.phase == "new" or facts.ended:
         return command
     id = step_meant(facts, command.step)
     return msgspec.structs.replace(command, step=id, value=_as_returned(run, id, command.value))

@@ -31,6 +31,7 @@ from .machine.large import names_blobs, needed
 from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
 from .performing import Answer, Performing, Standing, standing_of
+from .repeats import short
 from .state import ENDED, NEVER, RunState, canonical, restore
 
 ASKS = {"perdure.asks": Raw(b"true")}
@@ -44,7 +45,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     name = "run"
     codec = ev.CODEC
-    state_version = 3
+    state_version = 4
 
     def __init__(self, registry: Registry, performing: Performing, shelf: Shelf = NO_SHELF) -> None:
         self.registry = registry
@@ -129,8 +130,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         if isinstance(command, cmd.Query):
             return answer_now(state, command)
         id: str = getattr(command, "command", "")
-        version = facts.commands.get(id) or (1 if isinstance(command, cmd.Start) else facts.length)
-        if isinstance(command, cmd.Cancel) and id not in facts.commands:
+        version = facts.commands.get(short(id)) or (1 if isinstance(command, cmd.Start) else facts.length)
+        if isinstance(command, cmd.Cancel) and short(id) not in facts.commands:
             version = facts.cancelling or version  # a second cancel changes nothing: the first one's answer is its answer
         standing = standing_of(facts, version)
         if type(command) is cmd.Look and facts.approvals and not facts.ended:

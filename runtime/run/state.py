@@ -19,6 +19,7 @@ from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
 from . import events as ev
+from .repeats import Forgotten, in_order
 
 Phase = Literal["new", "delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out"]
 
@@ -263,7 +264,9 @@ class RunState(Struct):
     retried: int = 0
     """The version at which it was last retried; 0 where it was not."""
     commands: dict[str, int] = field(default_factory=dict)
-    """Accepted commands from outside, and the version at which each was applied."""
+    """Accepted commands from outside, by their ids as `repeats` keeps them, and the version at which each was applied: the newest."""
+    forgotten: Forgotten = field(default_factory=Forgotten)
+    """What is left of those before them."""
     updates: dict[str, Update] = field(default_factory=dict)
     """Accepted updates by their command; of those that are done the newest."""
     open_updates: int = 0
@@ -312,8 +315,11 @@ def state_digest(state: RunState) -> str:
 
 
 def restore(data: bytes) -> RunState:
-    """The state that `canonical` made the bytes from."""
-    return _decode_state(data)
+    """The state that `canonical` made the bytes from, and with it the orders by which something is forgotten one day."""
+    state = _decode_state(data)
+    state.commands, state.forgotten = in_order(state.commands, state.forgotten)
+    state.updates = dict(sorted(state.updates.items(), key=lambda one: one[1].done))
+    return state
 
 
 def artifacts_of(state: RunState) -> dict[str, Artifact]:

@@ -11,14 +11,14 @@ from ...authoring.words import moment
 from .. import commands as cmd
 from .. import events as ev
 from ..state import Asked, Decided, Line, RunState
-from .asking import NONE, must_exist, must_live
+from .asking import NONE, must_exist, must_live, repeated
 
 BY_MAX = 200
 WHY_MAX = 4000
 
 
 def _decide(state: RunState, command: cmd.Decide, now: int) -> Sequence[Event]:
-    if command.command in state.commands:
+    if repeated(state, command.command):
         return NONE
     _must_be_whole(command)
     must_exist(state)

@@ -7,11 +7,29 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from ....eventlog.errors import NotFound, Refused
+from ..repeats import KNOWN_MAX, is_forgotten, short
 from ..state import RunState
 
 NONE: Sequence[Event] = ()
 
 SHOWN_MAX = 80
+
+
+def is_known(state: RunState, command: str) -> bool:
+    """Whether a command of this id was accepted, as far as that is known one by one."""
+    return bool(command) and short(command) in state.commands
+
+
+def repeated(state: RunState, command: str) -> bool:
+    """Whether a command of this id was accepted; Refused where that cannot be known any more, as it is too old."""
+    if is_known(state, command):
+        return True
+    if command and is_forgotten(state.forgotten, command):
+        raise Refused("the command is too old: whether it was accepted is no longer known", who=f"run of workflow {state.workflow!r}",
+                      where=f"command {command!r}", found="one as old as some that are forgotten",
+                      expected=f"one of the newest {KNOWN_MAX} that the run accepted, or a newer one of its sender",
+                      instead="look at the run, or at its events, to see whether it was done; if not, send it under a new id")
+    return False
 
 
 def must_exist(state: RunState) -> None:

@@ -12,7 +12,7 @@ from ....eventlog.errors import Refused, Unavailable
 from .. import commands as cmd
 from .. import events as ev
 from ..state import RunState, key_of
-from .asking import NONE, shown
+from .asking import NONE, is_known, repeated, shown
 from .control import retry
 
 WATCHERS_MAX = 10_000
@@ -21,14 +21,15 @@ WATCHERS_MAX = 10_000
 def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
     if state.phase == "new":
         return [began(command)]
-    if command.command and command.command in state.commands:
+    if is_known(state, command.command):
         return NONE
     if command.parent and command.parent == state.parent:
         return _again(state, command, now)
     if state.ended:
-        if command.reuse == "always" or (command.reuse == "after_failure" and state.phase != "completed"):
+        reuse = command.reuse == "always" or (command.reuse == "after_failure" and state.phase != "completed")
+        if reuse and not repeated(state, command.command):
             return [began(command)]
-    elif command.on_conflict == "terminate_and_start":
+    elif command.on_conflict == "terminate_and_start" and not repeated(state, command.command):
         return [ev.RunTerminated("another run takes its place"), began(command)]
     elif command.on_conflict == "refuse":
         raise Refused("the id belongs to a run that has not ended", who=f"run of workflow {state.workflow!r}", where="start",

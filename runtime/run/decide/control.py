@@ -10,12 +10,12 @@ from ....eventlog.errors import Refused
 from .. import commands as cmd
 from .. import events as ev
 from ..state import Ended, Outcome, RunState
-from .asking import NONE, must_exist, must_live
+from .asking import NONE, must_exist, must_live, repeated
 from .steps import overdue
 
 
 def _pause(state: RunState, command: cmd.Pause, now: int) -> Sequence[Event]:
-    if command.command in state.commands or state.phase == "paused":
+    if repeated(state, command.command) or state.phase == "paused":
         return NONE
     must_live(state, "pause")
     if state.phase == "delayed":
@@ -27,7 +27,7 @@ def _pause(state: RunState, command: cmd.Pause, now: int) -> Sequence[Event]:
 
 def _resume(state: RunState, command: cmd.Resume, now: int) -> Sequence[Event]:
     """A paused run goes on, a delayed one begins now, a suspended one is tried again though its build was tried before."""
-    if command.command in state.commands or state.phase == "running":
+    if repeated(state, command.command) or state.phase == "running":
         return NONE
     must_live(state, "resume")
     return [ev.Resumed("", command.command), *fired(state, now)]
@@ -56,7 +56,7 @@ def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:
 
 
 def retry(state: RunState, command: cmd.Retry, now: int) -> Sequence[Event]:
-    if command.command in state.commands:
+    if repeated(state, command.command):
         return NONE
     must_exist(state)
     if state.phase != "failed":
@@ -90,7 +90,7 @@ def _final_failure(state: RunState) -> int | None:
 
 def _upgrade(state: RunState, command: cmd.Upgrade, now: int) -> Sequence[Event]:
     """As far as the facts allow; that the code of that version agrees with them is for whoever has the code to see."""
-    if command.command in state.commands or state.version == command.version:
+    if repeated(state, command.command) or state.version == command.version:
         return NONE
     must_live(state, "upgrade")
     return [ev.Upgraded(command.version, command.command)]

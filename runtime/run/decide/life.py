@@ -9,12 +9,12 @@ from ....eventlog.codec import Event
 from .. import commands as cmd
 from .. import events as ev
 from ..state import RunState
-from .asking import NONE, must_exist, must_live
+from .asking import NONE, must_exist, must_live, repeated
 
 
 def cancel(state: RunState, command: cmd.Cancel, now: int) -> Sequence[Event]:
     """It ends a pause, and is recorded first: the code may end by what came meanwhile, and whoever cancels is answered all the same."""
-    if command.command in state.commands or state.cancelling:
+    if repeated(state, command.command) or state.cancelling:
         return NONE
     must_live(state, "cancel")
     asked = ev.CancelRequested(command.reason, command.command)
@@ -24,7 +24,7 @@ def cancel(state: RunState, command: cmd.Cancel, now: int) -> Sequence[Event]:
 
 
 def terminate(state: RunState, command: cmd.Terminate, now: int) -> Sequence[Event]:
-    if command.command in state.commands:
+    if repeated(state, command.command):
         return NONE
     must_live(state, "terminate")
     return [ev.RunTerminated(command.reason, command.command)]

@@ -9,8 +9,9 @@ from ....eventlog.codec import Event
 from ....eventlog.errors import Refused
 from .. import commands as cmd
 from .. import events as ev
+from ..repeats import short
 from ..state import RunState
-from .asking import NONE, must_exist, must_live
+from .asking import NONE, must_exist, must_live, repeated
 from .beginning import start
 
 UPDATES_MAX = 1_000
@@ -18,14 +19,14 @@ UPDATES_MAX = 1_000
 
 
 def _signal(state: RunState, command: cmd.Signal, now: int) -> Sequence[Event]:
-    if command.command in state.commands:
+    if repeated(state, command.command):
         return NONE
     must_live(state, "signal")
     return [ev.SignalReceived(command.name, command.value, command.command, command.blob)]
 
 
 def _signal_or_start(state: RunState, command: cmd.SignalOrStart, now: int) -> Sequence[Event]:
-    if command.command in state.commands:
+    if repeated(state, command.command):
         return NONE
     if state.phase == "new" or state.ended:
         if begun := start(state, command.start, now):
@@ -45,10 +46,10 @@ def _update(state: RunState, command: cmd.Update, now: int) -> Sequence[Event]:
     if known is not None:
         raise Refused("the run ended before it had answered the update", who=who, where=f"update {command.name!r}",
                       expected="an answer before the end", found=f"it is {state.phase}", instead="look at the run's own result")
-    if command.command in state.commands:
+    if repeated(state, command.command):
         raise Refused("the answer to this command is no longer kept", who=who, where=f"update {command.name!r}",
                       expected="a repeat soon after the first", found=f"command {command.command!r}, applied at version "
-                      f"{state.commands[command.command]}", instead="ask the run with a query, or look at its events")
+                      f"{state.commands[short(command.command)]}", instead="ask the run with a query, or look at its events")
     must_live(state, "update")
     if state.open_updates >= UPDATES_MAX:
         raise Refused("too many updates wait for their answer", who=who, where=f"update {command.name!r}",

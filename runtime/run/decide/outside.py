@@ -10,7 +10,7 @@ from ....eventlog.errors import Refused
 from .. import commands as cmd
 from .. import events as ev
 from ..state import RunState
-from .asking import NONE, must_live
+from .asking import NONE, must_live, repeated
 
 OUTSIDE = "outside"
 """The worker of an attempt that was ended by its token."""
@@ -18,7 +18,7 @@ OUTSIDE = "outside"
 
 def _settle(state: RunState, command: cmd.Settle, now: int) -> Sequence[Event]:
     token = command.token
-    if command.command in state.commands:
+    if repeated(state, command.command):
         return NONE
     must_live(state, f"end step {token.effect}")
     step = state.steps.get(token.effect)
@@ -39,7 +39,7 @@ def _refused(state: RunState, effect: str, expected: str, found: str) -> Refused
 
 
 def _skip(state: RunState, command: cmd.Skip, now: int) -> Sequence[Event]:
-    if command.command and command.command in state.commands:
+    if repeated(state, command.command):
         return NONE
     must_live(state, f"skip step {command.step!r}")
     return (ev.StepSkipped(step_meant(state, command.step), command.value, command.by, command.why, command.command),)

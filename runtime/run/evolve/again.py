@@ -22,8 +22,8 @@ def begin_again(state: RunState) -> None:
 
 
 KEPT = frozenset({
-    "phase", "workflow", "version", "seed", "length", "at", "commands", "attributes", "origin", "generation", "deadline", "keys",
-    "recoveries", "updates", "open_updates", "answers_bytes", "parent", "watchers", "leaving",
+    "phase", "workflow", "version", "seed", "length", "at", "commands", "forgotten", "attributes", "origin", "generation", "deadline",
+    "keys", "recoveries", "updates", "open_updates", "answers_bytes", "parent", "watchers", "leaving",
 })  # fmt: skip
 
 

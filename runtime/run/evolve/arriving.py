@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET, UnsetType
 
 from ...authoring.errors import Failure
+from ..repeats import keep
 from ..state import Arrival, RunState
 
 
@@ -18,7 +19,7 @@ def arrive(state: RunState, arrival: Arrival) -> None:
 def remember(state: RunState, command: str) -> None:
     """A repeat of the command gets the answer that it got here."""
     if command:
-        state.commands[command] = state.length
+        keep(state.commands, state.forgotten, command, state.length, state.at)
 
 
 def copied(failure: Failure) -> Failure:

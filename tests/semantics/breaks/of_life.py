@@ -23,7 +23,7 @@ from perdure.runtime.perform.pool import Pool
 from perdure.runtime.run import admitting
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
-from perdure.runtime.run.decide import DECIDE
+from perdure.runtime.run.decide import DECIDE, asking
 from perdure.runtime.run.decide import steps as deciding_steps
 from perdure.runtime.run.evolve import EVOLVE
 from perdure.runtime.run.evolve import children as evolving_children
@@ -129,6 +129,14 @@ def commands_forgotten() -> Generator[None]:
         return real(state, command, now)
 
     with patch.dict(DECIDE, {cmd.Signal: signal}):
+        yield
+
+
+@breaks("23-old", "test_rule_23_bounded.py::test_a_repeat_of_what_is_forgotten_is_refused_and_never_applied_twice")
+@contextmanager
+def old_ids_taken_for_new_ones() -> Generator[None]:
+    """What an id says of its age is not looked at."""
+    with patch.object(asking, "is_forgotten", lambda forgotten, command: False):
         yield
 
 
