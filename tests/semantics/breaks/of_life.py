@@ -29,6 +29,7 @@ from perdure.runtime.run.evolve import EVOLVE
 from perdure.runtime.run.evolve import children as evolving_children
 from perdure.runtime.run.machine import lives
 from perdure.runtime.run.machine.driver import Machine
+from perdure.runtime.run.repeats import Forgotten
 from perdure.runtime.run.state import RunState
 from tests.semantics.breaks.table import breaks
 from tests.sim.bugs import begun_again_at_recovery, reply_before_durable, signal_eaten_by_a_loser
@@ -136,7 +137,11 @@ def commands_forgotten() -> Generator[None]:
 @contextmanager
 def old_ids_taken_for_new_ones() -> Generator[None]:
     """What an id says of its age is not looked at."""
-    with patch.object(asking, "is_forgotten", lambda forgotten, command: False):
+
+    def is_forgotten(forgotten: Forgotten, command: str) -> bool:
+        return False
+
+    with patch.object(asking, "is_forgotten", is_forgotten):
         yield
 
 
