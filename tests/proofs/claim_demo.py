@@ -13,9 +13,19 @@ from tests.proofs.frame import Figures, proof
 
 @proof("demo", "a run over this machine's standard library, killed half-way with kill -9, ends like one that was not")
 def demo() -> Figures:
+    return played()
+
+
+@proof("demo-nats", "the same over a log in JetStream, on a nats-server of its own")
+def demo_on_nats() -> Figures:
+    return played("--carrier", "nats")
+
+
+def played(*options: str) -> Figures:
     program = Path(sys.executable).with_name("perdure")
     with tempfile.TemporaryDirectory(prefix="perdure-demo-") as folder:
-        ran = subprocess.run([program, "demo", "--json", "--dir", folder], capture_output=True, text=True, check=True, timeout=300)
+        command = [str(program), "demo", *options, "--json", "--dir", folder]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     told = json.loads(ran.stdout)
     assert told["log"]["verdict"] == "intact"
     assert told["replay"]["agrees"]

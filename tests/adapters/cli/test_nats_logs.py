@@ -20,6 +20,7 @@ from msgspec import Raw
 import perdure
 from perdure.adapters.cli import messages
 from perdure.adapters.cli.loading import load_workflows
+from perdure.adapters.cli.progress_nats import WatchInNats
 from perdure.adapters.nats.views.anchors import anchor_of
 from perdure.adapters.nats.wire.connection import connect
 from perdure.adapters.nats.wire.messages import Subjects
@@ -30,7 +31,7 @@ from tests.adapters.cli.calling import Here
 from tests.adapters.nats.server import NatsServer, running
 
 ROLES = """authorization { users = [
-  { user: worker, password: w },
+  { user: owner, password: w },
   { user: auditor, password: a, permissions: { publish: [ "$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*",
     "$JS.API.DIRECT.GET.>" ], subscribe: [ "_INBOX.>" ] } } ] }"""
 Runs: TypeAlias = dict[str, tuple[str, list[Any]]]
@@ -49,8 +50,8 @@ class Shop:
 
     def __init__(self, server: NatsServer) -> None:
         self.namespace = uuid4().hex
-        self.worker, self.auditor = (f"{server.url.replace('//', f'//{user}@')}/{self.namespace}" for user in ("worker:w", "auditor:a"))
-        self._url = server.url.replace("//", "//worker:w@")
+        self.worker, self.auditor = (f"{server.url.replace('//', f'//{user}@')}/{self.namespace}" for user in ("owner:w", "auditor:a"))
+        self._url = server.url.replace("//", "//owner:w@")
 
     def change(self, change: Callable[[Store], Any]) -> None:
         """What somebody does behind the back of the log."""
@@ -126,6 +127,21 @@ def test_a_list_has_what_no_view_has_yet(here: Here, shop: Shop, monkeypatch: py
     play(shop.worker, lambda: seen.extend(here("runs", "--log", shop.auditor, "--json").json), {"g": ENDING["g"]})
 
     assert [(run["run"], run["status"]) for run in seen] == [("g", "completed")]
+
+
+def test_a_run_is_watched_from_a_thread_while_it_goes_on(here: Here, shop: Shop) -> None:
+    stream, seen = "run/default/g", list[str]()
+
+    def look() -> None:
+        with WatchInNats(shop.auditor, stream) as watch:
+            seen.extend(watch.look().done.values())
+            assert watch.look().ended
+
+    with WatchInNats(shop.auditor, stream) as early:
+        before = early.look().version
+    play(shop.worker, look, {"g": ENDING["g"]})
+
+    assert (before, seen) == (0, ["note", "note"])
 
 
 def test_what_is_not_there_is_met_with_what_is_near(here: Here, shop: Shop) -> None:

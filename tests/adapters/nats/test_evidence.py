@@ -147,6 +147,12 @@ async def test_a_log_that_was_replaced_by_an_older_copy_is_corrupt_as_a_whole(tm
         assert "at least 6" in caught.value.expected
         assert "older copy" in caught.value.found
 
+        async with store_of(server.url, "shop") as store:  # what the page of production says of who wants the older copy
+            for part in ("ANCHORS", "HEADS", "WAKE", "SNAPS"):
+                await store.call(f"STREAM.DELETE.{store.subjects.bucket_of(part)}", {})
+        async with open_nats(f"{server.url}/shop") as carrier:
+            assert [len(records) for records in (await carrier.log.load({ONE: 0, OTHER: 0})).values()] == [3, 0]
+
 
 async def test_a_log_that_was_deleted_is_not_made_anew(nats_server: NatsServer, namespace: str) -> None:
     async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
