@@ -15,6 +15,7 @@ from ..runtime.authoring.triggers import Trigger
 from ..runtime.authoring.workflows import Workflow
 from ..runtime.engine import Runtime
 from ..runtime.perform.interceptors import Interceptor
+from ..runtime.perform.ports import TaskQueues
 from ..runtime.resources import Resources
 from ..runtime.settings import Settings
 from .system.bell import bell
@@ -65,6 +66,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             kinds=kinds,
             resources=resources,
             interceptors=interceptors,
+            task_queues=ground.task_queues,
             bell=bell,
         )
         runtime.pool.processes = processes
@@ -79,6 +81,7 @@ class Ground(NamedTuple):
     ownership: Ownership
     join: Callable[[Runtime], AbstractAsyncContextManager[None]]
     """Takes part in what several processes do together, once the runtime serves."""
+    task_queues: TaskQueues | None = None
 
 
 @asynccontextmanager
@@ -88,7 +91,7 @@ async def ground_of(url: str, settings: Settings, triggers: Sequence[Trigger] = 
         with nats_or_say_so():
             from .nats.joining import joined
         async with joined(url, hand_over_seconds=settings.drain_seconds) as member:
-            yield Ground(member.carrier, member.partitions, partial(member.serving, triggers=triggers))
+            yield Ground(member.carrier, member.partitions, partial(member.serving, triggers=triggers), member.task_queues)
     elif triggers:
         raise Invalid("only NATS carries messages that could trigger runs", who="perdure.open", where="triggers",
                       expected="nats://HOST:PORT/NAMESPACE", found=repr(url), instead="leave triggers out, or open a log in NATS")

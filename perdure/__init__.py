@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .actors.ref import Ref
     from .adapters.compose import open  # noqa: A004 - the word a user expects
     from .adapters.connecting import connect
+    from .adapters.working import work_for
     from .runtime.engine import Runtime
     from .runtime.handle import RunHandle
     from .runtime.requests import OpenApproval
@@ -117,6 +118,7 @@ __all__ = [
     "timeout",
     "uuid",
     "wait_until",
+    "work_for",
     "workflow",
 ]
 
@@ -128,6 +130,7 @@ _LATER = {
     "Settings": ("perdure.runtime.settings", "Settings"),
     "connect": ("perdure.adapters.connecting", "connect"),
     "open": ("perdure.adapters.compose", "open"),
+    "work_for": ("perdure.adapters.working", "work_for"),
 }
 """What an import of perdure does not load until it is asked for."""
 

@@ -36,7 +36,8 @@ from .perform.limiting import Limiting
 from .perform.passing import Neighbours, Passing
 from .perform.performer import Performer
 from .perform.pool import Pool
-from .perform.ports import Ids, Threads
+from .perform.ports import Ids, TaskQueues, Threads
+from .perform.queueing import Queueing
 from .requests import (
     Answered,
     AnyRequest,
@@ -86,12 +87,13 @@ class Runtime(Listing, Storing, Handing):
         kinds: Iterable[Kind[Any, Any, Any]] = (),
         resources: Resources | None = None,
         interceptors: Iterable[Interceptor] = (),
+        task_queues: TaskQueues | None = None,
         bell: Callable[[], Bell] = anyio.Event,
         steady: Callable[[], int] = time_of_loop,
     ) -> None:
         self.carrier = carrier
         self.registry = Registry(workflows)
-        self.resources = checked(resources or {}, self.registry.by_key.values())
+        self.resources = checked(resources or {}, self.registry.by_key.values(), queued=task_queues is not None)
         check_transactional(carrier.transactions, self.registry.by_key.values())
         self.around = chain(interceptors)
         self._left_alone: set[str] = set()
@@ -115,6 +117,8 @@ class Runtime(Listing, Storing, Handing):
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
         self.pool.shelf, self.pool.limiting = self.shelf, self.limiting
         self.pool.transactions = carrier.transactions
+        self.queueing = None if task_queues is None else Queueing(task_queues, self.pool, dispatcher.ask)
+        self.pool.queueing = self.queueing
         self.alarm = Alarm(
             carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves, steady=steady
         )
@@ -128,6 +132,7 @@ class Runtime(Listing, Storing, Handing):
         """From now on what concerns a stream of another node goes there; what comes back serves those others."""
         patience = self.settings.actors.ask_seconds
         self.passing = Passing(neighbours, self._do_here, self.dispatcher, self.kinds, self._command_id, patience)
+        self.passing.queueing = self.queueing
         return self.passing
 
     async def _ask_run(self, stream: str, command: cmd.Command) -> Standing:

@@ -49,7 +49,8 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
             mark = runtime.dispatcher.turns
 
     alarm, carriers = runtime.alarm, (runtime.courier.serve, runtime.limiting.serve)
-    return runtime.dispatcher.run, runtime.pool.serve, *carriers, alarm.serve, alarm.sweep_for_ever, passivate_for_ever
+    queueing = () if runtime.queueing is None else (runtime.queueing.serve,)
+    return runtime.dispatcher.run, runtime.pool.serve, *carriers, *queueing, alarm.serve, alarm.sweep_for_ever, passivate_for_ever
 
 
 async def _serve(runtime: Runtime, service: Callable[[], Coroutine[Any, Any, None]], resources: Resources) -> None:

@@ -63,22 +63,29 @@ def _unfit(key: Any, expected: str, found: Any) -> Invalid:
                    found=f"{type(found).__qualname__}: {found!r}"[:200], instead=instead)
 
 
-def checked(resources: Resources, workflows: Iterable[Workflow[..., Any]]) -> Resources:
+def checked(resources: Resources, workflows: Iterable[Workflow[..., Any]], *, queued: bool = False) -> Resources:
     """The resources; Invalid where a step, known by a name to the module of a workflow, says that it needs another one.
 
-    Invalid, too, where two such steps bound one limit differently.
+    Where steps are left to task queues (`queued`), what those need is not needed here. Invalid, too, where two such steps bound one
+    limit differently.
     """
+    steps = [step for workflow in workflows for step in steps_near(workflow.function)]
+    sufficient(resources, [step for step in steps if step.rules.queue is None or not queued])
+    agree((step.name, step.rules.limit) for step in steps if step.rules.limit is not None)
+    return resources
+
+
+def sufficient(resources: Resources, steps: Iterable[Step[..., Any]]) -> Resources:
+    """The resources; Invalid where one of the steps needs another one."""
     for key in resources:
         if not isinstance(key, type | str):
             raise Invalid("a resource is known by its type or by a name", who="perdure.open", where="resources",
                           expected="a class or a str", found=repr(key),
                           instead="write resources={Pool: open_pool} or resources={'pool': open_pool}")
-    steps = [step for workflow in workflows for step in steps_near(workflow.function)]
     for step in steps:
         for key in step.rules.needs:
             if key not in resources:
                 raise missing(key, f"step {step.name!r}", resources)
-    agree((step.name, step.rules.limit) for step in steps if step.rules.limit is not None)
     return resources
 
 

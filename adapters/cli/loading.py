@@ -17,8 +17,10 @@ import msgspec
 from msgspec import Raw
 
 from ...eventlog.errors import Invalid, NotFound, PerdureError
+from ...runtime.authoring.steps import Step
 from ...runtime.authoring.values import describe, hints_of
 from ...runtime.authoring.workflows import Workflow
+from ...runtime.resources import steps_near
 
 
 def load_workflow(target: str) -> tuple[Workflow[..., Any], list[Workflow[..., Any]]]:
@@ -73,6 +75,13 @@ def workflows_of(module: ModuleType) -> list[Workflow[..., Any]]:
     """The workflows that the module defines or imports, each once."""
     values: list[Any] = [value for value in vars(module).values() if isinstance(value, Workflow)]
     return list(dict.fromkeys(values))
+
+
+def steps_of(module: ModuleType) -> list[Step[..., Any]]:
+    """The steps that the module defines or imports, and those that its workflows know by a name, each once."""
+    values: list[Any] = [value for value in vars(module).values() if isinstance(value, Step)]
+    near = [step for flow in workflows_of(module) for step in steps_near(flow.function)]
+    return list(dict.fromkeys([*values, *near]))
 
 
 def load_module(name: str) -> ModuleType:

@@ -115,13 +115,18 @@ def run(
 @app.command()
 def worker(
     modules: Annotated[list[str], typer.Argument(metavar="MODULE...", help="The code to serve: pkg.mod or file.py, one or more.")],
+    queue: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Serve no runs: perform the steps of this task queue. Once or more.")
+    ] = None,
     log: Log = DEFAULT,
     json: Json = False,
 ) -> int:
     """Serve the workflows of modules until SIGTERM or Ctrl-C; then let running steps end. A second signal ends it at once."""
     from .places import url_of
-    from .serving import known_in, work
+    from .serving import known_in, perform, steps_in, work
 
+    if queue:
+        return DONE if perform(url_of(log), queue, steps_in(modules), as_json=json) else INTERRUPTED
     return DONE if work(url_of(log), known_in(modules), as_json=json) else INTERRUPTED
 
 

@@ -1,11 +1,11 @@
-"""`perdure worker`: serve workflows until SIGTERM or Ctrl-C, then hand over, drain and end."""
+"""`perdure worker`: serve workflows, or task queues, until SIGTERM or Ctrl-C, then hand over, drain and end."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -13,8 +13,10 @@ from typing import Any
 import anyio
 from rich.text import Text
 
+from ...runtime.authoring.steps import Step
 from ...runtime.authoring.workflows import Workflow
 from ..compose import open as open_runtime
+from ..working import work_for
 from .console import console_for_errors, say_json
 
 
@@ -25,12 +27,30 @@ def known_in(modules: Sequence[str]) -> list[Workflow[..., Any]]:
     return list(dict.fromkeys(flow for module in modules for flow in load_workflows(module)))
 
 
+def steps_in(modules: Sequence[str]) -> list[Step[..., Any]]:
+    """The steps of all modules, each once."""
+    from .loading import load_module, steps_of
+
+    return list(dict.fromkeys(step for module in modules for step in steps_of(load_module(module))))
+
+
 def work(url: str, workflows: Sequence[Workflow[..., Any]], *, as_json: bool) -> bool:
     """Serve until a signal says to stop; False where Ctrl-C came before it could serve, or twice. A second SIGTERM ends the process."""
+    names = sorted({flow.name for flow in workflows})
+    return _run(partial(serve, url, workflows, partial(_told, "workflows", names, as_json=as_json)))
+
+
+def perform(url: str, queues: Sequence[str], steps: Sequence[Step[..., Any]], *, as_json: bool) -> bool:
+    """The same for task queues."""
+    names = list(dict.fromkeys(queues))
+    return _run(partial(serve_queues, url, names, steps, partial(_told, "queues", names, as_json=as_json)))
+
+
+def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     options = {"use_uvloop": True} if find_spec("uvloop") is not None else {}
     try:
-        anyio.run(partial(serve, url, workflows, partial(_told, workflows, as_json=as_json)), backend_options=options)
+        anyio.run(main, backend_options=options)
     except KeyboardInterrupt:
         return False
     return True
@@ -43,18 +63,28 @@ async def serve(url: str, workflows: Sequence[Workflow[..., Any]], told: Callabl
     """
     async with open_runtime(url, workflows=workflows) as runtime:
         owner = runtime.dispatcher.ownership.owner
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            told(owner, "serving")
-            async for _ in signals:
-                break
-        told(owner, "leaving")
+        await _until_signalled(owner, told)
     told(owner, "done")
 
 
-def _told(workflows: Sequence[Workflow[..., Any]], owner: str, what: str, *, as_json: bool) -> None:
-    names = sorted({flow.name for flow in workflows})
+async def serve_queues(url: str, queues: Sequence[str], steps: Sequence[Step[..., Any]], told: Callable[[str, str], None]) -> None:
+    """The same for task queues."""
+    async with work_for(url, queues, steps=steps) as name:
+        await _until_signalled(name, told)
+    told(name, "done")
+
+
+async def _until_signalled(worker: str, told: Callable[[str, str], None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        told(worker, "serving")
+        async for _ in signals:
+            break
+    told(worker, "leaving")
+
+
+def _told(kind: str, names: Sequence[str], owner: str, what: str, *, as_json: bool) -> None:
     if as_json:
-        say_json({"worker": owner, "state": what, "workflows": names})
+        say_json({"worker": owner, "state": what, kind: names})
         sys.stdout.flush()
     else:
         about = f"  {', '.join(names)}" if what == "serving" else ""

@@ -19,6 +19,7 @@ from .open import on_asyncio
 from .owning.fences import Fences
 from .owning.ownership import Partitions
 from .owning.presence import Presence, worker_id
+from .queues.orders import Orders
 from .records.reader import Reader
 from .url import Place, place_of
 from .wire.buckets import ALIVE, PARTITIONS, prepare
@@ -35,6 +36,7 @@ class Membership:
     def __init__(self, place: Place, store: Store, carrier: Carrier, partitions: Partitions) -> None:
         self.carrier = carrier
         self.partitions = partitions
+        self.task_queues = Orders(store)
         self._place = place
         self._store = store
 
@@ -50,6 +52,7 @@ class Membership:
             connect(place.servers, name=f"perdure {partitions.owner}, doors", **place.settings()) as talk,
             road(talk, runtime, place.namespace, partitions.owner_of) as neighbours,
             self._heeding(neighbours, talk),
+            self.task_queues.serving(),
             partitions.serving(runtime),
             doors(Store(talk, self._store.subjects), runtime, owns=self._owns, triggers=triggers, replicas=place.replicas),
         ):

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...eventlog.errors import Invalid
 
@@ -53,6 +54,11 @@ class Retry(Struct, frozen=True):
         if self.never_on and any(qualified(kind) in kinds for kind in self.never_on):
             return False
         return not self.on or any(qualified(kind) in kinds for kind in self.on)
+
+
+    def settled(self, kinds: Sequence[str]) -> Retry | None:
+        """The policy for an exception of these kinds, as data alone; None where that is not worth another attempt."""
+        return replace(self, on=(), never_on=()) if self.covers(kinds) else None
 
 
 def kinds_of(error: BaseException) -> tuple[str, ...]:

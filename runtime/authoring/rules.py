@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypedDict, get_args
@@ -13,6 +14,8 @@ from .limits import Limit
 from .retry import ONCE, Retry
 
 Executor = Literal["thread", "process"]
+
+QUEUE = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 class StepOptions(TypedDict, total=False):
@@ -27,6 +30,7 @@ class StepOptions(TypedDict, total=False):
     at_most_once: bool
     limit: Limit | None
     executor: Executor
+    queue: str | None
     raises: Sequence[type[Exception]]
     needs: Sequence[type[Any] | str]
 
@@ -49,6 +53,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     """What bounds the attempts of this step, and of others, over all runs."""
     executor: Executor = "thread"
     """Where a plain function runs: in a thread, or, for what needs a processor to itself, in a process, which can be killed."""
+    queue: str | None = None
+    """The task queue whose workers perform it; where the log has no queues, the process that serves the run does."""
     raises: tuple[type[Exception], ...] = ()
     needs: tuple[type[Any] | str, ...] = ()
     """Resources that a runtime must have to perform the step."""
@@ -71,6 +77,7 @@ class Rules(Struct, frozen=True, kw_only=True):
             at_most_once=options.get("at_most_once", False),
             limit=options.get("limit"),
             executor=options.get("executor", "thread"),
+            queue=options.get("queue"),
             raises=tuple(options.get("raises", ())),
             needs=tuple(options.get("needs", ())),
             transactional=transactional,
@@ -84,6 +91,9 @@ class Rules(Struct, frozen=True, kw_only=True):
             if limit is not None and limit <= timedelta(0):
                 raise Invalid("a limit of time must be positive", who=who, where=where, found=str(limit),
                               instead="leave it out to have none")
+        if self.queue is not None and not QUEUE.fullmatch(self.queue):
+            raise Invalid("a task queue needs a plain name", who=who, where="queue", expected="1 to 60 letters, digits, '-' or '_'",
+                          found=repr(self.queue), instead="write for example queue='gpu'")
         if self.at_most_once and self.retry.attempts > 1:
             raise Invalid(
                 "a step that is attempted at most once cannot be tried again",
@@ -106,6 +116,8 @@ class Rules(Struct, frozen=True, kw_only=True):
             found, instead = "overall=…, which could end the step when its rows are there", "bound its attempts with retry"
         elif self.heartbeat_timeout is not None or self.at_most_once or self.executor != "thread" or self.limit is not None:
             found, instead = "heartbeat_timeout, at_most_once, executor or limit", "leave them out: it runs with the log, one at a time"
+        elif self.queue is not None:
+            found, instead = f"queue={self.queue!r}, and the log is here", "leave it out: it runs where the log is written"
         else:
             return
         raise Invalid("the step cannot be transactional", who=who, where="transactional", expected="a plain function with a timeout",
@@ -136,7 +148,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     @property
     def are_special(self) -> bool:
         """Whether an attempt needs more than to be run."""
-        return self.at_most_once or self.limit is not None or self.start_within is not None or self.heartbeat_timeout is not None
+        timed = self.start_within is not None or self.heartbeat_timeout is not None
+        return timed or self.at_most_once or self.limit is not None or self.queue is not None
 
 
 def place_of(function: Callable[..., Any]) -> str:

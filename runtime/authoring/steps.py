@@ -272,7 +272,8 @@ def step(function: Callable[..., Any] | None = None, /, *, transactional: bool =
     never begun again: if its owner is lost, the code sees Interrupted. With `heartbeat_timeout` an attempt that is silent for
     longer is cancelled and has failed: see `current().heartbeat()`. `executor="process"` runs a plain function in a process of
     its own, which is killed when the attempt is cancelled. `limit` bounds attempts over all runs: see `Limit`. `needs` names the
-    resources that it takes by `current().resource(…)`, so that a runtime without them is refused when it opens.
+    resources that it takes by `current().resource(…)`, so that a runtime without them is refused when it opens. `queue` has the
+    step performed by the workers of that task queue, where the log has queues; on any other log nothing is different.
 
     With `transactional` a plain function is called with the connection of the embedded log before its other arguments, in the
     transaction that keeps its outcome: its rows and its outcome are there both or neither, and it takes effect exactly once.

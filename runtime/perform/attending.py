@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
-from msgspec import Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ...actors.ports import Clock
 from ...eventlog.errors import PerdureError, Unavailable
@@ -22,6 +22,7 @@ from ..run.events import StepHeartbeat
 if TYPE_CHECKING:
     from .job import Job
     from .limiting import Turn
+    from .queueing import Away
 
 LOOKS = 4
 """How often, within a heartbeat's timeout, it is listened for; what was heard is recorded at every second of these times."""
@@ -54,14 +55,16 @@ class Care(Struct, eq=False):
     """Whether it waits until its beginning is recorded."""
     turn: Turn | None = None
     """What it has of its limit: a place among those who wait, or a slot."""
+    away: Away | None = None
+    """Where it is left to the workers of a task queue: what is known of it."""
 
     def beat(self, details: Raw) -> None:
         self.details = details
         self.beats += 1  # last: who sees the number sees the details
 
-    def untold(self) -> Raw | None:
+    def untold(self) -> Raw | UnsetType:
         """The details of the last heartbeat, where they are not recorded yet."""
-        return self.details if self.beats != self.told else None
+        return UNSET if self.details is None or self.beats == self.told else self.details
 
 
 class Attempts(Protocol):
@@ -96,8 +99,25 @@ async def begin(pool: Attempts, job: Job) -> bool:
 
 
 def waits_elsewhere(job: Job) -> bool:
-    """Whether the attempt is not in the pool's queue yet."""
-    return job.care is not None and job.care.turn is not None and not job.care.turn.given
+    """Whether the attempt is not in the pool's queue: it waits for a slot of its limit, or is left to the workers of a task queue."""
+    care = job.care
+    return care is not None and (care.away is not None or (care.turn is not None and not care.turn.given))
+
+
+def is_away(job: Job) -> bool:
+    """Whether it is left to the workers of a task queue, whoever owns its run."""
+    return job.care is not None and job.care.away is not None
+
+
+def runs_away(job: Job) -> bool:
+    """Whether one of them has begun it."""
+    return job.care is not None and job.care.away is not None and job.care.away.begun is not None
+
+
+def withdraw(job: Job, *, stop: bool) -> None:
+    """Take the order for an attempt back, if there is one; with `stop` an attempt that has begun ends, too."""
+    if job.care is not None and (away := job.care.away) is not None:
+        away.queueing.queues.withdraw(away.order, stop=stop)
 
 
 def is_asking(job: Job) -> bool:
@@ -112,10 +132,17 @@ def too_late(job: Job) -> TimeoutError:
 
 
 def let_go(job: Job) -> None:
-    """Give back the slot of an attempt that has ended."""
-    if job.care is not None and (turn := job.care.turn) is not None:
-        job.care.turn = None
-        turn.desk.leave(turn)
+    """The attempt has ended: give back its slot. One that goes on elsewhere without this node keeps it, for the next owner to take over."""
+    care = job.care
+    if care is None:
+        return
+    away, turn, care.away, care.turn = care.away, care.turn, None, None
+    goes_on = False
+    if away is not None:
+        goes_on = job.lost or away.queueing.pool.stopping
+        away.queueing.forget(away)
+    if turn is not None:
+        turn.desk.leave(turn, goes_on=goes_on)
 
 
 def unlimit(job: Job, scope: anyio.CancelScope) -> None:
@@ -156,6 +183,6 @@ async def listen(pool: Attempts, job: Job, care: Care, limit: timedelta) -> None
                 if job.scope is not None:
                     job.scope.cancel()
                 return
-            if looks % 2 == 0 and (details := care.untold()) is not None:
+            if looks % 2 == 0 and not isinstance(details := care.untold(), UnsetType):
                 care.told = heard
                 pool.post(job.stream, StepHeartbeat(job.id, job.attempt, details))

@@ -31,6 +31,10 @@ class Flights(ABC):
         """The streams for which something is in flight whose end is news to them."""
         return {job.stream for job in self._flying.values() if not job.lost}
 
+    def busy(self) -> set[str]:
+        """Those of them for which it is in flight here: what is left to a task queue goes on without this node."""
+        return {job.stream for job in self._flying.values() if not job.lost and not attending.is_away(job)}
+
     async def drain(self) -> None:
         """Begin nothing more, and return once what runs has ended."""
         self.stopping = True
@@ -54,16 +58,25 @@ class Flights(ABC):
         if job.scope is not None:
             job.scope.cancel()
         elif attending.waits_elsewhere(job):
+            if not job.lost:
+                attending.withdraw(job, stop=True)
             self._land(job)
+
+    def landed(self, stream: str, id: str, attempt: int) -> None:
+        """An attempt has ended elsewhere, and its run knows how."""
+        job = self._flying.get((stream, id))
+        if job is not None and job.attempt == attempt and attending.waits_elsewhere(job):
+            self._land(job, told=True)
 
     def hold(self, stream: str, ids: Iterable[str]) -> dict[str, StepCall[Any]]:
         """Take back what has not begun yet; the calls, by the ids of their steps."""
         held: dict[str, StepCall[Any]] = {}
         for job in filter(None, [self._flying.get((stream, id)) for id in ids]):
-            if job.scope is None and not job.unwanted:
+            if job.scope is None and not job.unwanted and not attending.runs_away(job):
                 held[job.id] = job.call
                 if not attending.waits_elsewhere(job):
                     self._queue.remove(job)
+                attending.withdraw(job, stop=False)
                 self._land(job)
             elif attending.is_asking(job):
                 held[job.id] = job.call
@@ -72,8 +85,8 @@ class Flights(ABC):
         return held
 
     def take_back(self, leaves: Callable[[str], bool]) -> None:
-        """Begin nothing of these streams that has not begun yet: another node is to do it."""
-        unbegun = [job for job in self._flying.values() if job.scope is None and leaves(job.stream)]
+        """Begin nothing of these streams that has not begun yet: another node is to do it. What lies in a task queue stays there."""
+        unbegun = [job for job in self._flying.values() if job.scope is None and leaves(job.stream) and not attending.is_away(job)]
         queued = [job for job in self._queue if not leaves(job.stream)]
         self._queue.clear()
         self._queue.extend(queued)

@@ -46,8 +46,8 @@ class Handing(ABC):
         self.performer.stand_still(leaves)
 
     def busy(self) -> set[str]:
-        """Streams with a step in flight, or with news that are not durable yet."""
-        return self.pool.streams() | self.dispatcher.busy()
+        """Streams with a step in flight here, or with news that are not durable yet."""
+        return self.pool.busy() | self.dispatcher.busy()
 
     async def lost(self, is_lost: Callable[[str], bool]) -> None:
         """Ownership says of these streams that they are not ours: forget them. Returns once no turn of this node decides for them."""

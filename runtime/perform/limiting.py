@@ -90,10 +90,10 @@ class Desk:
             heappush(self._patience, (turn.job.care.asked_at + microseconds(rules.start_within), number))
         self._ring()
 
-    def leave(self, turn: Turn) -> None:
-        """The attempt has ended, or is not wanted any more."""
+    def leave(self, turn: Turn, *, goes_on: bool = False) -> None:
+        """The attempt has ended, or is not wanted any more, or goes on without this node: then its slot is not given back."""
         asking = turn.asking
-        if self.turns.pop(asking.number, None) is None or self._asked.pop(asking.number, None) is None:
+        if self.turns.pop(asking.number, None) is None or self._asked.pop(asking.number, None) is None or goes_on:
             return
         if self.pool.stopping:  # nobody serves the desk for much longer
             self.pool.post(self.stream, Report(self.node, self.bounds, ended=(asking,)))
@@ -145,6 +145,21 @@ class Desk:
     def _ring(self) -> None:
         if self._bell is not None:
             self._bell.set()
+
+
+class Slots(Protocol):
+    """Where attempts go that need a slot of a limit."""
+
+    def enter(self, pool: Performing, job: Job) -> None:
+        """Admit the attempt to the pool once it has one."""
+        ...
+
+
+class SlotsGiven:
+    """For attempts that got theirs before they came here."""
+
+    def enter(self, pool: Performing, job: Job) -> None:
+        pool.admit(job)
 
 
 class Limiting:

@@ -20,12 +20,13 @@ from ...actors.kind import Kind
 from ...actors.ref import Speaking
 from ...eventlog.errors import Invalid, PerdureError, Unavailable
 from ...eventlog.guard import guard
-from ..authoring.values import explained
+from ..authoring.values import NOTHING, explained
 from ..requests import Answered, AnyReply, AnyRequest, Applied, AwaitRun, Declined, LookAtRun, PauseRun, QueryRun, Request, UpdateRun
 from ..run import commands as cmd
 from ..run import events as ev
 from ..run.performing import Standing
 from ..translating import stream_for
+from .queueing import SAID, Queueing, Taking, Verdict
 
 AnyKind = Kind[Any, Any, Any]
 
@@ -72,7 +73,8 @@ class Told(Struct, frozen=True, tag_field="reply", tag="told"):
 
 
 _encode = msgspec.json.Encoder().encode
-_letter: Callable[[bytes], AnyRequest | Spoken] = msgspec.json.Decoder(AnyRequest | Spoken).decode
+Letter = AnyRequest | Spoken | Taking
+_letter: Callable[[bytes], Letter] = msgspec.json.Decoder(Letter).decode
 _reply: Callable[[bytes], AnyReply | Told] = msgspec.json.Decoder(AnyReply | Told).decode
 
 
@@ -90,6 +92,8 @@ class Passing:
         self._name = name
         """A command id for a request that has none."""
         self._patience = patience
+        self.queueing: Queueing | None = None
+        """What of this node's attempts is left to task queues, where there are such."""
 
     async def do(self, request: AnyRequest) -> Applied | Answered:
         """As `Runtime.do`, wherever the run is; Unavailable where no owner has answered in the request's own time."""
@@ -119,7 +123,8 @@ class Passing:
             return await self._speaking.ask(stream, command, within=within)
         kind = self._kind_of(stream)
         told = await self._speak(node, Spoken(stream, *_written(kind, command), within))
-        return _read(_answer_type(kind, command.__class__), told, stream, "answer")
+        answer = _read(_answer_type(kind, command.__class__), told, stream, "answer")
+        return answer.near() if isinstance(answer, FarStanding) else answer
 
     async def tell(self, stream: str, command: Any) -> None:
         """Leave a command with an actor, wherever it is."""
@@ -136,14 +141,33 @@ class Passing:
         except PerdureError as error:
             return _encode(Declined.of(error))
 
-    async def answer(self, asked: AnyRequest | Spoken) -> bytes:
+    async def answer(self, asked: Letter) -> bytes:
         """Do here what a neighbour passed on, whoever owns it by now: what is not ours is Unavailable, never passed on again."""
         reply: AnyReply | Told
         try:
-            reply = await (self._hear(asked) if isinstance(asked, Spoken) else self._do_here(asked))
+            match asked:
+                case Spoken():
+                    reply = await self._hear(asked)
+                case Taking():
+                    reply = await self._judge(asked)
+                case _:
+                    reply = await self._do_here(asked)
         except PerdureError as error:
             reply = Declined.of(error)
         return _encode(reply)
+
+    async def relay(self, letter: bytes) -> bytes:
+        """What the owner of a run answers to the letter of a queue worker, which knows no owners."""
+        try:
+            asked = opened(letter)
+            if not isinstance(asked, Taking) and not (isinstance(asked, Spoken) and asked.command in SAID and not asked.tell):
+                raise _unspeakable(f"request {asked.__struct_config__.tag!r}", getattr(asked, "command", "a request"), ", ".join(SAID))
+            node = self.neighbours.owner_of(asked.stream)
+            if node == self.neighbours.here:
+                return await self.answer(asked)
+            return await self.neighbours.ask(_known(node, asked.stream), letter, COMMAND_SLICE)
+        except PerdureError as error:
+            return _encode(Declined.of(error))
 
     async def _hear(self, said: Spoken) -> Told:
         kind = self._kind_of(said.stream)
@@ -155,7 +179,15 @@ class Passing:
             await self._speaking.tell(said.stream, command)
             return Told(Raw(b"null"))
         answer = await self._speaking.ask(said.stream, command, within=said.within)
+        if self.queueing is not None:
+            self.queueing.heard(said.stream, command)
         return Told(_bytes_of(said.stream, answer))
+
+    async def _judge(self, taking: Taking) -> Told:
+        if self.queueing is None:
+            raise Unavailable("this node leaves no steps to task queues", who=taking.stream, where=f"step {taking.id}",
+                              instead="let all nodes of a namespace run releases that know each other")
+        return Told(Raw(_encode(await self.queueing.judge(taking))))
 
     async def _there(self, node: str | None, stream: str, request: AnyRequest) -> Applied | Answered:
         reply = await self._sent(node, stream, _encode(request), request.within or 0.0)
@@ -171,9 +203,7 @@ class Passing:
         return reply.answer
 
     async def _sent(self, node: str | None, stream: str, letter: bytes, within: float) -> Applied | Answered | Told:
-        if node is None:
-            raise Unavailable("no node is known to own the run", who=stream, expected="an owner", found="none at present",
-                              instead="ask again with the same command id: its partition is being taken over")
+        node = _known(node, stream)
         try:
             reply = _reply(guard(await self.neighbours.ask(node, letter, within + GRACE), f"node {node!r}"))
         except msgspec.MsgspecError as error:
@@ -196,7 +226,38 @@ class Passing:
         return float("inf") if isinstance(request, AwaitRun) or (isinstance(request, UpdateRun) and request.wait) else self._patience
 
 
-def lasts(asked: Request | Spoken) -> bool:
+def spoken(stream: str, command: Any) -> bytes:
+    """The letter by which a queue worker says a command to a run."""
+    if isinstance(command, cmd.StepBroke) and command.retry is not None:
+        command = replace(command, retry=command.retry.settled(command.kinds))
+    return _encode(Spoken(stream, type(command).__name__, _bytes_of(stream, command)))
+
+
+def taken(taking: Taking) -> bytes:
+    """The letter by which it asks what to do with an order."""
+    return _encode(taking)
+
+
+def verdict_in(reply: bytes, stream: str) -> Verdict:
+    """What it is answered; raises what the owner of the run says against it."""
+    verdict: Verdict = _read(Verdict, answer_in(reply, stream), stream, "verdict")
+    return verdict
+
+
+def answer_in(reply: bytes, stream: str) -> Raw:
+    """What a run has answered to a queue worker; raises what was said against it."""
+    try:
+        found = _reply(guard(reply, "the owner of a run"))
+    except msgspec.MsgspecError as error:
+        raise _senseless(stream, str(error)) from error
+    if isinstance(found, Declined):
+        raise found.error()
+    if not isinstance(found, Told):
+        raise _senseless(stream, type(found).__name__)
+    return found.answer
+
+
+def lasts(asked: Request | Spoken | Taking) -> bool:
     """Whether it may take as long as the code of a run pleases."""
     return isinstance(asked, AwaitRun | QueryRun) or (isinstance(asked, PauseRun | UpdateRun) and asked.wait)
 
@@ -205,7 +266,14 @@ def _until(request: AnyRequest, seconds: float) -> AnyRequest:
     return replace(request, within=None if seconds == float("inf") else max(0.0, seconds))
 
 
-def opened(letter: bytes) -> AnyRequest | Spoken:
+def _known(node: str | None, stream: str) -> str:
+    if node is None:
+        raise Unavailable("no node is known to own the run", who=stream, expected="an owner", found="none at present",
+                          instead="ask again with the same command id: its partition is being taken over")
+    return node
+
+
+def opened(letter: bytes) -> Letter:
     """What a neighbour's letter says; Invalid where it cannot be read."""
     try:
         return _letter(guard(letter, "a neighbour's letter"))
@@ -227,7 +295,22 @@ def _written(kind: AnyKind, command: Any) -> tuple[str, Raw]:
     return name, _bytes_of(f"kind {kind.name!r}", command)
 
 
-ANSWERS: Mapping[type, Any] = dict.fromkeys((cmd.Start, cmd.Watch, cmd.Leave, ev.ChildEnded), Standing)
+class FarStanding(Struct, frozen=True):
+    """A Standing on its way, its result beside it: msgspec cannot read a `Raw` that may be None."""
+
+    standing: Standing
+    result: Raw = NOTHING
+
+    @classmethod
+    def of(cls, standing: Standing) -> FarStanding:
+        result = NOTHING if standing.result is None else standing.result
+        return cls(replace(standing, result=None, approvals=dict(standing.approvals)), result)
+
+    def near(self) -> Standing:
+        return replace(self.standing, result=self.result if self.standing.status == "completed" else None)
+
+
+ANSWERS: Mapping[type, Any] = dict.fromkeys((cmd.Start, cmd.Watch, cmd.Leave, ev.ChildEnded), FarStanding)
 """What runs answer to the commands that other actors have for them."""
 
 
@@ -242,7 +325,7 @@ def _answer_type(kind: AnyKind, command: type) -> Any:
 
 def _bytes_of(who: str, value: Any) -> Raw:
     if isinstance(value, Standing):
-        value = replace(value, approvals=dict(value.approvals))
+        value = FarStanding.of(value)
     try:
         return Raw(_encode(value))
     except (msgspec.MsgspecError, TypeError, UnicodeEncodeError) as error:

@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 import anyio.abc
 from anyio.lowlevel import checkpoint
+from msgspec import UNSET
 
 from ...actors.ports import Bell, Clock
 from ...actors.shelf import Shelf
@@ -37,8 +38,9 @@ from .elsewhere import FailedElsewhere
 from .flights import Flights
 from .interceptors import Around
 from .job import FOR_GOOD, Job, Unwanted
-from .limiting import Limiting
+from .limiting import Slots
 from .ports import Processes, Threads
+from .queueing import Queueing
 
 logger = logging.getLogger("perdure.runtime")
 Gate = Callable[[Job], Coroutine[Any, Any, None]]
@@ -82,8 +84,10 @@ class Pool(Flights):
         """Where transactional steps run, if the carrier has such."""
         self.processes: Processes | None = None
         """Where steps run that ask for a process; without them in a thread."""
-        self.limiting: Limiting | None = None
+        self.limiting: Slots | None = None
         """Where attempts wait that need a slot of a limit."""
+        self.queueing: Queueing | None = None
+        """Where attempts go that are for a task queue; without it they are performed here."""
         self.attempts = 0
         """Attempts begun so far."""
         self._idle: list[Bell] = []
@@ -122,7 +126,7 @@ class Pool(Flights):
         """Whether an attempt that needs more than to be run may go into the queue; else it is somewhere else first."""
         job.care, rules = Care(self.clock.now()), job.call.step.rules
         if rules.limit is None:
-            return True
+            return not self._gives_away(job)
         if self.limiting is None:
             raise Bug("a step with a limit, and nobody who asks for a slot", who="Pool", found=job.call.step.name)
         self.limiting.enter(self, job)
@@ -130,8 +134,17 @@ class Pool(Flights):
 
     def admit(self, job: Job) -> None:
         """An attempt that waited elsewhere may begin: it is the next, because what it holds others wait for."""
-        self._queue.appendleft(job)
-        self._call_worker()
+        if not self._gives_away(job):
+            self._queue.appendleft(job)
+            self._call_worker()
+
+    def _gives_away(self, job: Job) -> bool:
+        """Whether the attempt is left to the workers of a task queue."""
+        queue = job.call.step.rules.queue
+        if queue is None or self.queueing is None:
+            return False
+        self.queueing.enter(queue, job)
+        return True
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
@@ -319,7 +332,7 @@ class Pool(Flights):
         elif isinstance(error, FailedElsewhere):
             report = error.report
             failure, kinds, retry = report.failure or failure, report.kinds, None if report.for_good else retry
-        told = None if job.care is None else job.care.untold()
+        told = UNSET if job.care is None else job.care.untold()
         broke = StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry, kinds, told)
         self.post(job.stream, broke)
 

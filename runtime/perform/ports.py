@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .elsewhere import Order
+
 
 class Threads(Protocol):
     """Runs plain functions without blocking the loop."""
@@ -21,6 +23,18 @@ class Processes(Protocol):
 
     async def run(self, order: bytes) -> bytes:
         """The report on an order, see `elsewhere`; ProcessEnded where the process died."""
+        ...
+
+
+class TaskQueues(Protocol):
+    """Where orders wait until a worker of their queue takes them. What is said here is done soon, in the order in which it was said."""
+
+    def put(self, order: Order) -> None:
+        """Have the order in its queue; harmless where it is there already."""
+        ...
+
+    def withdraw(self, order: Order, *, stop: bool) -> None:
+        """Have it there no more; with `stop` whoever performs it ends that, unless the word is lost."""
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ...eventlog.blobs import Blob
 from ..authoring.errors import Failure
@@ -72,7 +72,7 @@ class StepBroke(Struct, frozen=True, gc=False):
     worker: str
     retry: Policy | None
     kinds: tuple[str, ...] = ()
-    heartbeat: Raw | None = None
+    heartbeat: Raw | UnsetType = UNSET
     """What it told last, where that is not recorded yet."""
 
 
@@ -83,6 +83,15 @@ class Begin(Struct, frozen=True, gc=False):
     attempt: int
     started: int
     worker: str
+
+
+class LookAtAttempt(Struct, frozen=True, gc=False):
+    """Whether an attempt is still wanted, asked by who has the order for it; changes nothing."""
+
+    id: str
+    attempt: int
+    keys: int
+    """How often the run was retried with fresh keys when the order was given."""
 
 
 class Settle(Struct, frozen=True, gc=False):
@@ -212,7 +221,7 @@ class Look(Struct, frozen=True, gc=False):
 
 
 Command = (  # fmt: skip
-    Start | SignalOrStart | StepCompleted | StepHeartbeat | StepDeferred | StepBroke | Begin | Settle | Skip
+    Start | SignalOrStart | StepCompleted | StepHeartbeat | StepDeferred | StepBroke | Begin | LookAtAttempt | Settle | Skip
     | Wake | Signal | Update | Query | Decide
     | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
     | Watch | Leave | ChildStarted | Attached | ChildEnded | ChildReleased | Unwatched

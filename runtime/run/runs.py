@@ -22,6 +22,7 @@ from . import commands as cmd
 from . import events as ev
 from .admitting import ADMIT, answer_now, answer_to
 from .advancing import advance
+from .attempts import AttemptStanding, told_of
 from .decide import DECIDE
 from .errands import errands_of, has_errands
 from .evolve import EVOLVE
@@ -120,11 +121,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
             wishes = list(self.react(state, now))
         return events
 
-    def answer(self, state: Run, command: cmd.Command) -> Standing | Answer | PerdureError | bool | None:
+    def answer(self, state: Run, command: cmd.Command) -> Standing | Answer | AttemptStanding | PerdureError | bool | None:
         facts = state.facts
-        if isinstance(command, cmd.Begin):
-            step = facts.steps.get(command.id)
-            return step is not None and step.begun == (command.started, command.worker) and facts.phase != "suspended"
+        if isinstance(command, cmd.Begin | cmd.LookAtAttempt):
+            return told_of(facts, command)
         if isinstance(command, cmd.Update):
             return answer_to(facts.updates[command.command])
         if isinstance(command, cmd.Query):

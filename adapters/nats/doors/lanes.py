@@ -8,10 +8,8 @@ nothing counts twice.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import deque
-from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -20,6 +18,7 @@ from ....runtime.calling import Calling
 from ....runtime.requests import AnyRequest, Declined
 from ..wire.pulling import AGAIN, AT_WORK, DONE, SIGNS_EVERY, Delivery, say
 from ..wire.store import Store
+from .dead_letters import bury
 
 logger = logging.getLogger("perdure.nats")
 
@@ -28,11 +27,6 @@ BYTES_AT_ONCE = 64 * 1024 * 1024
 BATCH = 200
 DRAIN_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
-PART_MAX = 500
-"""Characters of each part of an error in a header."""
-
-HEADERS_ROOM = 8 * 1024
-ERROR, ORIGIN, CUT = "Perdure-Error", "Perdure-Origin", "Perdure-Cut"
 
 
 class Parcel(Struct, frozen=True, eq=False):
@@ -118,7 +112,7 @@ class Lanes:
             try:
                 refused = await self._judged(parcel.asked)
                 if refused is not None:
-                    await self._bury(parcel, refused)
+                    await bury(self.store, parcel.delivery, refused, parcel.dead, parcel.origin)
             except PerdureError as away:
                 tries += 1
                 logger.log(logging.WARNING if tries == 1 else logging.DEBUG, "%s waits: %s", parcel.delivery.subject, away.message)
@@ -139,26 +133,3 @@ class Lanes:
         if isinstance(reply, Declined) and reply.retryable:
             raise reply.error()
         return reply if isinstance(reply, Declined) else None
-
-    async def _bury(self, parcel: Parcel, why: Declined) -> None:
-        logger.warning("%s is refused, and lies at %s: %s", parcel.delivery.subject, parcel.dead, why.parts.get("message"))
-        room = self.store.connection.client.max_payload - HEADERS_ROOM - _size(parcel.delivery.headers)
-        data = parcel.delivery.data
-        headers = _kept(parcel.delivery.headers) | {ERROR: _error(why), ORIGIN: parcel.origin, "Nats-Msg-Id": parcel.origin}
-        if len(data) > room:
-            headers, data = headers | {CUT: str(len(data))}, data[: max(0, room)]
-        await self.store.publish("DLQ", parcel.dead, data, headers)
-
-
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """What the sender said: with it the message may be sent again."""
-    return {name: text for name, text in headers.items() if not name.lower().startswith("nats-")}
-
-
-def _size(headers: Mapping[str, str]) -> int:
-    return sum(len(name.encode()) + len(text.encode()) + 4 for name, text in headers.items())
-
-
-def _error(why: Declined) -> str:
-    """In JSON, ASCII alone, since clients differ in what else they read in a header."""
-    return json.dumps({"code": why.code} | {name: text[:PART_MAX] for name, text in why.parts.items()}, separators=(",", ":"))

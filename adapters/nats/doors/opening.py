@@ -16,6 +16,7 @@ from . import inbox as durable
 from .broadcast import broadcast
 from .door import door
 from .inbox import inbox
+from .task_desk import desk
 from .triggers import heard, kept
 
 
@@ -43,4 +44,6 @@ async def doors(
         await stack.enter_async_context(broadcast(connection, runtime.carrier.log, namespace, now=now, has_turn=turn(telling.TURN)))
         await stack.enter_async_context(inbox(store, runtime, replicas=replicas, has_turn=turn(durable.TURN)))
         await stack.enter_async_context(door(connection, runtime, namespace))
+        if runtime.passing is not None:
+            await stack.enter_async_context(desk(connection, runtime.passing, namespace))
         yield

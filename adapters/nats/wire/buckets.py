@@ -40,6 +40,7 @@ ATOMIC = {"allow_atomic": True}
 
 LOG = Bucket("LOG", "log", {"discard": "new", **ATOMIC})
 INBOX = Bucket("IN", "in", {"retention": "workqueue", "discard": "new"})
+TASKS = Bucket("TASKS", "task", {**NEWEST, "retention": "workqueue", "discard": "new", "discard_new_per_subject": True})
 DEAD = Bucket("DLQ", "dlq", {"compression": "s2"})
 FENCES = Bucket("FENCES", "fence", {"max_msgs_per_subject": 8, **ATOMIC})
 ALIVE = Bucket("ALIVE", "alive", {**NEWEST, "storage": "memory", "allow_msg_ttl": True, "subject_delete_marker_ttl": SECOND})
@@ -53,12 +54,13 @@ BUCKETS = (
     FENCES,
     ALIVE,
     INBOX,
+    TASKS,
     DEAD,
 )
 
 MEANT = (
-    "subjects", "retention", "discard", "max_age", "max_msgs", "max_msgs_per_subject", "allow_direct", "allow_atomic", "allow_msg_ttl",
-    "subject_delete_marker_ttl",
+    "subjects", "retention", "discard", "discard_new_per_subject", "max_age", "max_msgs", "max_msgs_per_subject", "allow_direct",
+    "allow_atomic", "allow_msg_ttl", "subject_delete_marker_ttl",
 )  # fmt: skip
 """What of a configuration has a meaning here; a field that a server leaves out has the value of its kind that is empty."""
 

@@ -46,12 +46,16 @@ class Consumer(Struct, frozen=True):
     name: str
     filter: str = ""
     at_once: int = 1000
+    ack_seconds: float = ACK_WAIT_SECONDS
+    """So long after the last sign of life it is handed out again."""
+    alone: bool = True
+    """Whether one worker at a time pulls: it begins by taking back what another had."""
 
     def config(self) -> dict[str, Any]:
         second = 1000 * api.MILLISECOND
         given = {"filter_subject": self.filter} if self.filter else {}
         return {
-            "durable_name": self.name, "name": self.name, "ack_policy": "explicit", "ack_wait": ACK_WAIT_SECONDS * second,
+            "durable_name": self.name, "name": self.name, "ack_policy": "explicit", "ack_wait": round(self.ack_seconds * second),
             "max_ack_pending": 2 * self.at_once, "max_deliver": -1, "deliver_policy": "all", "replay_policy": "instant", **given,
         }  # fmt: skip
 
@@ -59,7 +63,7 @@ class Consumer(Struct, frozen=True):
 async def deliveries(store: Store, consumer: Consumer, room: Callable[[], Awaitable[int]]) -> AsyncIterator[Delivery]:
     """What the consumer hands out, for ever; `room` waits until there is some, and says for how many.
 
-    What nobody has acknowledged comes first, in its order: it begins by taking back all that is in hand somewhere.
+    What nobody has acknowledged comes first, in its order: whoever pulls alone begins by taking back all that is in hand somewhere.
     """
     while True:
         await store.connection.ready()
@@ -78,6 +82,8 @@ async def begun(store: Store, consumer: Consumer) -> bool:
         if made.error is not None:
             logger.warning("nats: pulling from %s waits: %s", consumer.bucket, made.error)
             return False
+        if not consumer.alone:
+            return True
         taken_back = api.done(await store.call(f"CONSUMER.RESET.{where}", {}))
     except Unavailable as unavailable:
         logger.warning("nats: pulling from %s waits: %s", consumer.bucket, unavailable.found)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec import UnsetType
+
 from ....eventlog.codec import Event
 from ...authoring.errors import INTERRUPTED, Failure
 from ...authoring.retry import pause_after
@@ -30,7 +32,7 @@ def _step_broke(state: RunState, command: cmd.StepBroke, now: int) -> Sequence[E
     if retry_at is not None and state.step_deadlines and retry_at >= state.step_deadlines.get(command.id, NEVER):
         retry_at = None
     failed = ev.StepFailed(command.id, command.attempt, command.error, command.started, command.ended, command.worker, retry_at)
-    if retry_at is None or command.heartbeat is None:
+    if retry_at is None or isinstance(command.heartbeat, UnsetType):
         return (failed,)
     return (ev.StepHeartbeat(command.id, command.attempt, command.heartbeat), failed)
 
@@ -57,6 +59,10 @@ def _begin(state: RunState, command: cmd.Begin, now: int) -> Sequence[Event]:
     return (ev.StepFailed(command.id, command.attempt, failure, started, now, worker),)
 
 
+def _look(state: RunState, command: cmd.LookAtAttempt, now: int) -> Sequence[Event]:
+    return NONE
+
+
 def overdue(state: RunState, id: str, now: int) -> Event:
     """How a step ends whose overall time is up."""
     failure = Failure("TimeoutError", "the step's overall time was up")
@@ -69,4 +75,5 @@ DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     ev.StepHeartbeat: _step_heartbeat,
     ev.StepDeferred: _step_deferred,
     cmd.Begin: _begin,
+    cmd.LookAtAttempt: _look,
 }

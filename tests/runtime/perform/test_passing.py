@@ -110,7 +110,7 @@ async def live(town: Town, name: str, log: MemoryLog, *, task_status: anyio.abc.
     share, end = Share(town, name), anyio.Event()
     known: Neighbours = share
     runtime = Runtime(
-        log.carrier(), [parked, total, parent, limited], clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(4),
+        log.carrier(), [parked, total, parent, limited, attached], clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(4),
         ownership=share, kinds=[Account()], settings=Settings(drain_seconds=0.1),
     )  # fmt: skip
     runtime.join(known)
@@ -145,6 +145,11 @@ async def limited(a: int) -> int:
 async def parent(ids: list[str]) -> list[int]:
     children = [await perdure.start_child(total, number, id=id) for number, id in enumerate(ids)]
     return [await child.result() for child in children]
+
+
+@workflow
+async def attached(id: str) -> int:
+    return await perdure.attach(id, int)
 
 
 def doubled(number: int) -> int:
@@ -190,6 +195,14 @@ async def test_children_limits_and_messages_reach_runs_of_other_nodes() -> None:
 
         assert await handle.result(within=PATIENCE) == [2, 3, 4]
         assert [await run.result(within=PATIENCE) for run in each] == [1, 2, 3]
+
+
+async def test_who_asks_for_the_end_of_a_run_of_another_node_that_has_ended_is_told_its_result() -> None:
+    async with town("a", "b") as built:
+        id = built.id_owned_by("a")
+        await (await built.nodes["a"].start(total, 1, id=id)).result(within=PATIENCE)
+        asking = await built.nodes["b"].start(attached, id, id=built.id_owned_by("b"))
+        assert await asking.result(within=PATIENCE) == 3
 
 
 async def test_actors_of_your_own_are_reached_from_any_node() -> None:

@@ -1,0 +1,1 @@
+"""Task queues in JetStream: orders for attempts, and the workers that perform them."""

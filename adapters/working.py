@@ -1,0 +1,67 @@
+"""Working for task queues: a process that performs steps of runs which other processes serve."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from ..eventlog.errors import Invalid, NotFound
+from ..runtime.authoring.steps import Step
+from ..runtime.bench import Bench
+from ..runtime.perform.interceptors import Interceptor
+from ..runtime.resources import Resources
+from ..runtime.settings import Settings
+from .compose import nats_or_say_so
+from .system.bell import bell
+from .system.clock import SystemClock, WorkerThreads
+from .system.processes import WorkerProcesses
+
+AnyStep = Step[..., Any]
+
+
+@asynccontextmanager
+async def work_for(
+    url: str,
+    queues: Sequence[str],
+    *,
+    steps: Iterable[AnyStep],
+    resources: Resources | None = None,
+    interceptors: Iterable[Interceptor] = (),
+    settings: Settings | None = None,
+) -> AsyncGenerator[str]:
+    """Perform what lies in these task queues of the namespace at `nats://HOST:4222/NAMESPACE`, until the end of the block.
+
+    Gives the name of this worker, as events of steps tell it. `steps` are those that it can perform; `resources` and
+    `interceptors` are as in `perdure.open`. At the end what runs may go on for `Settings(drain_seconds=…)`; the rest is
+    performed by another worker. Invalid where no step is for one of the queues, NotFound where there is no such namespace.
+    """
+    if url.partition(":")[0] not in ("nats", "tls"):
+        raise Invalid("only a log in NATS has task queues", who="perdure.work_for", where="url", expected="nats://HOST:PORT/NAMESPACE",
+                      found=repr(url.partition("?")[0]), instead="on an embedded log the process that serves the runs performs all steps")
+    known, settings = list(steps), settings or Settings.of(os.environ)
+    must_be_for(queues, known)
+    with nats_or_say_so():
+        from .nats.queues.worker import seated
+    clock = SystemClock()
+    async with seated(url, clock) as seat, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
+        bench = Bench(
+            known, seat.blobs, name=seat.name, tell=seat.tell, clock=clock, threads=WorkerThreads(settings.worker_concurrency),
+            processes=processes, settings=settings, resources=resources, interceptors=interceptors, bell=bell,
+        )  # fmt: skip
+        async with bench.serving(), seat.taking(bench, queues):
+            yield seat.name
+
+
+def must_be_for(queues: Sequence[str], steps: Iterable[AnyStep]) -> None:
+    """Invalid where there are no queues; NotFound where none of the steps is for one of them."""
+    if not queues:
+        raise Invalid("a queue worker needs a queue", who="perdure.work_for", where="queues", expected="one name at least", found="none",
+                      instead="name the queues whose steps it is to perform")
+    found = sorted({step.rules.queue for step in steps if step.rules.queue is not None})
+    for queue in queues:
+        if queue not in found:
+            raise NotFound("no step is for this queue", who=f"queue {queue!r}", where="the steps of this worker",
+                           expected=f"one of {', '.join(found)}" if found else "a step with @step(queue=…)", found=repr(queue),
+                           instead="correct the name, or give this worker the module that defines the step")
