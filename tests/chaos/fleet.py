@@ -130,16 +130,20 @@ class Fleet:
     # -- workers -------------------------------------------------------------------------------------------------------
 
     async def hire(self, number: int) -> None:
-        """A worker in this place that serves by now."""
-        hand = self._begun(number)
-        self.hands[number] = hand
+        """A worker in this place that serves by now; one that ends instead is noted, and another is started."""
         with anyio.fail_after(HEALS_WITHIN):
-            told = await anyio.to_thread.run_sync(hand.state, abandon_on_cancel=True)
-        assert told == "serving", told
+            while True:
+                self._hired += 1
+                words = self.room / f"{worker_name(number)}.{self._hired}.txt"
+                hand = self._begun(number, words)
+                self.hands[number] = hand
+                if await anyio.to_thread.run_sync(hand.serves, abandon_on_cancel=True):
+                    return
+                self.hands[number] = None
+                self.died.append(f"{worker_name(number)} ended before it served: {' '.join(words.read_text().splitlines()[-8:])}")
 
-    def _begun(self, number: int) -> Hand:
-        self._hired += 1
-        with (self.room / f"worker{number}.{self._hired}.txt").open("w") as told:
+    def _begun(self, number: int, words: Path) -> Hand:
+        with words.open("w") as told:
             process = subprocess.Popen(
                 [str(SCRIPT), "worker", "tests.chaos.flows", "--log", self.url(worker_name(number)), "--json"],
                 cwd=machine.ROOT, env=ENVIRONMENT | {JOURNAL: str(self.journal)}, stdout=subprocess.PIPE, stderr=told, text=True,
@@ -165,7 +169,7 @@ class Fleet:
         """Note who has ended without being told to."""
         for number, hand in enumerate(self.hands):
             if hand is not None and (code := hand.process.poll()) is not None:
-                self.died.append(f"{worker_name(number)} ended with {code}")
+                self.died.append(f"{worker_name(number)} ended by itself with {code}")
                 self.hands[number] = None
 
     async def complete(self) -> None:

@@ -111,7 +111,12 @@ class Index:
             self.full.set()
 
     def lay(self, part: Part, summary: Summary) -> None:
-        """The head of a stream is this, unless a newer one is known; the views do not have it."""
+        """The head of a stream is this, unless a newer one is known; the views do not have it.
+
+        What was read late of a part that is another's by now, or was lost and won anew, is not for here.
+        """
+        if self.parts.get(part.fence.partition) is not part:
+            return
         before = part.waking.get(summary.stream)
         if part.lay(summary):
             self._order.move(summary.stream, None if before is None else before.head.wake_at, summary.head.wake_at)

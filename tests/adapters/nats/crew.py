@@ -100,6 +100,17 @@ class Hand:
         self.name = told["worker"]
         return str(told["state"])
 
+    def serves(self) -> bool:
+        """Whether it comes to serve; False where it ends before."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait(PATIENCE)
+            self.process.stdout.close()
+            return False
+        self.name = json.loads(line)["worker"]
+        return True
+
     def send(self, number: int) -> None:
         self.process.send_signal(number)
 

@@ -13,7 +13,7 @@ from perdure.adapters.nats.owning.fences import Fence, Fences
 from perdure.adapters.nats.records.log import JetStreamLog
 from perdure.adapters.nats.views.anchors import anchor_in
 from perdure.adapters.nats.views.heads import JetStreamHeads
-from perdure.adapters.nats.views.index import Index
+from perdure.adapters.nats.views.index import Index, Part
 from perdure.adapters.nats.views.keeper import LOOKS, Keeper
 from perdure.adapters.nats.views.order import Order
 from perdure.adapters.nats.wire.buckets import prepare
@@ -175,6 +175,20 @@ async def test_an_append_in_doubt_is_read_again_and_anchors_wait_for_it(
         await ann.keeper.flush()
         assert await ann.due() == [(append.stream, 1)]
         assert ann.index.settled() > before
+
+
+def test_what_is_read_late_of_a_part_that_was_lost_is_not_to_be_woken_here() -> None:
+    index, summary = Index(Subjects("shop", 1)), Summary("run/default/late", Tail(1, b""), head(wake_at=0))
+    lost, won_anew = Part(Fence(0, "ann", 1)), Part(Fence(0, "ann", 3))
+    index.add(lost)
+    index.drop(0)
+    index.lay(lost, summary)
+    assert index.due(1, None, 10) == []
+    index.add(won_anew)
+    index.lay(lost, summary)
+    assert index.due(1, None, 10) == []
+    index.lay(won_anew, summary)
+    assert index.due(1, None, 10) == [summary]
 
 
 async def test_anchors_say_how_far_streams_were(nats_server: NatsServer, namespace: str) -> None:
