@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,8 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+
+from ...eventlog.errors import Unavailable
 
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 PAIRS = [high + low for high in CROCKFORD for low in CROCKFORD]
@@ -50,6 +53,8 @@ class WorkerThreads:
         self._limit = limit
         self._limiter: anyio.CapacityLimiter | None = None
         self._looking: anyio.CapacityLimiter | None = None
+        self._left: list[threading.Event] = []
+        """Of looks that nobody waits for any more, and that nobody can stop: what tells their end."""
 
     async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if self._limiter is None:
@@ -57,9 +62,28 @@ class WorkerThreads:
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._limiter)
 
     async def look(self, function: Callable[..., Any], *args: Any) -> Any:
+        """As many at once as there are places; one that is given up, and hangs, keeps its place until it ends."""
         if self._looking is None:
             self._looking = anyio.CapacityLimiter(LOOKS_AT_ONCE)
-        return await anyio.to_thread.run_sync(partial(function, *args), limiter=self._looking, abandon_on_cancel=True)
+        async with self._looking:
+            self._left = [ended for ended in self._left if not ended.is_set()]
+            if len(self._left) + self._looking.borrowed_tokens > LOOKS_AT_ONCE:
+                raise Unavailable("too many queries hang", who="queries", expected=f"at most {LOOKS_AT_ONCE} at once",
+                                  found=f"{len(self._left)} that go on though nobody waits for them",
+                                  instead="ask again later, and look into the code of the queries that never end")
+            ended = threading.Event()
+
+            def looked() -> Any:
+                try:
+                    return function(*args)
+                finally:
+                    ended.set()
+
+            try:
+                return await anyio.to_thread.run_sync(looked, limiter=anyio.CapacityLimiter(1), abandon_on_cancel=True)
+            except anyio.get_cancelled_exc_class():
+                self._left.append(ended)
+                raise
 
 
 def owner() -> str:

@@ -6,7 +6,7 @@ import anyio
 import msgspec
 import pytest
 
-from perdure import PerdureError, RunError
+from perdure import PerdureError, RunError, step, workflow
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.streams import stream_of
 from perdure.runtime.kinds.limit import LEASE, Expired
@@ -16,7 +16,7 @@ from perdure.runtime.testing.loop import run_seeded
 from perdure.runtime.testing.node import NodeClock
 from perdure.runtime.testing.weather import Weather
 from perdure.runtime.testing.world import World
-from tests.semantics.limited import Floor, at_work, floor, folds, in_virtual_time, pays, pays_back, said
+from tests.semantics.limited import SECOND, Floor, at_work, floor, folds, in_virtual_time, pays, pays_back, said
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,31 @@ def test_the_next_owner_of_the_same_attempts_need_not_wait_for_the_lease() -> No
             assert [await runtime.run(who).result() for who in "abc"] == ["a", "b", "c"]
             folds(log, "two")
         assert sorted((who, at - killed < 1) for at, who in floor[0].begun[2:]) == [("a", True), ("b", True), ("c", False)]
+
+    in_virtual_time(main)
+
+
+@step(start_within=SECOND)
+async def long_work(seconds: float) -> str:
+    return await floor[0].work("long", "it", seconds)
+
+
+@workflow
+async def works_long() -> str:
+    return await long_work(50.0)
+
+
+def test_an_attempt_that_began_in_time_is_not_late_because_its_process_was_killed() -> None:
+    """Whether it had begun is not in the log, so the wait until it begins is counted anew."""
+
+    async def main() -> None:
+        log = MemoryLog()
+        async with at_work(log, works_long, killed=True) as runtime:
+            await runtime.start(works_long, id="one")
+            await anyio.sleep(20)
+        async with at_work(log, works_long, epoch=2) as runtime:
+            assert await runtime.run("one").result() == "it"
+        assert len(floor[0].begun) == 2
 
     in_virtual_time(main)
 
