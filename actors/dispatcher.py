@@ -247,7 +247,7 @@ class Dispatcher:
                 actor.bytes += len(append.data)
                 self.held += len(append.data)
         self._let_out(turn)
-        self.crowding.look(self.held)
+        self.crowding.look(passivating.weight(self))
         if self.shelf.lent:
             self._fetching.taken(turn)
         self._busy = False

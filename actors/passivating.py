@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("perdure.actors")
 
+ACTOR_BYTES = 16 * 1024
+"""What a run that only waits costs in memory, about: its coroutine, its facts, its mailbox. Its log is a few hundred bytes."""
+
+EASE = 0.875
+"""Where too much is held, this share of what may be is left, so that the next actor is not too much again."""
+
 
 class Crowding:
     """Says when more is held than may be. After a look that could free too little it says so again only once a quarter more is held."""
@@ -40,19 +46,25 @@ class Crowding:
         await self._waiting.wait()
 
 
+def weight(dispatcher: Dispatcher) -> int:
+    """Bytes that the actors in memory count for, together."""
+    return dispatcher.held + ACTOR_BYTES * len(dispatcher.actors)
+
+
 async def passivate(dispatcher: Dispatcher, untouched_since: int) -> int:
     """Forget idle actors without a turn since then, and, while too much is held, the others that are idle; keep snapshots of long ones."""
     idle = sorted((actor for actor in dispatcher.actors.values() if _is_idle(actor)), key=_touched)
     limit, snapshots, gone = dispatcher.crowding.limit, list[Snapshot](), 0
+    enough = limit * EASE if weight(dispatcher) > limit else limit
     for actor in idle:
-        if actor.touched > untouched_since and dispatcher.held <= limit:
+        if actor.touched > untouched_since and weight(dispatcher) <= enough:
             break
         if actor.awake and (snapshot := snapshot_of(actor)) is not None:
             snapshots.append(snapshot)
         dispatcher.forget(actor)
         del dispatcher.actors[actor.stream]
         gone += 1
-    dispatcher.crowding.eased(dispatcher.held)
+    dispatcher.crowding.eased(weight(dispatcher))
     await _save(dispatcher, snapshots)
     return gone
 

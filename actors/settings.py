@@ -21,4 +21,7 @@ class Settings(Struct, frozen=True, gc=False):
     passivate_seconds: float = 30.0
     """How often idle actors are looked for; one that stayed idle in between is forgotten."""
     held_bytes_max: int = 128 * 1024 * 1024
-    """Bytes of the log that states in memory may be folded from, before idle actors are forgotten at once, the longest untouched first."""
+    """Bytes of the log that states in memory may be folded from, before idle actors are forgotten at once, the longest untouched first.
+
+    Each actor counts as `passivating.ACTOR_BYTES` more, for what it costs however short its stream is.
+    """

@@ -9,6 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from perdure.actors.passivating import weight
 from perdure.actors.ports import OwnsAll
 from perdure.actors.ref import Ref
 from perdure.actors.settings import Settings
@@ -294,7 +295,7 @@ async def test_passivation_spares_who_had_a_turn_since() -> None:
 async def test_where_too_much_is_held_idle_actors_leave_the_longest_untouched_first() -> None:
     async with opened() as bank:
         await bank.ask("ann", Move(1))
-        each = bank.dispatcher.held
+        each, log_bytes = weight(bank.dispatcher), bank.dispatcher.held
     async with opened(settings=Settings(held_bytes_max=2 * each + each // 2)) as bank, anyio.create_task_group() as group:
         group.start_soon(bank.dispatcher.crowding.wait)  # ends once the third is held, and the task group with it
         await anyio.wait_all_tasks_blocked()
@@ -303,7 +304,7 @@ async def test_where_too_much_is_held_idle_actors_leave_the_longest_untouched_fi
         await bank.dispatcher.passivate(untouched_since=0)
 
         assert list(bank.dispatcher.actors) == ["account/default/bob", "account/default/cid"]
-        assert bank.dispatcher.held == 2 * each
+        assert (weight(bank.dispatcher), bank.dispatcher.held) == (2 * each, 2 * log_bytes)
 
         assert await bank.ask("ann", Move(1)) == 2
         await bank.dispatcher.passivate()
