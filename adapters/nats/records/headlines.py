@@ -15,6 +15,7 @@ from ....eventlog.records import EMPTY, Head, Tail
 from ..wire.messages import Message, link_in, stream_of_subject
 
 HEAD = "Perdure-Head"
+NO_ATTRIBUTES = b"{}"
 HEADER_BYTES_MAX = 32 * 1024
 """A longer head stands behind the record's own bytes, and the header says how long it is: servers bound headers to 64 KiB."""
 
@@ -102,7 +103,8 @@ def writing(head: Head) -> Written:
 
 def read_head(found: Written) -> Head:
     """The head; words that many heads share are kept once."""
-    return Head(intern(found.status), found.wake_at, intern(found.title), found.started_at, found.changed_at, found.attributes.encode())
+    attributes = NO_ATTRIBUTES if found.attributes == "{}" else found.attributes.encode()
+    return Head(intern(found.status), found.wake_at, intern(found.title), found.started_at, found.changed_at, attributes)
 
 
 def unreadable(message: Message, expected: str, error: Exception) -> Corrupt:

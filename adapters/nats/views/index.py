@@ -14,6 +14,7 @@ from ....eventlog.records import EMPTY, Append, Tail
 from ..owning.fences import Fence
 from ..wire.messages import Subjects
 from .order import Key, Order
+from .quiet import Quiet
 
 CHANGES_MAX = 1000
 """So many changes are written to the views at once, before their time."""
@@ -26,7 +27,7 @@ class Part:
     heads in the views, as the newest anchor says; those up to `laid` are known here.
     """
 
-    __slots__ = ("fence", "fresh", "laid", "listed", "looks", "owed", "renewed", "seats", "tails", "through", "waking")
+    __slots__ = ("fence", "fresh", "laid", "listed", "looks", "owed", "quiet", "renewed", "seats", "tails", "through", "waking")
 
     def __init__(self, fence: Fence) -> None:
         self.fence = fence
@@ -46,10 +47,15 @@ class Part:
         """Streams that the view of wake-ups has."""
         self.owed: dict[str, Tail] = {}
         """How far streams have been, by the anchors."""
+        self.quiet = Quiet()
+
+    def known(self, stream: str) -> Summary | None:
+        """The head of a stream, if it is not in the views alone."""
+        return self.fresh.get(stream) or self.waking.get(stream)
 
     def lay(self, summary: Summary) -> bool:
         """Know the head of a stream that the views do not have; False where a newer one is known."""
-        stream, known = summary.stream, self.fresh.get(summary.stream) or self.waking.get(summary.stream)
+        stream, known = summary.stream, self.known(summary.stream)
         if known is not None and known.tail.version >= summary.tail.version:
             return False
         if summary.head.wake_at is not None:
@@ -121,19 +127,16 @@ class Index:
         if part.lay(summary):
             self._order.move(summary.stream, None if before is None else before.head.wake_at, summary.head.wake_at)
 
-    def add(self, part: Part) -> None:
-        """The part is owned from now on."""
-        self.drop(part.fence.partition)
-        self.parts[part.fence.partition] = part
-        for summary in part.waking.values():
-            self._order.move(summary.stream, None, summary.head.wake_at)
+    def add(self, *parts: Part) -> None:
+        """These are owned from now on."""
+        self.drop(*(part.fence.partition for part in parts))
+        self.parts |= {part.fence.partition: part for part in parts}
+        self._order.add((summary.head.wake_at or 0, summary.stream) for part in parts for summary in part.waking.values())
 
-    def drop(self, partition: int) -> None:
-        """The part is not owned any more."""
-        part = self.parts.pop(partition, None)
-        if part is not None:
-            for summary in part.waking.values():
-                self._order.move(summary.stream, summary.head.wake_at, None)
+    def drop(self, *partitions: int) -> None:
+        """These are not owned any more."""
+        gone = [part for partition in partitions if (part := self.parts.pop(partition, None)) is not None]
+        self._order.drop({stream for part in gone for stream in part.waking})
 
     def renew(self, part: Part, summaries: Iterable[Summary]) -> None:
         """These are all heads there are in the part, and the views have none of them."""
@@ -149,14 +152,14 @@ class Index:
     def known(self, stream: str) -> Summary | None:
         """The head of a stream, if it is not in the views alone."""
         part = self.parts.get(self.subjects.partition_of(stream))
-        return None if part is None else part.fresh.get(stream) or part.waking.get(stream)
+        return None if part is None else part.known(stream)
 
     def owed(self, stream: str) -> Tail:
         """How far a stream has come at least, as far as that is in memory."""
         part = self.parts.get(self.subjects.partition_of(stream))
         if part is None:
             return EMPTY
-        known = part.fresh.get(stream) or part.waking.get(stream)
+        known = part.known(stream)
         tails = (part.tails.get(stream, EMPTY), part.owed.get(stream, EMPTY), EMPTY if known is None else known.tail)
         return max(tails, key=lambda tail: tail.version)
 

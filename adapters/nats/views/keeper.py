@@ -20,6 +20,7 @@ from ..wire.messages import stream_of_subject
 from ..wire.store import Store
 from . import anchors
 from .index import Index, Part
+from .quiet import heads_of
 from .rebuilding import rebuild
 from .taking import VIEWS, seat_of, take
 
@@ -48,13 +49,12 @@ class Keeper:
         """
         left = {fence.partition for fence in after if not fence.owner}
         fences, now = tuple(fences), asyncio.get_running_loop().time()
-        lost = {fence.partition for fence in fences}
-        for part in await take(self.store, fences):
-            lost.discard(part.fence.partition)
+        parts = await take(self.store, fences)
+        for part in parts:
             part.looks = [] if part.fence.partition in left else [now + seconds for seconds in LOOKS]
-            self.index.add(part)
             self.index.seen(part.laid)
-        for partition in lost:
+        self.index.add(*parts)
+        for partition in {fence.partition for fence in fences} - {part.fence.partition for part in parts}:
             self._lost(partition)
 
     async def serve(self) -> None:
@@ -86,6 +86,7 @@ class Keeper:
     async def _flush(self) -> None:
         await self._look_again()
         await self._resolve()
+        await self._vouch()
         settled = self.index.settled()
         changed = [Change(part) for part in self.index.parts.values() if part.fresh or part.tails or part.renewed]
         await self._write("HEADS", [post for change in changed for post in self._heads(change)])
@@ -103,8 +104,7 @@ class Keeper:
 
     def drop(self, partitions: Iterable[int]) -> None:
         """These are another's."""
-        for partition in partitions:
-            self.index.drop(partition)
+        self.index.drop(*partitions)
 
     def _ours(self, changed: Iterable[Change]) -> Iterator[Change]:
         """Those that have not turned out to be another's while they were written."""
@@ -155,6 +155,18 @@ class Keeper:
                 self.index.doubts[stream] = min(before, self.index.doubts.get(stream, before))
                 raise
 
+    async def _vouch(self) -> None:
+        """Let the view have the heads of streams that only anchors vouch for, and not for much longer."""
+        quiet = {part: due for part in self.index.parts.values() if (due := part.quiet.due())}
+        unknown = [stream for part, due in quiet.items() for stream in due if part.known(stream) is None]
+        found = await heads_of(self.store, unknown) if unknown else {}
+        for part, due in quiet.items():
+            for stream, tail in due.items():
+                summary = part.known(stream) or found.get(stream)
+                if summary is not None and summary.tail.version < tail.version and stream not in part.tails:
+                    self.index.lay(part, Summary(stream, tail, summary.head))
+            part.quiet.settled(list(due))
+
     async def _lay(self, part: Part, subject: str, behind: int) -> int:
         """Know what the log has of a subject behind a sequence; the sequence it was read to."""
         async for page in self.store.complete("LOG", subject, behind + 1):
@@ -189,6 +201,7 @@ class Change:
     def anchored(self) -> None:
         """The anchor is there."""
         self.part.renewed = False
+        self.part.quiet.anchored(self.tails, self.heads)
         for stream, tail in self.tails.items():
             if self.part.tails.get(stream) is tail:
                 del self.part.tails[stream]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Iterable
 from heapq import nsmallest
 from itertools import islice, takewhile
 
@@ -31,6 +32,21 @@ class Order:
             self._live.add(stream)
         elif now is not None:
             insort(self._timed, (now, stream))
+
+    def add(self, wakes: Iterable[Key]) -> None:
+        """Many streams that had no wake-up have these."""
+        for due, stream in wakes:
+            if due == 0:
+                self._live.add(stream)
+            else:
+                self._timed.append((due, stream))
+        self._timed.sort()
+
+    def drop(self, streams: Collection[str]) -> None:
+        """Many streams have no wake-up any more."""
+        if streams:
+            self._live.difference_update(streams)
+            self._timed = [key for key in self._timed if key[1] not in streams]
 
     def page(self, until: int, after: Key | None, limit: int) -> list[str]:
         """At most so many streams that are to be woken until then, behind `after`, in order."""

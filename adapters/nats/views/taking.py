@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from ..owning.fences import Fence, Sitting, sitting
 from ..records.headlines import hint, laid, summary_in
 from ..wire import api
 from ..wire.batches import Post, replace_all
-from ..wire.messages import Subjects, stream_of_subject
+from ..wire.messages import SEAT, Message, Subjects, stream_of_subject
 from ..wire.store import Store
 from .anchors import PART as ANCHORS
 from .anchors import TREE as ANCHOR
@@ -67,11 +67,13 @@ async def take(store: Store, fences: Sequence[Fence]) -> list[Part]:
         if partition not in unseated:
             parts[partition].through = parts[partition].laid = found[-1].through
         parts[partition].owed = tails_in(found)
+        for anchor in found:
+            parts[partition].quiet.anchored(tails_in([anchor]), {})
+    await read_wakes(store, parts)
     turns = asyncio.Semaphore(READ_AT_ONCE)
 
     async def read(part: Part) -> None:
         async with turns:
-            await read_wakes(store, part)
             await read_log(store, part)
 
     await asyncio.gather(*map(read, parts.values()))
@@ -117,20 +119,34 @@ async def anchors_of(store: Store, parts: Collection[int]) -> dict[int, list[Anc
     return {partition: anchors for partition, anchors in found.items() if anchors}
 
 
-async def read_wakes(store: Store, part: Part) -> None:
-    """Know who is to be woken, as the view says; where it cannot be read, the whole log is."""
-    async for page in store.complete("WAKE", store.subjects.branch("wake", part.fence.partition)):
-        for message in page:
-            if message.data:
-                part.listed.add(stream_of_subject(message.subject))
-                try:
-                    summary = summary_in(message)
-                except Corrupt as damage:
-                    logger.warning("%s: it is made anew from the log", damage)
-                    part.through = part.laid = 0
-                    continue
-                if not part.renewed:
-                    part.waking[summary.stream] = summary
+async def read_wakes(store: Store, parts: Mapping[int, Part]) -> None:
+    """Know who is to be woken, as the view says; where it cannot be read, the whole log of that partition is.
+
+    The server looks through the whole view for each question, so where most partitions are taken there is one for all.
+    """
+    subjects = store.subjects
+    whole = 2 * len(parts) >= subjects.partitions
+    for subject in [subjects.tree("wake")] if whole else [subjects.branch("wake", partition) for partition in parts]:
+        async for page in store.complete("WAKE", subject):
+            for message in page:
+                partition = message.subject.split(".", 4)[3]
+                part = None if partition == SEAT else parts.get(int(partition))
+                if part is not None and message.data:
+                    _list(part, message)
+            await asyncio.sleep(0)
+
+
+def _list(part: Part, message: Message) -> None:
+    try:
+        summary = summary_in(message)
+    except Corrupt as damage:
+        logger.warning("%s: it is made anew from the log", damage)
+        part.through = part.laid = 0
+        part.listed.add(stream_of_subject(message.subject))
+        return
+    part.listed.add(summary.stream)
+    if not part.renewed:
+        part.waking[summary.stream] = summary
 
 
 async def read_log(store: Store, part: Part) -> None:

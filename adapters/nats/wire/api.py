@@ -20,7 +20,7 @@ PASSING = frozenset({IN_FLIGHT, BATCH_INCOMPLETE, BATCHES_TOO_MANY, BATCHES_TOO_
 """Errors after which the same message may be stored a little later."""
 NO_JETSTREAM, NO_JETSTREAM_FOR_ACCOUNT = 10076, 10039
 
-STATUS = "Status"
+STATUS, DESCRIPTION = "Status", "Description"
 ENDS_WELL = ("MaxBytes", "Batch Completed")
 """How a pull's end is described where the next may follow."""
 HEARTBEAT, END_OF_BATCH, NOT_FOUND, PULL_EXPIRED, PULL_ENDED, NO_RESPONDERS = "100", "204", "404", "408", "409", "503"

@@ -20,6 +20,7 @@ from nats.errors import ConnectionClosedError, Error, OutboundBufferLimitError
 
 from ....eventlog.errors import Refused, Unavailable
 from .patient import PatientClient, is_hopeless
+from .sheet import Sheet
 
 logger = logging.getLogger("perdure.nats")
 
@@ -181,6 +182,20 @@ class Connection:
             yield inbox
         finally:
             if not self.client.is_closed:
+                await subscription.unsubscribe()
+
+    @asynccontextmanager
+    async def sheet(self) -> AsyncGenerator[Sheet]:
+        """The same for answers that come in masses: they are gathered as bytes."""
+        client: Any = self.client  # its annotations are incomplete
+        prefix = client.new_inbox()
+        sheet, subscription = Sheet(prefix), await client.subscribe(f"{prefix}.*")
+        client.straight[subscription._id] = sheet.hear  # noqa: SLF001 - the only name that it has on the wire
+        try:
+            yield sheet
+        finally:
+            client.straight.pop(subscription._id)  # noqa: SLF001
+            if not client.is_closed:
                 await subscription.unsubscribe()
 
     async def close(self) -> None:

@@ -17,6 +17,9 @@ RECORD = "Perdure-Record"
 FENCE = "Nats-Expected-Last-Subject-Sequence"
 HEADERS_BYTES_MAX = 320
 
+SEAT = "seat"
+"""In the place of a partition: below it a tree names the worker that may write to each."""
+
 NAMESPACE = re.compile(r"[A-Za-z0-9-]{1,64}")
 STREAM = re.compile(r"[A-Za-z0-9_/-]+")
 NOTHING = "_"
@@ -56,7 +59,7 @@ class Subjects(Struct, frozen=True, gc=False):
 
     def seat(self, tree: str, partition: int) -> str:
         """Where a tree names the worker that may write below one partition."""
-        return f"perdure.{self.namespace}.{tree}.seat.{partition}"
+        return f"perdure.{self.namespace}.{tree}.{SEAT}.{partition}"
 
     def of(self, stream: str, tree: str = "log") -> str:
         """The subject of a stream in a tree."""
@@ -86,7 +89,10 @@ def tokens_of(partitions: int, stream: str) -> str:
 
 
 def stream_of_subject(subject: str) -> str:
-    return "/".join("" if token == NOTHING else token for token in subject.split(".")[4:])
+    name = subject.split(".", 4)[4].replace(".", "/")
+    if f"/{NOTHING}/" not in f"/{name}/":
+        return name
+    return "/".join("" if token == NOTHING else token for token in name.split("/"))
 
 
 def checked_namespace(namespace: str) -> str:
@@ -122,9 +128,3 @@ def link_in(message: Message) -> tuple[int, int, bytes, bytes]:
             found=f"{type(error).__name__}: {error}",
             instead="let nothing but perdure publish below this subject; the message itself shows who did",
         ) from error
-
-
-def headers_in(block: bytes) -> dict[str, str]:
-    """The headers in a raw block, as the server hands it out beside a stored message."""
-    lines = (line.partition(b":") for line in block.split(b"\r\n")[1:])
-    return {name.decode(errors="replace"): value.strip().decode(errors="replace") for name, _, value in lines if name}

@@ -15,10 +15,12 @@ from nats.aio.msg import Msg
 
 from ....eventlog.errors import PerdureError, Unavailable
 from . import api
-from .connection import Connection, Inbox, NoAnswer
-from .messages import FENCE, Message, Subjects, headers_in
+from .connection import Connection, NoAnswer
+from .messages import FENCE, Message, Subjects
+from .sheet import Sheet, headers_in
 
-PAGE_MESSAGES = 500
+PAGE_MESSAGES = 2000
+"""At the end of each the server counts what is left, which costs it as much as some hundreds of messages."""
 PAGE_BYTES = 4 * 1024 * 1024
 SUBJECTS_MAX = 500
 PAUSE = 0.02
@@ -77,12 +79,21 @@ class Store:
     async def _paged(self, part: str, question: Mapping[str, Any]) -> AsyncIterator[list[Message]]:
         more, start = True, question["seq"]
         await self.insist(lambda: self.connection.ready_within(self.answer_timeout))
-        async with self.connection.inbox() as inbox:
-            while more:
-                asked = {**question, "seq": start}
-                page, more = await self.insist(partial(self._receive_page, inbox, part, asked))
-                start = page[-1].sequence + 1 if page else start
-                yield page
+        async with self.connection.sheet() as sheet:
+
+            def ask() -> asyncio.Task[tuple[list[Message], bool]]:
+                return asyncio.create_task(self.insist(partial(self._receive_page, sheet, part, {**question, "seq": start})))
+
+            asked = ask()
+            try:
+                while more:
+                    page, more = await asked
+                    start = page[-1].sequence + 1 if page else start
+                    if more:
+                        asked = ask()  # the server looks for the next page while this one is read
+                    yield page
+            finally:
+                asked.cancel()
 
     async def complete(self, part: str, subject: str, start: int = 1) -> AsyncIterator[list[Message]]:
         """Pages like these, as far as the leader has come by now: who lags behind that is asked again."""
@@ -204,27 +215,25 @@ class Store:
         message = answer.message
         return Message(message.subject, message.seq, headers_in(message.hdrs), message.data)
 
-    async def _receive_page(self, inbox: Inbox, part: str, question: Mapping[str, Any]) -> tuple[list[Message], bool]:
-        """One page; a page with a gap, because the client dropped a message, is NoAnswer."""
+    async def _receive_page(self, sheet: Sheet, part: str, question: Mapping[str, Any]) -> tuple[list[Message], bool]:
+        """One page; a page with a gap, because a message was dropped on the way, is NoAnswer."""
         await self.connection.ready_within(self.answer_timeout)
-        reply = inbox.address()
+        reply = sheet.address()
         await self.connection.tell(f"$JS.API.DIRECT.GET.{self.subjects.bucket_of(part)}", api.encode(question), reply)
-        page: list[Message] = []
-        while True:
-            message = await inbox.take(self.answer_timeout)
-            if message.subject != reply:
-                continue
-            headers = message.headers or {}
-            found = headers.get(api.STATUS)
-            if found == api.NOT_FOUND:
-                return page, False
-            if found not in {None, api.END_OF_BATCH}:
-                raise NoAnswer(f"status {found} {headers.get('Description', '')}")
-            if int(headers["Nats-Last-Sequence"]) != (page[-1].sequence if page else 0):
-                raise NoAnswer("a page came with a gap")
-            if found == api.END_OF_BATCH:
-                return page, int(headers["Nats-Num-Pending"]) > 0
-            page.append(Message(headers["Nats-Subject"], int(headers["Nats-Sequence"]), headers, message.data))
+        answers = await sheet.gathered(self.answer_timeout)
+        if answers is None:
+            raise NoAnswer(f"nothing within {self.answer_timeout} s")
+        *leaves, end = answers
+        status = end.headers
+        if status[api.STATUS] == api.NOT_FOUND:
+            return [], False
+        if status[api.STATUS] != api.END_OF_BATCH:
+            raise NoAnswer(f"status {status[api.STATUS]} {status[api.DESCRIPTION]}")
+        page = [Message(leaf.said(b"Nats-Subject").decode(), int(leaf.said(b"Nats-Sequence")), leaf.headers, leaf.data) for leaf in leaves]
+        before = [0, *[message.sequence for message in page]]
+        if [int(leaf.said(b"Nats-Last-Sequence")) for leaf in answers] != before:
+            raise NoAnswer("a page came with a gap")
+        return page, int(status["Nats-Num-Pending"]) > 0
 
 
 def outage(message: Msg) -> str | None:

@@ -10,12 +10,14 @@ from uuid import uuid4
 import pytest
 
 from perdure.adapters.nats.owning.fences import Fence, Fences
+from perdure.adapters.nats.records.headlines import summary_in
 from perdure.adapters.nats.records.log import JetStreamLog
 from perdure.adapters.nats.views.anchors import anchor_in
 from perdure.adapters.nats.views.heads import JetStreamHeads
 from perdure.adapters.nats.views.index import Index, Part
 from perdure.adapters.nats.views.keeper import LOOKS, Keeper
 from perdure.adapters.nats.views.order import Order
+from perdure.adapters.nats.views.quiet import ANCHORS_BEFORE
 from perdure.adapters.nats.wire.buckets import prepare
 from perdure.adapters.nats.wire.connection import connect
 from perdure.adapters.nats.wire.messages import Subjects
@@ -204,6 +206,39 @@ async def test_anchors_say_how_far_streams_were(nats_server: NatsServer, namespa
         assert anchor.tails == {append.stream: (1, append.tail.digest.hex())}
 
 
+@pytest.mark.parametrize("is_taken_over", [False, True])
+async def test_the_view_vouches_for_a_record_that_changed_no_head_before_its_anchor_is_gone(
+    nats_server: NatsServer, namespace: str, is_taken_over: bool
+) -> None:
+    async with node(nats_server.url, namespace) as ann, node(nats_server.url, namespace, "bob", claims=False) as bob:
+        one, headless = opening(1, None), sealed("limit/default/1", EMPTY, content(1), 1)
+        partition = ann.store.subjects.partition_of(one.stream)
+        silent = sealed(one.stream, one.tail, content(2), 1)
+        await accepted(ann.log, [one, headless])
+        await ann.keeper.flush()
+        await accepted(ann.log, [silent])
+        await ann.keeper.flush()
+        assert await written_head(ann.store, one.stream) == Summary(one.stream, one.tail, head(wake_at=None))
+        if is_taken_over:
+            await bob.claim()
+        keeper = bob if is_taken_over else ann
+        others = [append for append in (opening(number, None) for number in range(2, 200))
+                  if ann.store.subjects.partition_of(append.stream) == partition]  # fmt: skip
+        for other in others[: ANCHORS_BEFORE + 1]:
+            await accepted(keeper.log, [other])
+            await keeper.keeper.flush()
+
+        assert await written_head(ann.store, one.stream) == Summary(one.stream, silent.tail, head(wake_at=None))
+        assert len(keeper.index.parts[partition].quiet) == 0
+        assert await written_head(ann.store, headless.stream) is None
+
+
+async def written_head(store: Store, stream: str) -> Summary | None:
+    """What the view says, whatever else is known."""
+    found = await store.last("HEADS", store.subjects.of(stream, "head"))
+    return None if found is None else summary_in(found)
+
+
 async def test_a_rebuild_that_is_cut_short_loses_nothing(
     nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,3 +296,9 @@ async def test_the_order_of_wake_ups_is_that_of_a_sorted_list(seed: int) -> None
 
         assert order.page(until, after, limit) == [name for at, name in keys if after is None or (at, name) > after][:limit]
         assert len(order) == len(truth)
+        if random.random() < 0.1:
+            some = {name for name in truth if random.random() < 0.5}
+            order.drop(some)
+            again = {name for name in some if random.random() < 0.5}
+            order.add((truth[name], name) for name in again)
+            truth = {name: at for name, at in truth.items() if name not in some - again}
