@@ -41,6 +41,13 @@ def bytes_written() -> int:
     return int(next(line for line in lines if line.startswith("write_bytes")).split()[1])
 
 
+def memory_of(pid: int) -> tuple[float, float]:
+    """The memory that a process has, and the most that it ever had, in MB, as the kernel counts them."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines())
+    now, most = (int(lines[name].split()[0]) * 1024 / 1e6 for name in ("VmRSS", "VmHWM"))
+    return now, most
+
+
 def fsync_latency(count: int = 200) -> float:
     """The median of appending 4 KiB and syncing it, in microseconds."""
     times: list[float] = []

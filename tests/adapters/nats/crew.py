@@ -118,7 +118,7 @@ class Hand:
 class Crew:
     """Workers of one namespace."""
 
-    def __init__(self, url: str, folder: Path, store: Store, client: Customer) -> None:
+    def __init__(self, url: str, folder: Path, store: Store, client: Customer, flows: str = FLOWS) -> None:
         self.url = url
         self.folder = folder
         self.store = store
@@ -126,7 +126,7 @@ class Crew:
         self.hands: list[Hand] = []
         self.slowest = 0.0
         """Seconds that the slowest command took so far."""
-        (folder / "flows.py").write_text(FLOWS, encoding="utf-8")
+        (folder / "flows.py").write_text(flows, encoding="utf-8")
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
@@ -272,12 +272,12 @@ def run_in(partition: int, name: str) -> str:
 
 
 @asynccontextmanager
-async def crew(url: str, namespace: str, folder: Path, *, options: str = "") -> AsyncGenerator[Crew]:
-    """Workers of a namespace on one server, or on several, their addresses joined by commas."""
+async def crew(url: str, namespace: str, folder: Path, *, options: str = "", flows: str = FLOWS) -> AsyncGenerator[Crew]:
+    """Workers of a namespace on one server, or on several, their addresses joined by commas; `flows` is the module they serve."""
     scheme, _, hosts = url.partition("://")
     servers = [f"{scheme}://{host}" for host in hosts.split(",")]
     async with connect(servers) as connection, customer(servers, namespace) as client:
-        found = Crew(f"{url}/{namespace}{options}", folder, Store(connection, Subjects(namespace, PARTITIONS)), client)
+        found = Crew(f"{url}/{namespace}{options}", folder, Store(connection, Subjects(namespace, PARTITIONS)), client, flows)
         try:
             yield found
         finally:
