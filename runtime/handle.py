@@ -145,17 +145,23 @@ class RunHandle(Generic[R_co]):
         """End the run at once, without cleanup."""
         await self._caller.do(TerminateRun(tenant=self.tenant, run=self.id, reason=reason, command=command))
 
-    async def pause(self, reason: str = "", *, wait: bool = False, freeze_deadline: bool = False, command: str = "") -> None:
-        """Let nothing new of the run begin until `resume`; running steps end and are recorded. With `wait`, return when none runs."""
-        asked = PauseRun(tenant=self.tenant, run=self.id, reason=reason, wait=wait, freeze=freeze_deadline, command=command)
-        await self._caller.do(asked)
+    async def pause(
+        self, reason: str = "", *, wait: bool = False, freeze_deadline: bool = False, children: bool = False, command: str = ""
+    ) -> None:
+        """Let nothing new of the run begin until `resume`; running steps end and are recorded. With `wait`, return when none runs.
 
-    async def resume(self, *, command: str = "") -> None:
+        With `children` its children are paused likewise, and theirs; each is told until it has recorded it, also over crashes.
+        """
+        asked = PauseRun(tenant=self.tenant, run=self.id, reason=reason, wait=wait, freeze=freeze_deadline, children=children)
+        await self._caller.do(replace(asked, command=command))
+
+    async def resume(self, *, children: bool = False, command: str = "") -> None:
         """Let the run go on: what arrived meanwhile is taken in the order of the log, and timers that came due fire.
 
         A delayed run begins at once, and a suspended one is tried again, whether or not its code has changed.
+        With `children` they are resumed likewise, and theirs, whoever paused them; without it, who was paused stays so.
         """
-        await self._caller.do(ResumeRun(tenant=self.tenant, run=self.id, command=command))
+        await self._caller.do(ResumeRun(tenant=self.tenant, run=self.id, children=children, command=command))
 
     async def retry(self, *, from_version: int | None = None, fresh_keys: bool = False, command: str = "") -> None:
         """Let a failed run go on from its failed step, with the same idempotency keys unless `fresh_keys`.

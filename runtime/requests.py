@@ -109,18 +109,23 @@ class TerminateRun(Request, frozen=True, tag="terminate", kw_only=True):
 
 
 class PauseRun(Request, frozen=True, tag="pause", kw_only=True):
-    """Let nothing new begin. With `wait` the answer comes when no step runs any more; with `freeze` the deadline waits, too."""
+    """Let nothing new begin. With `wait` the answer comes when no step of it runs any more; with `freeze` the deadline waits, too.
+
+    With `children` its children are told to stand still likewise, and theirs.
+    """
 
     run: str
     reason: str = ""
     wait: bool = False
     freeze: bool = False
+    children: bool = False
 
 
 class ResumeRun(Request, frozen=True, tag="resume", kw_only=True):
-    """End a pause."""
+    """End a pause; with `children` that of its children, too, and of theirs, whoever paused them."""
 
     run: str
+    children: bool = False
 
 
 class RetryRun(Request, frozen=True, tag="retry", kw_only=True):

@@ -54,11 +54,11 @@ def _terminate(asked: TerminateRun) -> cmd.Command:
 
 
 def _pause(asked: PauseRun) -> cmd.Command:
-    return cmd.Pause(asked.reason, asked.freeze, asked.command)
+    return cmd.Pause(asked.reason, asked.freeze, asked.command, asked.children)
 
 
 def _resume(asked: ResumeRun) -> cmd.Command:
-    return cmd.Resume(asked.command)
+    return cmd.Resume(asked.command, asked.children)
 
 
 def _upgrade(asked: UpgradeRun) -> cmd.Command:

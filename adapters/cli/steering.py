@@ -35,6 +35,7 @@ def pause(
     run: RunId,
     reason: Reason = "",
     freeze: Annotated[bool, typer.Option("--freeze-deadline", help="The deadline of the run waits, too.")] = False,
+    children: Annotated[bool, typer.Option("--children", help="Its children stand still likewise, and theirs.")] = False,
     module: Module = "",
     log: Log = DEFAULT,
     json: Json = False,
@@ -42,14 +43,20 @@ def pause(
     """Let nothing new of a run begin until it is resumed."""
     from ...runtime.requests import PauseRun
 
-    return _tell(log, PauseRun(run=run, reason=reason, freeze=freeze), module, as_json=json)
+    return _tell(log, PauseRun(run=run, reason=reason, freeze=freeze, children=children), module, as_json=json)
 
 
-def resume(run: RunId, module: Module = "", log: Log = DEFAULT, json: Json = False) -> int:
+def resume(
+    run: RunId,
+    children: Annotated[bool, typer.Option("--children", help="Its children go on likewise, and theirs.")] = False,
+    module: Module = "",
+    log: Log = DEFAULT,
+    json: Json = False,
+) -> int:
     """End the pause of a run, begin it before its time, or try it again where it was suspended."""
     from ...runtime.requests import ResumeRun
 
-    return _tell(log, ResumeRun(run=run), module, as_json=json)
+    return _tell(log, ResumeRun(run=run, children=children), module, as_json=json)
 
 
 def retry(

@@ -269,6 +269,8 @@ SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ev.Paused: ("paused", lambda event: event.reason),
     ev.Resumed: ("resumed", lambda event: f"with build {event.build}" if event.build else ""),
     ev.ChildReleased: ("child left", lambda event: event.id),
+    ev.ChildrenTold: ("children told", lambda event: f"to {event.how}"),
+    ev.ChildHeard: ("child heard", lambda event: event.id),
     ev.Watched: ("watched", lambda event: f"by {event.by}"),
     ev.Unwatched: ("unwatched", lambda event: f"by {event.by}"),
     ev.Patched: ("patched", lambda event: event.name),

@@ -126,6 +126,8 @@ def answered(errand: Errand, standing: Standing) -> Event:
             return ev.Unwatched(errand.key)
         case cmd.Leave():
             return ev.ChildReleased(id, since)
+        case cmd.Follow(by=by, word=word):
+            return ev.ChildHeard(waiter_of(by).id, word)
         case _ if standing.status in ENDED:
             return ended_as(errand.key, standing.status, standing.result, standing.failure, standing.reason, standing.blob)
         case cmd.Start():
@@ -144,5 +146,7 @@ def refused(errand: Errand, error: PerdureError) -> Event | None:
             return ev.Unwatched(errand.key)
         case cmd.Leave():
             return ev.ChildReleased(id, since)
+        case cmd.Follow(by=by, word=word):
+            return ev.ChildHeard(waiter_of(by).id, word)
         case _:
             return ev.ChildEnded(id, "refused", error=failure_of(error), since=since)

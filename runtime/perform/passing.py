@@ -310,7 +310,7 @@ class FarStanding(Struct, frozen=True):
         return replace(self.standing, result=self.result if self.standing.status == "completed" else None)
 
 
-ANSWERS: Mapping[type, Any] = dict.fromkeys((cmd.Start, cmd.Watch, cmd.Leave, ev.ChildEnded), FarStanding)
+ANSWERS: Mapping[type, Any] = dict.fromkeys((cmd.Start, cmd.Watch, cmd.Follow, cmd.Leave, ev.ChildEnded), FarStanding)
 """What runs answer to the commands that other actors have for them."""
 
 

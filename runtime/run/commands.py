@@ -1,7 +1,8 @@
 """What may be wished of a run. `command` is the id under which a repeat from outside gets its first answer.
 
 An attempt that returned is reported as the fact it becomes if it is still wanted: `StepCompleted` itself is the command. So is
-what other runs answered: `ChildStarted`, `Attached`, `ChildEnded`, `ChildReleased`, `Unwatched`.
+what other runs answered: `ChildStarted`, `Attached`, `ChildEnded`, `ChildReleased`,
+`ChildHeard`, `Unwatched`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ..authoring.errors import Failure
 from ..authoring.retry import Retry as Policy
 from ..authoring.tokens import Token
 from ..authoring.values import NOTHING
-from .events import Attached, ChildEnded, ChildReleased, ChildStarted, StepCompleted, StepDeferred, StepHeartbeat, Unwatched
+from .events import Attached, ChildEnded, ChildHeard, ChildReleased, ChildStarted, StepCompleted, StepDeferred, StepHeartbeat, Unwatched
 
 OnConflict = Literal["existing", "refuse", "terminate_and_start"]
 """What a start does that meets a live run: gives that run if the input is the same, is refused, or takes its place."""
@@ -171,17 +172,22 @@ class Terminate(Struct, frozen=True, gc=False):
 
 
 class Pause(Struct, frozen=True, gc=False):
-    """Let nothing new begin, until Resume; with `freeze` the deadline waits, too."""
+    """Let nothing new begin, until Resume; with `freeze` the deadline waits, too; with `children` theirs stand still likewise."""
 
     reason: str = ""
     freeze: bool = False
     command: str = ""
+    children: bool = False
 
 
 class Resume(Struct, frozen=True, gc=False):
-    """Let a run that stands still go on: end its pause, begin before its time, or try once more what was suspended."""
+    """Let a run that stands still go on: end its pause, begin before its time, or try once more what was suspended.
+
+    With `children` it is said to its children, too, and to theirs.
+    """
 
     command: str = ""
+    children: bool = False
 
 
 class Retry(Struct, frozen=True, gc=False):
@@ -216,6 +222,16 @@ class Leave(Struct, frozen=True, gc=False):
     """Of a child that may not have begun: what would begin it, so that no such start can come late."""
 
 
+class Follow(Struct, frozen=True, gc=False):
+    """`by`, the parent, stands still, or goes on, and its children with it. `word`: the version of its log at which it said so."""
+
+    by: str
+    how: str
+    word: int
+    reason: str = ""
+    freeze: bool = False
+
+
 class Look(Struct, frozen=True, gc=False):
     """Change nothing; the answer is the state of the run."""
 
@@ -224,5 +240,5 @@ Command = (  # fmt: skip
     Start | SignalOrStart | StepCompleted | StepHeartbeat | StepDeferred | StepBroke | Begin | LookAtAttempt | Settle | Skip
     | Wake | Signal | Update | Query | Decide
     | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
-    | Watch | Leave | ChildStarted | Attached | ChildEnded | ChildReleased | Unwatched
+    | Watch | Leave | Follow | ChildStarted | Attached | ChildEnded | ChildReleased | ChildHeard | Unwatched
 )

@@ -1,6 +1,7 @@
 """Errands: what a run has to say to other runs, by its facts alone. Each is repeated until it is answered, and harmless when repeated.
 
-The parent says "begin", "tell me of your end" and "I no longer want you"; a run that has ended says so to each who waits.
+The parent says "begin", "tell me of your end", "stand still", "go on" and "I no longer want you"; a run that has ended
+says so to each who waits.
 The answers come back as events of this run, so what is left to be said is what the facts want (law 5).
 """
 
@@ -26,12 +27,12 @@ AT_ONCE = 200
 
 
 class Errand(Struct, eq=False, gc=False):
-    """A command that one run has for another. `key`, the name of who waits for whose end, is one of a run's own."""
+    """A command that one run has for another. `key`, from the name of who waits for whose end, is one of a run's own."""
 
     stream: str
     key: str
     to: str
-    command: cmd.Start | cmd.Watch | cmd.Leave | ev.ChildEnded
+    command: cmd.Start | cmd.Watch | cmd.Follow | cmd.Leave | ev.ChildEnded
     tries: int = 0
     lost: bool = False
     """Another node has the run now."""
@@ -39,7 +40,7 @@ class Errand(Struct, eq=False, gc=False):
 
 def has_errands(facts: RunState) -> bool:
     """Whether the run must stay awake because another has not answered yet."""
-    return bool(facts.leaving or (facts.watchers and facts.ended) or (facts.starting and facts.phase == "running"))
+    return bool(facts.leaving or facts.telling or (facts.watchers and facts.ended) or (facts.starting and facts.phase == "running"))
 
 
 def errands_of(stream: str, facts: RunState) -> Iterator[Errand]:
@@ -47,6 +48,10 @@ def errands_of(stream: str, facts: RunState) -> Iterator[Errand]:
     for id, child in islice(facts.leaving.items(), AT_ONCE):
         by = name_of(stream, id, child.since)
         yield Errand(stream, by, _stream_of(stream, child.run), cmd.Leave(by, child.how, _start(stream, facts, id, child)))
+    for id, word in islice(facts.telling.items(), AT_ONCE):
+        child = facts.made[id]
+        follow = cmd.Follow(name_of(stream, id, child.since), word.how, word.said, word.reason, word.freeze)
+        yield Errand(stream, key_of_word(stream, id, word.said), _stream_of(stream, child.run), follow)
     if facts.phase == "running":
         for id in islice(facts.starting, AT_ONCE):
             child = facts.made[id]
@@ -57,6 +62,11 @@ def errands_of(stream: str, facts: RunState) -> Iterator[Errand]:
         for by in islice(facts.watchers, AT_ONCE):
             to = waiter_of(by).stream
             yield Errand(stream, by, to, ended_as(by, facts.phase, facts.result, facts.failure, facts.reason, facts.result_blob))
+
+
+def key_of_word(stream: str, id: str, said: int) -> str:
+    """Each word to a child is an errand of its own: a child knows by itself which is the newest."""
+    return f"{name_of(stream, id)}!{said}"
 
 
 def _start(stream: str, facts: RunState, id: str, child: Child) -> cmd.Start | None:
@@ -72,7 +82,7 @@ def large_value_of(errand: Errand) -> Blob | None:
     command = errand.command
     if isinstance(command, cmd.Leave):
         return None if command.start is None else command.start.blob
-    return None if isinstance(command, cmd.Watch) else command.blob
+    return None if isinstance(command, cmd.Watch | cmd.Follow) else command.blob
 
 
 def _seed(parent: int, id: str) -> int:

@@ -12,6 +12,7 @@ from ...eventlog.codec import Codec, Event
 from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
+from . import child_events as children
 from . import step_events as steps
 
 StepScheduled = steps.StepScheduled
@@ -21,6 +22,17 @@ StepDeferred = steps.StepDeferred
 StepCompleted = steps.StepCompleted
 StepFailed = steps.StepFailed
 StepSkipped = steps.StepSkipped
+
+ChildScheduled = children.ChildScheduled
+AttachScheduled = children.AttachScheduled
+ChildStarted = children.ChildStarted
+Attached = children.Attached
+ChildEnded = children.ChildEnded
+ChildReleased = children.ChildReleased
+Watched = children.Watched
+Unwatched = children.Unwatched
+ChildrenTold = children.ChildrenTold
+ChildHeard = children.ChildHeard
 
 
 class RunStarted(Event, frozen=True):
@@ -146,78 +158,6 @@ class UpdateCompleted(Event, frozen=True):
     command: str
     result: Raw = NOTHING
     error: Failure | None = None
-
-
-class ChildScheduled(Event, frozen=True):
-    """The code wants a child: a run of its own, to be started under the id `run`.
-
-    `on_parent_end`: what becomes of it (cancel, abandon, terminate) if it is no longer wanted. `named`: the code chose the id.
-    `detached`: the code goes on once it has started.
-    """
-
-    id: str
-    run: str
-    workflow: str
-    version: int
-    input: Raw
-    on_parent_end: str = "cancel"
-    named: bool = False
-    detached: bool = False
-    blob: Blob | None = None
-
-
-class AttachScheduled(Event, frozen=True):
-    """The code waits for the end of a run that need not be its child."""
-
-    id: str
-    run: str
-
-
-class ChildStarted(Event, frozen=True):
-    """The start of a child is durable; from here on it is the child that must tell of its end.
-
-    `since`, here and in what follows: the version of the retry of this run since which the child is wanted so; 0 for its start.
-    """
-
-    id: str
-    since: int = 0
-
-
-class Attached(Event, frozen=True):
-    """The run that is waited for knows that it must tell of its end."""
-
-    id: str
-    since: int = 0
-
-
-class ChildEnded(Event, frozen=True):
-    """A child, or a run that was attached to, has ended; "refused" where it could not be started or found."""
-
-    id: str
-    status: str
-    value: Raw = NOTHING
-    error: Failure | None = None
-    blob: Blob | None = None
-    since: int = 0
-
-
-class ChildReleased(Event, frozen=True):
-    """A child that is no longer wanted has been told so, and has recorded it."""
-
-    id: str
-    since: int = 0
-
-
-class Watched(Event, frozen=True):
-    """Somebody waits for the end of this run: `by` as in `RunStarted.parent`, and since which of its retries."""
-
-    by: str
-
-
-class Unwatched(Event, frozen=True):
-    """It knows of the end, or no longer wants to."""
-
-    by: str
 
 
 class AttributesSet(Event, frozen=True):
@@ -377,6 +317,8 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     ChildReleased,
     Watched,
     Unwatched,
+    ChildrenTold,
+    ChildHeard,
 )
 
 CODEC: Codec[Event] = Codec("run", *RUN_EVENTS)

@@ -197,6 +197,15 @@ class Child(Struct, frozen=True, gc=False, omit_defaults=True):
     """The version of the retry since which it is wanted; 0 where the run was not retried."""
 
 
+class Word(Struct, frozen=True, omit_defaults=True):
+    """What the children are told: to "pause" or to "resume", said at this version of the run."""
+
+    how: str
+    said: int
+    reason: str = ""
+    freeze: bool = False
+
+
 class Held(Struct, frozen=True, gc=False, array_like=True):
     """Arrivals `start` to `end` came while the run stood still, and were taken in one go at `at`."""
 
@@ -261,6 +270,12 @@ class RunState(Struct):
     """Those that have, and whose end is awaited."""
     leaving: dict[str, Child] = field(default_factory=dict)
     """Those that are no longer wanted and have not been told so yet."""
+    telling: dict[str, Word] = field(default_factory=dict)
+    """Those that are to stand still as the run does, or to go on, and have not confirmed it yet."""
+    word: Word | None = None
+    """What a child is told that confirms its start while the run stands still, if it does so with its children."""
+    heard: int = 0
+    """The newest word of its parent that it follows, by the version of the parent's log; 0 for none."""
     retried: int = 0
     """The version at which it was last retried; 0 where it was not."""
     commands: dict[str, int] = field(default_factory=dict)

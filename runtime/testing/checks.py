@@ -139,7 +139,7 @@ def of_replay(world: World, stream: str, records: Sequence[Record]) -> Iterator[
 
 def expected_wake_up(facts: RunState) -> int | None:
     """What the head of a run must say, by its facts alone."""
-    if facts.leaving or (facts.ended and facts.watchers) or (facts.phase == "running" and facts.starting):
+    if facts.leaving or facts.telling or (facts.ended and facts.watchers) or (facts.phase == "running" and facts.starting):
         return 0
     dues = [facts.deadline] if facts.deadline and not facts.frozen_at and not facts.ended else []
     if facts.phase == "delayed":

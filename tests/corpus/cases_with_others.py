@@ -65,6 +65,12 @@ CASES_WITH_OTHERS = [
     Case(families.school, also=[families.pupil], results=[[6, 12, 2, 20]]),
     Case(families.forgives, also=[families.pupil, families.rebel], results=[_FORGIVEN]),
     Case(families.fails_with_its_child, also=[families.rebel], status="failed", failure=("ValueError", "not me")),
+    Case(
+        families.rests_with_its_children,
+        messages=[Message("pause_all", HOUR), Message("resume_all", 2 * DAY)],
+        also=[families.pupil, families.sleeper],
+        results=[["bed", 6, 3]],
+    ),
     Case(families.held_by_a_handle, also=[families.listens_to_its_parent, families.sleeper], results=[["hello", "cancelled"]]),
     Case(families.race_of_children, also=[families.pupil, families.sleeper], results=[["0", "2"]]),
     Case(families.leaves_them, ("gone",), also=[families.sleeper], results=["gone"]),

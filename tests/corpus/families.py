@@ -73,6 +73,12 @@ async def fails_with_its_child() -> int:
 
 
 @workflow
+async def rests_with_its_children() -> list[Any]:
+    """Sleeps beside them; all are paused and resumed together."""
+    return [*await gather(child(sleeper, "bed"), child(pupil, 2), steps.add(1, 2))]
+
+
+@workflow
 async def held_by_a_handle() -> list[str]:
     """Children go on beside the code: one is spoken to, one is cancelled, both are awaited in the end."""
     ears, bed = await start_child(listens_to_its_parent), await start_child(sleeper, "handle")

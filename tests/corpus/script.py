@@ -33,8 +33,8 @@ from perdure.runtime.requests import (
 from perdure.runtime.run.state import RunState
 
 Kind = Literal[
-    "start", "signal", "signal_or_start", "update", "query", "cancel", "terminate", "pause", "freeze", "resume", "retry", "upgrade",
-    "approved", "rejected", "complete", "fail", "skip",
+    "start", "signal", "signal_or_start", "update", "query", "cancel", "terminate", "pause", "freeze", "resume", "pause_all", "resume_all",
+    "retry", "upgrade", "approved", "rejected", "complete", "fail", "skip",
 ]  # fmt: skip
 
 
@@ -106,6 +106,8 @@ def request_of(message: Message, run: str, facts: RunState, command: str) -> Any
         "pause": lambda: PauseRun(run=run, reason="to look", command=command),
         "freeze": lambda: PauseRun(run=run, reason="to look", freeze=True, command=command),
         "resume": lambda: ResumeRun(run=run, command=command),
+        "pause_all": lambda: PauseRun(run=run, reason="to look", children=True, command=command),
+        "resume_all": lambda: ResumeRun(run=run, children=True, command=command),
         "retry": lambda: RetryRun(run=run, command=command),
         "upgrade": lambda: UpgradeRun(run=run, version=message.value, command=command),
         "approved": lambda: _decision(message, run, facts, command),

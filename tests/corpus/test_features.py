@@ -49,7 +49,8 @@ RULES = {
 FROM_OUTSIDE = {
     "start": "attaches", "signal": "mail", "signal_or_start": "doorkeeper", "update": "account", "query": "account",
     "cancel": "cancelled_deep", "terminate": "killed_off", "pause": "paused_in_the_middle", "freeze": "paused_with_its_deadline",
-    "resume": "paused_in_the_middle", "retry": "failed_and_retried", "upgrade": "moved", "approved": "refund", "rejected": "two_keys",
+    "resume": "paused_in_the_middle", "pause_all": "rests_with_its_children", "resume_all": "rests_with_its_children",
+    "retry": "failed_and_retried", "upgrade": "moved", "approved": "refund", "rejected": "two_keys",
     "complete": "ended_from_outside", "fail": "ended_from_outside", "skip": "skipped",
     "start(delay)": "delayed_start", "start(deadline)": "past_its_deadline", "start(signal)": "rung",
 }  # fmt: skip
@@ -66,6 +67,7 @@ EVENTS = {
     "RunFailed": "hopeless", "RunCancelled": "cancelled_deep", "RunTerminated": "killed_off", "RunTimedOut": "past_its_deadline",
     "ChildScheduled": "held_by_a_handle", "AttachScheduled": "attaches", "ChildStarted": "held_by_a_handle", "Attached": "attaches",
     "ChildEnded": "held_by_a_handle", "ChildReleased": "leaves_them", "Watched": "attaches", "Unwatched": "held_by_a_handle",
+    "ChildrenTold": "rests_with_its_children", "ChildHeard": "rests_with_its_children",
 }  # fmt: skip
 """What a run can have in its log."""
 

@@ -65,6 +65,8 @@ NAMES = {
     "ChildReleased": "id",
     "Watched": "by",
     "Unwatched": "by",
+    "ChildrenTold": "how reason? freeze? command? word?",
+    "ChildHeard": "id word",
 }
 """Every event that was ever written, with its fields; `?` where a record may lack it. Lines may be added and never changed."""
 

@@ -16,8 +16,8 @@ from perdure.runtime.testing.world import FOREIGN, World
 
 WHILE_PAUSED = (
     ev.StepCompleted, ev.StepFailed, ev.StepStarted, ev.StepHeartbeat, ev.StepDeferred, ev.SignalReceived, ev.UpdateAccepted,
-    ev.ChildStarted, ev.Attached, ev.ChildEnded, ev.ChildReleased, ev.Watched, ev.Unwatched, ev.Recovered, ev.Suspended, ev.Resumed,
-    ev.Upgraded, ev.RunTerminated, ev.RunTimedOut, ev.CancelRequested,
+    ev.ChildStarted, ev.Attached, ev.ChildEnded, ev.ChildReleased, ev.ChildrenTold, ev.ChildHeard, ev.Watched, ev.Unwatched,
+    ev.Recovered, ev.Suspended, ev.Resumed, ev.Upgraded, ev.RunTerminated, ev.RunTimedOut, ev.CancelRequested,
 )  # fmt: skip
 """What may still be recorded of a run that stands still: the outcomes of what was under way, and what comes from outside."""
 

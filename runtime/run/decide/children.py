@@ -14,6 +14,7 @@ from ..state import RunState
 from ..waiting import waiter_of
 from .asking import NONE, must_exist
 from .beginning import began, watch
+from .control import fired
 from .life import cancel, terminate
 
 UNWANTED = "its parent no longer wants it"
@@ -46,6 +47,11 @@ def _released(state: RunState, command: ev.ChildReleased, now: int) -> Sequence[
     return (command,) if child is not None and child.since == command.since else NONE
 
 
+def _heard(state: RunState, command: ev.ChildHeard, now: int) -> Sequence[Event]:
+    word = state.telling.get(command.id)
+    return (command,) if word is not None and word.said == command.word else NONE
+
+
 # -- of a run that is waited for ---------------------------------------------------------------------------------------
 
 
@@ -72,6 +78,19 @@ def _leave(state: RunState, command: cmd.Leave, now: int) -> Sequence[Event]:
     return [*cancel(state, cmd.Cancel(UNWANTED), now), *gone]
 
 
+def _follow(state: RunState, command: cmd.Follow, now: int) -> Sequence[Event]:
+    """The parent's words may come late, twice and in any order: the newest counts, and none of a parent that wants it no more."""
+    must_exist(state)
+    place = waiter_of(command.by).place
+    wanted = state.parent == place and any(waiter_of(by).place == place for by in state.watchers)
+    if not wanted or state.ended or state.phase == "delayed" or command.word <= state.heard:
+        return NONE
+    told = ev.ChildrenTold(command.how, command.reason, command.freeze, word=command.word)
+    if command.how == "pause":
+        return [told] if state.phase == "paused" else [ev.Paused(command.reason, freeze=command.freeze), told]
+    return [told] if state.phase == "running" else [told, ev.Resumed(), *fired(state, now)]
+
+
 def _told(state: RunState, command: ev.Unwatched, now: int) -> Sequence[Event]:
     return (command,) if command.by in state.watchers else NONE
 
@@ -81,7 +100,9 @@ DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     ev.Attached: _confirmed,
     ev.ChildEnded: _ended,
     ev.ChildReleased: _released,
+    ev.ChildHeard: _heard,
     cmd.Watch: _watch,
     cmd.Leave: _leave,
+    cmd.Follow: _follow,
     ev.Unwatched: _told,
 }

@@ -15,22 +15,35 @@ from .steps import overdue
 
 
 def _pause(state: RunState, command: cmd.Pause, now: int) -> Sequence[Event]:
-    if repeated(state, command.command) or state.phase == "paused":
+    if repeated(state, command.command):
         return NONE
+    children = command.children and state.word is None and _has_children(state)
+    if state.phase == "paused":
+        return [ev.ChildrenTold("pause", command.reason, command.freeze, command.command)] if children else NONE
     must_live(state, "pause")
     if state.phase == "delayed":
         raise Refused("a run that has not begun cannot be paused", who=f"run of workflow {state.workflow!r}", where="pause",
                       expected="a run whose code has begun", found="one that is delayed",
                       instead="cancel it, and start it again with a longer delay")
-    return [ev.Paused(command.reason, command.command, command.freeze)]
+    paused = ev.Paused(command.reason, command.command, command.freeze)
+    return [paused, ev.ChildrenTold("pause", command.reason, command.freeze)] if children else [paused]
 
 
 def _resume(state: RunState, command: cmd.Resume, now: int) -> Sequence[Event]:
     """A paused run goes on, a delayed one begins now, a suspended one is tried again though its build was tried before."""
-    if repeated(state, command.command) or state.phase == "running":
+    if repeated(state, command.command):
         return NONE
+    children = command.children and _has_children(state)
+    if state.phase == "running":
+        return [ev.ChildrenTold("resume", command=command.command)] if children else NONE
     must_live(state, "resume")
-    return [ev.Resumed("", command.command), *fired(state, now)]
+    goes_on = [ev.Resumed("", command.command), *fired(state, now)]
+    return [ev.ChildrenTold("resume"), *goes_on] if children else goes_on
+
+
+def _has_children(state: RunState) -> bool:
+    """Whether one has begun, or may have, and has not ended; a run that it is only attached to is none."""
+    return any(state.made[id].workflow for many in (state.children, state.starting) for id in many)
 
 
 def fired(state: RunState, now: int) -> Sequence[Event]:

@@ -10,8 +10,8 @@ import msgspec
 from ....eventlog.codec import Event
 from ...authoring.values import NOTHING
 from .. import events as ev
-from ..state import Begun, Child, Ended, Line, RunState, key_of, name_of_child
-from .arriving import arrive, copied
+from ..state import Begun, Child, Ended, Line, RunState, Word, key_of, name_of_child
+from .arriving import arrive, copied, remember
 
 
 def _scheduled(state: RunState, event: ev.ChildScheduled, at: int) -> None:
@@ -36,11 +36,14 @@ def _confirmed(state: RunState, event: ev.ChildStarted | ev.Attached, at: int) -
     state.children[event.id] = None
     if state.made[event.id].detached:
         arrive(state, Begun(at, event.id))
+    if state.word is not None and state.made[event.id].workflow:
+        state.telling[event.id] = state.word
 
 
 def _ended(state: RunState, event: ev.ChildEnded, at: int) -> None:
     state.children.pop(event.id, None)
     state.starting.pop(event.id, None)
+    state.telling.pop(event.id, None)
     error = None if event.error is None else copied(event.error)
     arrive(state, Ended(at, event.id, event.status, event.value.copy(), error, event.blob))
 
@@ -57,6 +60,18 @@ def _unwatched(state: RunState, event: ev.Unwatched, at: int) -> None:
     del state.watchers[event.by]
 
 
+def _told(state: RunState, event: ev.ChildrenTold, at: int) -> None:
+    remember(state, event.command)
+    state.heard = max(state.heard, event.word)
+    word = Word(event.how, state.length, event.reason, event.freeze)
+    state.word = word if event.how == "pause" else None
+    state.telling |= {id: word for id in state.children if state.made[id].workflow}
+
+
+def _heard(state: RunState, event: ev.ChildHeard, at: int) -> None:
+    del state.telling[event.id]
+
+
 def leave(state: RunState, id: str) -> bool:
     """The child is no longer wanted: it has to be told, unless it may go on alone. False where there is no such child."""
     if id not in state.made:
@@ -64,6 +79,7 @@ def leave(state: RunState, id: str) -> bool:
     open_ = id in state.starting or id in state.children
     state.starting.pop(id, None)
     state.children.pop(id, None)
+    state.telling.pop(id, None)
     if open_ and state.made[id].how != "abandon":
         state.leaving[id] = state.made[id]
     return True
@@ -95,4 +111,6 @@ EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     ev.ChildReleased: _released,
     ev.Watched: _watched,
     ev.Unwatched: _unwatched,
+    ev.ChildrenTold: _told,
+    ev.ChildHeard: _heard,
 }

@@ -37,6 +37,7 @@ def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
     change_phase(state, event)
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed
     state.started_at, state.deadline, state.input_blob = at, event.deadline, event.blob
+    state.heard = state.heard if event.parent == state.parent else 0
     state.parent = event.parent
     if event.parent:
         begun_anew = waiter_of(event.command).place == event.parent
@@ -84,7 +85,7 @@ def _resumed(state: RunState, event: ev.Resumed, at: int) -> None:
     change_phase(state, event)
     remember(state, event.command)
     state.build = state.stuck = ""
-    state.frozen_at = 0
+    state.frozen_at, state.word = 0, None
     if state.delivered < len(state.arrivals):
         state.held.append(Held(state.delivered, len(state.arrivals), at))
         state.delivered = len(state.arrivals)

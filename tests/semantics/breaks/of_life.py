@@ -27,9 +27,11 @@ from perdure.runtime.run.decide import DECIDE, asking
 from perdure.runtime.run.decide import steps as deciding_steps
 from perdure.runtime.run.evolve import EVOLVE
 from perdure.runtime.run.evolve import children as evolving_children
+from perdure.runtime.run.live import Run
 from perdure.runtime.run.machine import lives
 from perdure.runtime.run.machine.driver import Machine
 from perdure.runtime.run.repeats import Forgotten
+from perdure.runtime.run.runs import Runs
 from perdure.runtime.run.state import RunState
 from tests.semantics.breaks.table import breaks
 from tests.sim.bugs import begun_again_at_recovery, reply_before_durable, signal_eaten_by_a_loser
@@ -77,6 +79,34 @@ def pause_forgotten() -> Generator[None]:
         state.phase = "running"
 
     with patch.dict(EVOLVE, {ev.Paused: paused}):
+        yield
+
+
+@breaks("15-children", "test_rule_15_children.py::test_a_word_to_the_children_outlives_the_node_that_was_to_bring_it")
+@contextmanager
+def words_said_once() -> Generator[None]:
+    """What children are told is gone with the node that was to tell them."""
+    real = Runs.claim
+
+    def claim(runs: Runs, run: Run, owner: str, epoch: int) -> Sequence[Event]:
+        run.facts.telling.clear()
+        return real(runs, run, owner, epoch)
+
+    with patch.object(Runs, "claim", claim):
+        yield
+
+
+@breaks("15-order", "test_rule_15_children.py::test_of_two_words_of_a_parent_the_later_one_counts_in_whatever_order_they_come")
+@contextmanager
+def words_in_the_order_they_come() -> Generator[None]:
+    """Children follow what comes last."""
+    real = DECIDE[cmd.Follow]
+
+    def follow(state: RunState, command: cmd.Follow, now: int) -> Sequence[Event]:
+        state.heard = 0
+        return real(state, command, now)
+
+    with patch.dict(DECIDE, {cmd.Follow: follow}):
         yield
 
 
