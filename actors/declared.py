@@ -23,6 +23,7 @@ VERSION_BITS = 52
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 _encode = msgspec.json.Encoder().encode
+_encode_in_order = msgspec.json.Encoder(order="deterministic").encode
 
 
 def events_of(cls: type, root: type) -> tuple[type[Event], ...]:
@@ -59,6 +60,11 @@ class Snapshots:
         self.state = state
         self.encode = _encode
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(state).decode
+
+    @staticmethod
+    def digest(state: Any) -> str:
+        """SHA-256 over the state, sets and dicts in one order; in hexadecimal."""
+        return sha256(_encode_in_order(state)).hexdigest()
 
     @classmethod
     def of(cls, kind: type, state: Any) -> Snapshots | None:

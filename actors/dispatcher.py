@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from ..eventlog.blobs import Blob
-from ..eventlog.errors import Bug, Conflict, Unavailable
+from ..eventlog.errors import Bug, Conflict, PerdureError, Unavailable
 from ..eventlog.log import Log, Snapshots
 from ..eventlog.records import Tail
-from . import losing, passivating
-from .activation import activate
+from . import losing, passivating, waking
 from .deadlines import Deadlines, too_late
 from .fetching import Fetching
 from .judging import Judged, judge
@@ -66,7 +66,7 @@ class Dispatcher:
         self._pure = pure
         """How the pure half of a turn is called: a runtime takes the event loop away meanwhile."""
         self.shelf = shelf or Shelf()
-        self._fetching = Fetching(self.shelf, self.queue)
+        self._fetching = Fetching(self.shelf, partial(waking.go_on, self))
         self.actors: dict[str, Actor] = {}
         self.turns = self.conflicts = self.passivated = 0
         self.held = 0
@@ -76,6 +76,8 @@ class Dispatcher:
         """What each turn has to pass first: a node that doubts whether it still owns anything stops there."""
         self.newest: Callable[[Sequence[str]], Awaitable[Mapping[str, Tail]]] | None = None
         """Where other nodes serve the same log: how far streams have come by now. One of them may write to a stream of ours until we do."""
+        self.broke: Callable[[str, PerdureError], object] = waking.unheard
+        """Hears of each stream that is found not to hold, and why."""
         self._ready: list[Actor] = []
         self._in_turn: Sequence[Actor] = ()
         self._waiting = 0
@@ -221,9 +223,7 @@ class Dispatcher:
                 cold.append(actor)
         try:
             if cold:
-                turn, cold = losing.without_astray(self, turn, cold)
-                await activate(cold, self.log, self.snapshots, _rest)
-                self.held += sum(actor.bytes for actor in cold)
+                turn = await waking.wake(self, turn, cold, _rest)
             judged = await self._decide_all(turn)
             overtaken = await losing.overtaken(self, turn, judged.writers) if self.newest is not None else ()
             answers: Sequence[Tail | Conflict] = ()

@@ -9,6 +9,7 @@ Event Sourcing Decider".)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ..eventlog.codec import Codec, Event
@@ -118,6 +119,13 @@ class Kind(Generic[S, C, E]):
     def freeze(self, state: S, /) -> bytes | None:
         """The state as the bytes of a snapshot; None where the kind takes none."""
         return None if self.snapshots is None else self.snapshots.encode(state)
+
+    def digest(self, state: S, /) -> str | None:
+        """What tells two states apart: equal for the same facts, however they were come by. None where the kind keeps no states."""
+        if self.snapshots is not None:
+            return self.snapshots.digest(state)
+        data = self.freeze(state)
+        return None if data is None else sha256(data).hexdigest()
 
     def thaw(self, stream: str, data: bytes, /) -> S:
         """The state that `freeze` made the bytes from."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from ..eventlog.errors import Corrupt, Invalid
 from ..eventlog.snapshots import Snapshot
 from .activation import snapshot_of
 from .mailbox import Actor
@@ -57,7 +58,7 @@ async def passivate(dispatcher: Dispatcher, untouched_since: int) -> int:
     limit, snapshots, gone = dispatcher.crowding.limit, list[Snapshot](), 0
     enough = limit * EASE if weight(dispatcher) > limit else limit
     for actor in idle:
-        if actor.touched > untouched_since and weight(dispatcher) <= enough:
+        if _touched(actor) > untouched_since and weight(dispatcher) <= enough:
             break
         if actor.awake and (snapshot := snapshot_of(actor)) is not None:
             snapshots.append(snapshot)
@@ -84,7 +85,8 @@ async def _save(dispatcher: Dispatcher, snapshots: Sequence[Snapshot]) -> None:
 
 
 def _touched(actor: Actor) -> int:
-    return actor.touched
+    """One whose stream does not hold is as one long untouched: it is read again when mail comes, since it may hold by then."""
+    return 0 if isinstance(actor.broken, Corrupt | Invalid) else actor.touched
 
 
 def _is_idle(actor: Actor) -> bool:

@@ -74,6 +74,18 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             yield runtime
 
 
+@asynccontextmanager
+async def deciding(url: str, workflows: Iterable[Workflow[..., Any]] = ()) -> AsyncGenerator[Runtime]:
+    """A runtime over a log that nobody serves, until the end of the block: it judges and records requests, and performs nothing."""
+    async with carrier_of(url) as carrier:
+        ownership = OwnsAll(owner(), carrier.epoch)
+        runtime = Runtime(
+            carrier, workflows, clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(1), ownership=ownership, performs=False
+        )
+        async with runtime.serving():
+            yield runtime
+
+
 class Ground(NamedTuple):
     """What a runtime stands on here."""
 

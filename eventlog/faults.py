@@ -300,6 +300,10 @@ class FaultySnapshots:
         await self._door.readable()
         await self._snapshots.save(snapshots)
 
+    async def behind(self, cursor: Cursor = "") -> tuple[Cursor, str] | None:
+        await self._door.readable()
+        return await self._snapshots.behind(cursor)
+
 
 class FaultyBlobs:
     """The blobs behind a FaultyLog: each is one more write of the plan."""

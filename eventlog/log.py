@@ -96,6 +96,13 @@ class Snapshots(Protocol):
 
     async def save(self, snapshots: Sequence[Snapshot]) -> None: ...
 
+    async def behind(self, cursor: Cursor = "") -> tuple[Cursor, str] | None:
+        """The first stream behind a cursor that has a snapshot, and the cursor of it; None behind the last.
+
+        Who goes on so from the beginning meets every snapshot that stays, at the cost of one at a time.
+        """
+        ...
+
 
 class Carrier(Struct, frozen=True, gc=False):
     """The bundle that a composition root hands to a runtime."""

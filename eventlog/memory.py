@@ -117,6 +117,10 @@ class MemorySnapshots:
     async def save(self, snapshots: Sequence[Snapshot]) -> None:
         self.log.snapshots.update((snapshot.stream, snapshot) for snapshot in snapshots)
 
+    async def behind(self, cursor: Cursor = "") -> tuple[Cursor, str] | None:
+        stream = min((stream for stream in self.log.snapshots if stream > cursor), default=None)
+        return None if stream is None else (stream, stream)
+
 
 class MemoryBlobs:
     """The blobs beside a MemoryLog."""

@@ -143,14 +143,17 @@ class Calling(ABC):
         return RunHandle(self, id, tenant=tenant)
 
     async def runs(
-        self, *, where: Where = (), status: str | None = None, workflow: str | None = None,
+        self, *, where: Where = (), status: str | None = None, workflow: str | None = None, dead: bool = False,
         tenant: str = "default", after: str | None = None, limit: int = 100,
     ) -> RunPage:  # fmt: skip
         """A page of the runs whose attributes meet all conditions, in the order of their ids; none is woken or folded for it.
 
         `where`: `"customer = 'c-7' and amount > 2"`, or `{"customer": "c-7"}`, or a list of `Condition`. Go on with `after=page.after`.
+        `dead`: the dead letters alone, which are the runs that failed, are suspended or are quarantined.
         """
-        asked = ListRuns(where=conditions(where), status=status, workflow=workflow, tenant=tenant, after=after, limit=limit)
+        asked = ListRuns(
+            where=conditions(where), status=status, workflow=workflow, dead=dead, tenant=tenant, after=after, limit=limit
+        )
         return cast("RunPage", await self._list(asked))
 
     async def approvals(self, *, tenant: str = "default", after: str | None = None, limit: int = 100) -> ApprovalPage:

@@ -25,10 +25,12 @@ from .conversations import Conversations
 from .handle import too_slow
 from .inspect.replay import fold
 from .kinds.limit import Limits
+from .kinds.quarantine import Quarantine
 from .kinds.registry import by_name, served
 from .life import living
 from .listing import Listing
 from .perform.alarm import Alarm, time_of_loop
+from .perform.auditor import Auditor
 from .perform.courier import Courier
 from .perform.handing import Handing
 from .perform.interceptors import Interceptor, chain
@@ -37,6 +39,7 @@ from .perform.passing import Neighbours, Passing
 from .perform.performer import Performer
 from .perform.pool import Pool
 from .perform.ports import Ids, TaskQueues, Threads
+from .perform.quarantining import Quarantining
 from .perform.queueing import Queueing
 from .requests import (
     Answered,
@@ -72,7 +75,11 @@ logger = logging.getLogger("perdure")
 
 
 class Runtime(Listing, Storing, Handing):
-    """Serves the runs of a carrier while `serving()` is open."""
+    """Serves the runs of a carrier while `serving()` is open.
+
+    One that does not `perform` is for a log that nobody serves: requests are judged and recorded, as anywhere, and code is driven;
+    steps, errands and timers wait for whoever serves the log next, and no resource is needed or opened.
+    """
 
     def __init__(
         self,
@@ -90,10 +97,13 @@ class Runtime(Listing, Storing, Handing):
         task_queues: TaskQueues | None = None,
         bell: Callable[[], Bell] = anyio.Event,
         steady: Callable[[], int] = time_of_loop,
+        performs: bool = True,
     ) -> None:
         self.carrier = carrier
+        self.performs = performs
         self.registry = Registry(workflows)
-        self.resources = checked(resources or {}, self.registry.by_key.values(), queued=task_queues is not None)
+        queued = task_queues is not None
+        self.resources: Resources = checked(resources or {}, self.registry.by_key.values(), queued=queued) if performs else {}
         check_transactional(carrier.transactions, self.registry.by_key.values())
         self.around = chain(interceptors)
         self._left_alone: set[str] = set()
@@ -106,9 +116,11 @@ class Runtime(Listing, Storing, Handing):
         self.ids = ids
         self.performer = Performer(clock, bell)
         self.shelf = Shelf(carrier.blobs, large_bytes=self.settings.large_bytes, value_bytes_max=self.settings.value_bytes_max)
-        self.limiting = Limiting(self._ask_limit, f"{ownership.owner}:{carrier.epoch}")
+        self.limiting = Limiting(self._ask_actor, f"{ownership.owner}:{carrier.epoch}")
         limits = Limits(self.limiting.given, self.performer.wake_at)
-        self.kinds = by_name(Runs(self.registry, self.performer, self.shelf), limits, *kinds)
+        self.quarantining = Quarantining(carrier, self._ask_actor)
+        runs, quarantine = Runs(self.registry, self.performer, self.shelf), Quarantine(self.quarantining.look)
+        self.kinds = by_name(runs, limits, quarantine, *kinds)
         self.dispatcher = dispatcher = Dispatcher(
             carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell,
             shelf=self.shelf,
@@ -117,12 +129,15 @@ class Runtime(Listing, Storing, Handing):
         self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
         self.pool.shelf, self.pool.limiting = self.shelf, self.limiting
         self.pool.transactions = carrier.transactions
+        self.pool.stopping = not performs
         self.queueing = None if task_queues is None else Queueing(task_queues, self.pool, dispatcher.ask)
         self.pool.queueing = self.queueing
         self.alarm = Alarm(
             carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves, steady=steady
         )
         self.courier = Courier(self._ask_run, dispatcher.post, self.shelf)
+        self.quarantining.watch(dispatcher)
+        self.auditor = Auditor(dispatcher, self.quarantining, self.settings.audit_seconds)
         self.performer.connect(self.pool, self.alarm, self.courier, self.dispatcher.mail_of)
         self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
         self._last_command = 0
@@ -142,8 +157,9 @@ class Runtime(Listing, Storing, Handing):
         answer: Standing = await (self.passing or self.dispatcher).ask(stream, command)
         return answer
 
-    async def _ask_limit(self, stream: str, report: Any) -> Any:
-        return await self.courier.ask(stream, report)
+    async def _ask_actor(self, stream: str, command: Any) -> Any:
+        """What a part of this node has to say to an actor, wherever that is."""
+        return await self.courier.ask(stream, command)
 
     def _serves(self, summary: Summary) -> bool:
         """Whether a stream is one to wake here: runs of workflows that only another program knows are left to it."""

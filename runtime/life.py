@@ -40,6 +40,9 @@ async def living(runtime: Runtime) -> AsyncGenerator[None]:
 
 
 def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+    if not runtime.performs:
+        return (runtime.dispatcher.run,)
+
     async def passivate_for_ever() -> None:
         mark = 0
         while True:
@@ -50,7 +53,9 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
 
     alarm, carriers = runtime.alarm, (runtime.courier.serve, runtime.limiting.serve)
     queueing = () if runtime.queueing is None else (runtime.queueing.serve,)
-    return runtime.dispatcher.run, runtime.pool.serve, *carriers, *queueing, alarm.serve, alarm.sweep_for_ever, passivate_for_ever
+    watchers = (runtime.quarantining.serve, runtime.auditor.serve)
+    timers = (alarm.serve, alarm.sweep_for_ever, passivate_for_ever)
+    return runtime.dispatcher.run, runtime.pool.serve, *carriers, *queueing, *timers, *watchers
 
 
 async def _serve(runtime: Runtime, service: Callable[[], Coroutine[Any, Any, None]], resources: Resources) -> None:

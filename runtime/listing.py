@@ -14,9 +14,15 @@ from ..eventlog.search import Condition, Search
 from ..eventlog.streams import escape, parts_of, stream_of
 from .authoring.words import moment
 from .calling import Calling
+from .kinds.quarantine import NAME as QUARANTINE
+from .kinds.quarantine import QUARANTINED, quarantined_by
 from .requests import AnyList, AnyPage, ApprovalPage, ListApprovals, ListRuns, OpenApproval, RunLine, RunPage
 
 LIMIT_MAX = 1000
+DEAD = ("failed", "suspended")
+"""With those that are quarantined: the runs that go on only when somebody sees to them."""
+QUARANTINED_MAX = 1000
+"""So many are told from others when runs are listed."""
 ASKS = Condition("perdure.asks", "=", value=True)
 """What the head of a run says while it asks people something."""
 
@@ -27,6 +33,9 @@ class Listing(Calling):
     carrier: Carrier
 
     async def _list(self, request: AnyList) -> AnyPage:
+        if not 1 <= request.limit <= LIMIT_MAX:
+            raise Invalid("a page holds some runs and not all", who="limit", expected=f"1 to {LIMIT_MAX}", found=str(request.limit),
+                          instead="go on with after=page.after")
         match request:
             case ListRuns():
                 return await self._list_runs(request)
@@ -34,9 +43,33 @@ class Listing(Calling):
                 return await self._list_approvals(request)
 
     async def _list_runs(self, asked: ListRuns) -> RunPage:
-        search = Search(asked.where, status=asked.status, title=asked.workflow)
-        page, behind = await self._page(search, asked.tenant, asked.after, asked.limit)
-        return RunPage([_line(summary) for summary in page], behind)
+        """A quarantined run is listed as such, whatever its head, written while it was whole, says of it."""
+        quarantined = await self._quarantined(asked)
+        if not asked.dead and asked.status != QUARANTINED:
+            search = Search(asked.where, status=asked.status, title=asked.workflow)
+            page, behind = await self._page(search, asked.tenant, asked.after, asked.limit)
+            shown: Sequence[Summary] = [one for one in page if asked.status is None or one.stream not in quarantined]
+        else:
+            pages = [await self._of_status(asked, status) for status in (DEAD if asked.dead else ())]
+            found = {summary.stream: summary for page in pages for summary in page} | quarantined
+            shown, behind = _first([found[stream] for stream in sorted(found)], asked.limit)
+        return RunPage([_line(summary, summary.stream in quarantined) for summary in shown], behind)
+
+    async def _of_status(self, asked: ListRuns, status: str) -> Sequence[Summary]:
+        """One more than a page of the runs of a status."""
+        search = Search(asked.where, f"run/{escape(asked.tenant)}/", status, asked.workflow)
+        return await self.carrier.heads.find(search, after=_behind(asked.tenant, asked.after), limit=asked.limit + 1)
+
+    async def _quarantined(self, asked: ListRuns) -> dict[str, Summary]:
+        """The runs behind the place asked for that are quarantined, and that are wanted apart from their status."""
+        heads, prefix = self.carrier.heads, f"{QUARANTINE}/{escape(asked.tenant)}/"
+        behind, wanted = _behind(asked.tenant, asked.after), Search(asked.where, f"run/{escape(asked.tenant)}/", title=asked.workflow)
+        found: dict[str, Summary] = {}
+        for about in await heads.find(Search(prefix=prefix, status=QUARANTINED, title="run"), limit=QUARANTINED_MAX):
+            summary = await heads.get(quarantined_by(about.head))
+            if summary is not None and summary.stream > behind and wanted.wants(summary.stream, summary.head):
+                found[summary.stream] = summary
+        return found
 
     async def _list_approvals(self, request: ListApprovals) -> ApprovalPage:
         page, behind = await self._page(Search((ASKS,)), request.tenant, request.after, request.limit)
@@ -56,16 +89,21 @@ class Listing(Calling):
 
     async def _page(self, search: Search, tenant: str, after: str | None, limit: int) -> tuple[Sequence[Summary], str | None]:
         """(the summaries of runs of the tenant, where the next page begins)"""
-        if not 1 <= limit <= LIMIT_MAX:
-            raise Invalid("a page holds some runs and not all", who="limit", expected=f"1 to {LIMIT_MAX}", found=str(limit),
-                          instead="go on with after=page.after")
         search = msgspec.structs.replace(search, prefix=f"run/{escape(tenant)}/")
-        behind = stream_of("run", tenant, after) if after else ""
-        found = await self.carrier.heads.find(search, after=behind, limit=limit + 1)
-        return found[:limit], parts_of(found[limit - 1].stream)[2] if len(found) > limit else None
+        return _first(await self.carrier.heads.find(search, after=_behind(tenant, after), limit=limit + 1), limit)
 
 
-def _line(summary: Summary) -> RunLine:
+def _behind(tenant: str, after: str | None) -> str:
+    return stream_of("run", tenant, after) if after else ""
+
+
+def _first(found: Sequence[Summary], limit: int) -> tuple[Sequence[Summary], str | None]:
+    """(a page of what was found, where the next one begins)"""
+    return found[:limit], parts_of(found[limit - 1].stream)[2] if len(found) > limit else None
+
+
+def _line(summary: Summary, quarantined: bool) -> RunLine:  # noqa: FBT001 - the one thing its head does not say
     head, run = summary.head, parts_of(summary.stream)[2]
     attributes: dict[str, Any] = msgspec.json.decode(head.attributes)
-    return RunLine(run, head.title, head.status, moment(head.started_at), moment(head.changed_at), attributes)
+    status = QUARANTINED if quarantined else head.status
+    return RunLine(run, head.title, status, moment(head.started_at), moment(head.changed_at), attributes)

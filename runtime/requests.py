@@ -180,11 +180,15 @@ class AwaitRun(Request, frozen=True, tag="await", kw_only=True):
 
 
 class ListRuns(Request, frozen=True, tag="runs", kw_only=True):
-    """A page of the runs whose attributes meet all conditions, in the order of their ids; go on with the page's own `after`."""
+    """A page of the runs whose attributes meet all conditions, in the order of their ids; go on with the page's own `after`.
+
+    With `dead` the dead letters alone: runs that failed, are suspended or are quarantined.
+    """
 
     where: tuple[Condition, ...] = ()
     status: str | None = None
     workflow: str | None = None
+    dead: bool = False
     after: str | None = None
     limit: int = 100
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -20,6 +21,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     worker_concurrency: int = 100
     drain_seconds: float = 30.0
     """How long running steps may go on when the runtime closes; what still runs then is performed again after the next start."""
+    audit_seconds: float = 10.0
+    """An actor is held against its log so often, in the background (`AUDIT_SECONDS`); 0 never. It takes a hundredth of the time at most."""
     watch_workflows: bool = False
     """Log a warning where workflow code opens a file, a socket or a process (`WATCH_WORKFLOWS=1`), once for each place."""
     large_bytes: int = LARGE_BYTES
@@ -43,8 +46,22 @@ class Settings(Struct, frozen=True, kw_only=True):
     def of(cls, environment: Mapping[str, str]) -> Settings:
         """The settings that the environment names; what does not fit is Invalid."""
         return cls(
-            worker_concurrency=_count(environment, "WORKER_CONCURRENCY", 100), watch_workflows=_is_on(environment, "WATCH_WORKFLOWS")
+            worker_concurrency=_count(environment, "WORKER_CONCURRENCY", 100),
+            audit_seconds=_seconds(environment, "AUDIT_SECONDS", 10.0),
+            watch_workflows=_is_on(environment, "WATCH_WORKFLOWS"),
         )
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    try:
+        seconds = float(text or default)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise Invalid("a setting does not fit", who=name, where="environment", expected="a number of seconds, or 0 for never",
+                      found=repr(text), instead=f"write a number, or unset it for {default:g}")
+    return seconds
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:

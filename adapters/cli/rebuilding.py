@@ -14,7 +14,8 @@ from ...eventlog.records import EMPTY, Head, Record, Tail, verified
 from ...eventlog.streams import parts_of
 from ...runtime.authoring.workflows import Registry
 from ...runtime.kinds.limit import Limits
-from ...runtime.kinds.registry import AnyKind
+from ...runtime.kinds.quarantine import Quarantine
+from ...runtime.kinds.registry import AnyKind, by_name
 from ...runtime.run.runs import Runs
 from ..compose import nats_or_say_so
 from ..sqlite.open import open_sqlite
@@ -43,8 +44,8 @@ class Folded(Struct):
 async def rebuild(log: str | Path) -> Rebuilt:
     """Fold every head from the log, and put these in the place of those that are there; Corrupt where a chain does not hold."""
     async with opened(str(log)) as (place, carrier, records):
-        runs = Runs(Registry(()), Performs())
-        kinds: Mapping[str, AnyKind] = {kind.name: kind for kind in (runs, Limits(lambda stream, state: None, lambda stream, due: None))}
+        limits, quarantine = Limits(lambda stream, state: None, lambda stream, due: None), Quarantine(lambda stream: None)
+        kinds: Mapping[str, AnyKind] = by_name(Runs(Registry(()), Performs()), limits, quarantine)
         folded: dict[str, Folded] = {}
         count = 0
         async for record in records:

@@ -24,6 +24,7 @@ PAGE_BYTES = 4 * 1024 * 1024
 
 OF_STREAM = f"select {RECORD} from record where stream = ? and first > ? order by first limit {PAGE_ROWS}"  # noqa: S608
 BEHIND = f"select {RECORD} from record where position > ? order by position limit {PAGE_ROWS}"  # noqa: S608
+SNAPSHOT_BEHIND = "select stream from snapshot where stream > ? order by stream limit 1"
 
 
 class Reader:
@@ -75,6 +76,11 @@ class Reader:
         """The intact snapshots of these streams."""
         rows = chain.from_iterable(self.rows(question, values) for question, values in SNAPSHOTS_OF.statements(list(streams)))
         return {snapshot.stream: snapshot for row in rows if (snapshot := snapshot_of(row)) is not None}
+
+    def snapshot_behind(self, stream: str) -> str | None:
+        """The next stream, in their order, that has a snapshot, intact or not."""
+        rows = self._fetch(SNAPSHOT_BEHIND, (stream,), None)
+        return rows[0][0] if rows else None
 
     def close(self) -> None:
         self._db.close()

@@ -39,7 +39,9 @@ FOREIGN = Logged("info", "another hand", Raw(b"{}"))
 PATIENCE = 4.0
 """Seconds without a pulse after which a node is taken for dead, rightly or not."""
 
-SETTINGS = Settings(worker_concurrency=6, drain_seconds=5.0, actors=ActorSettings(ask_seconds=20.0, passivate_seconds=4.0))
+SETTINGS = Settings(
+    worker_concurrency=6, drain_seconds=5.0, audit_seconds=0.0, actors=ActorSettings(ask_seconds=20.0, passivate_seconds=4.0)
+)
 
 
 class Written(NamedTuple):

@@ -112,6 +112,9 @@ class SnapshotsAside:
     async def save(self, snapshots: Sequence[Snapshot]) -> None:
         await self._aside.run(self._snapshots.save(snapshots))
 
+    async def behind(self, cursor: Cursor = "") -> tuple[Cursor, str] | None:
+        return await self._aside.run(self._snapshots.behind(cursor))
+
 
 class BlobsAside:
     def __init__(self, aside: Aside, there: Carrier) -> None:

@@ -141,6 +141,18 @@ async def test_the_newest_snapshot_of_each_stream_comes_back(carrier: Carrier) -
     assert await carrier.snapshots.load([STREAM, other.stream, "workflow/default/unknown"]) == {STREAM: new, other.stream: other}
 
 
+async def test_every_snapshot_is_met_by_going_on_from_one_to_the_next(carrier: Carrier) -> None:
+    streams = {f"workflow/default/s-{number}" for number in range(3)}
+    large = 200_000
+    await carrier.snapshots.save([Snapshot.of(stream, Tail(1, bytes(32)), 1, b"\x00" * large) for stream in sorted(streams)])
+    met, found = set[str](), await carrier.snapshots.behind()
+    while found is not None:
+        met.add(found[1])
+        found = await carrier.snapshots.behind(found[0])
+
+    assert met == streams
+
+
 async def test_saving_no_snapshot_is_no_work(carrier: Carrier) -> None:
     await carrier.snapshots.save([])
 

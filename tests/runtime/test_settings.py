@@ -33,6 +33,15 @@ def test_a_number_of_workers_that_is_none_is_invalid(text: str) -> None:
     assert (caught.value.who, caught.value.found) == ("WORKER_CONCURRENCY", repr(text))
 
 
+def test_the_environment_names_how_often_an_actor_is_audited() -> None:
+    assert Settings.of({"AUDIT_SECONDS": "0.5"}).audit_seconds == 0.5
+    assert Settings.of({"AUDIT_SECONDS": "0"}).audit_seconds == 0
+    assert Settings.of({}).audit_seconds == Settings().audit_seconds > 0
+    for text in ("-1", "often", "nan", "inf"):
+        with pytest.raises(Invalid, match="a setting does not fit"):
+            Settings.of({"AUDIT_SECONDS": text})
+
+
 @pytest.mark.anyio
 async def test_an_opened_runtime_takes_the_number_from_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKER_CONCURRENCY", "5")

@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from ....eventlog.blobs import chunks_of
+from ....eventlog.log import Cursor
 from ....eventlog.records import Tail
 from ....eventlog.snapshots import Snapshot
-from ..wire.messages import Message
+from ..wire.messages import Message, stream_of_subject
 from ..wire.store import Store
 from .committer import Places
 
@@ -37,6 +38,11 @@ class JetStreamSnapshots:
 
     async def save(self, snapshots: Sequence[Snapshot]) -> None:
         await asyncio.gather(*map(self._save, snapshots))
+
+    async def behind(self, cursor: Cursor = "") -> tuple[Cursor, str] | None:
+        """As promised by the protocol: in the order in which they were saved, so that a new one is met again."""
+        found = await self._store.behind(PART, self._store.subjects.tree(TREE), int(cursor or 0))
+        return None if found is None else (str(found.sequence), stream_of_subject(whole(found.subject)))
 
     async def _load(self, stream: str) -> Snapshot | None:
         subject = self._store.subjects.of(stream, TREE)
@@ -71,3 +77,8 @@ class JetStreamSnapshots:
         if position := int(headers[POSITION]):
             self._places.keep(stream, tail, position)
         return snapshot
+
+
+def whole(subject: str) -> str:
+    """The subject of a stream's snapshot, of which this is one or a part."""
+    return ".".join(subject.split(".")[:7])

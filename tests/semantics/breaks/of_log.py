@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 from unittest.mock import patch
 
-from perdure.actors import activation
+from perdure.actors import activation, auditing
 from perdure.actors.dispatcher import Dispatcher
 from perdure.actors.judging import Judged
 from perdure.actors.judging import judge as real_judge
@@ -23,6 +23,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Append, Tail, sealed
 from perdure.runtime.authoring import values
 from perdure.runtime.authoring.errors import Failure, StepError
+from perdure.runtime.perform.quarantining import Quarantining
 from perdure.runtime.run.machine import steps
 from tests.semantics.breaks.table import breaks
 
@@ -184,4 +185,20 @@ def writes_after_a_failed_sync() -> Generator[None]:
     def forget(self: Writer, why: str) -> None: ...
 
     with patch.object(Writer, "shut", property(lambda self: "", forget), create=True):
+        yield
+
+
+@breaks("14-quarantine", "test_rule_14_quarantine.py::test_it_is_recorded_once_over_restarts_and_lifted_when_the_stream_holds_again")
+@contextmanager
+def damage_is_forgotten() -> Generator[None]:
+    """Who asks is told of a stream that does not hold, and nobody else."""
+    with patch.object(Quarantining, "broke", return_value=None):
+        yield
+
+
+@breaks("39-auditor", "test_rule_39_auditor.py::test_a_snapshot_that_differs_is_dropped_and_recorded")
+@contextmanager
+def caches_believed() -> Generator[None]:
+    """What is kept beside the log is held against nothing."""
+    with patch.object(auditing, "_held_against", return_value=[]):
         yield

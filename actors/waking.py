@@ -1,0 +1,45 @@
+"""Waking: the cold actors of a turn are folded, and whoever watches is told of those whose stream does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import losing
+from .activation import activate
+from .mailbox import Actor
+
+if TYPE_CHECKING:
+    from .dispatcher import Dispatcher
+
+
+def unheard(*_: object) -> None:
+    """Nobody watches."""
+
+
+async def wake(dispatcher: Dispatcher, turn: Sequence[Actor], cold: Sequence[Actor], rest: Callable[[], Any]) -> list[Actor]:
+    """The turn, its cold actors folded, without those of streams that another node owns."""
+    kept, ours = losing.without_astray(dispatcher, turn, cold)
+    await activate(ours, dispatcher.log, dispatcher.snapshots, rest)
+    dispatcher.held += sum(actor.bytes for actor in ours)
+    for actor in ours:
+        if actor.broken is not None:
+            dispatcher.broke(actor.stream, actor.broken)
+    return kept
+
+
+def go_on(dispatcher: Dispatcher, actor: Actor) -> None:
+    """The values that an actor waited for are at hand, or lost for good."""
+    if actor.broken is not None:
+        dispatcher.broke(actor.stream, actor.broken)
+    dispatcher.queue(actor)
+
+
+def wake_anew(dispatcher: Dispatcher, stream: str) -> None:
+    """Have an actor in memory folded from its log again, whatever its state is taken to be, and go on from there."""
+    actor = dispatcher.actors.get(stream)
+    if actor is None or actor.in_turn:
+        return
+    actor.broken = None
+    dispatcher.forget(actor)
+    dispatcher.queue(actor)
