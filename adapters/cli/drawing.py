@@ -76,7 +76,7 @@ def draw_runs(out: Console, runs: Sequence[RunLine]) -> None:
     for run in runs:
         attributes = bytes(run.attributes).decode()
         table.add_row(
-            Text(run.run, style="bold"),
+            Text(run.run if run.tenant == "default" else f"{run.tenant}/{run.run}", style="bold"),
             run.workflow,
             Text(run.status, style=STATUS.get(run.status, "")),
             ago(now, run.started_at),

@@ -13,9 +13,12 @@ from ...eventlog.errors import NotFound
 from ...eventlog.log import Summary
 from ...eventlog.records import Record
 from ...eventlog.search import Condition, Search
-from ...eventlog.streams import parts_of, stream_of
+from ...eventlog.streams import parts_of, prefix_of, stream_of
 from ...runtime.authoring.workflows import Registry, Workflow
 from ...runtime.inspect.replay import Verdict, fold, judged
+from ...runtime.kinds.quarantine import NAME as QUARANTINE
+from ...runtime.kinds.quarantine import QUARANTINED, quarantined_by
+from ...runtime.listing import DEAD, QUARANTINED_MAX
 from ...runtime.requests import OpenApproval
 from ...runtime.run.state import artifacts_of
 from ...runtime.storing import artifact_in
@@ -25,7 +28,7 @@ from .loading import listed, suggestion
 from .places import Views, views_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-STATUSES = ("delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out")
+STATUSES = ("delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out", "quarantined")
 ASKING_MAX = 100
 """Runs whose approvals are listed at once."""
 NEAR = 1000
@@ -42,6 +45,7 @@ class RunLine(Struct, frozen=True):
     changed_at: datetime
     wake_at: datetime | None
     attributes: Raw
+    tenant: str
 
 
 class EventLine(Struct, frozen=True):
@@ -61,31 +65,45 @@ def moment(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-async def list_runs(log: str, status: str | None, limit: int, where: str = "") -> list[RunLine]:
-    """The newest runs first."""
+async def list_runs(log: str, status: str | None, limit: int, where: str = "", *, dead: bool = False) -> list[RunLine]:
+    """The newest runs first; with `dead` the dead letters alone. A quarantined run is listed as such, whatever its head says."""
+    wanted = Search(conditions(where) if where else (), "run/")
     async with views_of(log) as views:
-        search = Search(conditions(where) if where else (), "run/", status)
-        return [run_line(summary) for summary in await views.find(search, limit=limit)]
+        quarantined = await _quarantined(views, wanted)
+        found = {stream: run_line(summary, QUARANTINED) for stream, summary in quarantined.items()}
+        for each in DEAD if dead else () if status == QUARANTINED else (status,):
+            some = await views.find(msgspec.structs.replace(wanted, status=each), limit=limit + len(quarantined))
+            found = {one.stream: run_line(one, one.head.status) for one in some} | found
+    lines = sorted(found.values(), key=lambda line: line.started_at, reverse=True)
+    return [line for line in lines if dead or status in (None, line.status)][:limit]
 
 
-def run_line(summary: Summary) -> RunLine:
+async def _quarantined(views: Views, wanted: Search) -> dict[str, Summary]:
+    """The runs that are quarantined, and that are wanted apart from their status."""
+    known = await views.find(Search(prefix=f"{QUARANTINE}/", status=QUARANTINED, title="run"), limit=QUARANTINED_MAX)
+    heads = [await views.head(quarantined_by(about.head)) for about in known]
+    return {head.stream: head for head in heads if head is not None and wanted.wants(head.stream, head.head)}
+
+
+def run_line(summary: Summary, status: str) -> RunLine:
     head = summary.head
     wake_at = moment(head.wake_at) if head.wake_at else None
-    _, _, run = parts_of(summary.stream)
-    return RunLine(run, head.title, head.status, moment(head.started_at), moment(head.changed_at), wake_at, Raw(bytes(head.attributes)))
+    _, tenant, run = parts_of(summary.stream)
+    began, changed = moment(head.started_at), moment(head.changed_at)
+    return RunLine(run, head.title, status, began, changed, wake_at, Raw(bytes(head.attributes)), tenant)
 
 
-async def records_of(log: str, run: str) -> Sequence[Record]:
+async def records_of(log: str, run: str, tenant: str = "default") -> Sequence[Record]:
     """The records of a run, their chain verified; NotFound names what is near."""
     async with views_of(log) as views:
-        return await _records(views, run)
+        return await _records(views, run, tenant)
 
 
-async def _records(views: Views, run: str) -> Sequence[Record]:
-    found = await views.records(stream_of("run", "default", run)) if run else ()
+async def _records(views: Views, run: str, tenant: str = "default") -> Sequence[Record]:
+    found = await views.records(stream_of("run", tenant, run)) if run else ()
     if found:
         return found
-    known = [parts_of(summary.stream)[2] for summary in await views.newest(prefix="run/", limit=NEAR)]
+    known = [parts_of(summary.stream)[2] for summary in await views.newest(prefix=prefix_of("run", tenant), limit=NEAR)]
     raise NotFound(
         "there is no such run",
         who=f"run {run!r}",
@@ -104,14 +122,14 @@ def events_of(records: Sequence[Record]) -> Iterator[EventLine]:
             yield EventLine(version, moment(batch["at"]), batch["epoch"], event)
 
 
-async def open_approvals(log: str, run: str) -> list[OpenApproval]:
+async def open_approvals(log: str, run: str, tenant: str) -> list[OpenApproval]:
     """What a run asks people now; without a run, what the newest runs that ask something do."""
     async with views_of(log) as views:
         runs = [run]
         if not run:
-            asking = Search((Condition("perdure.asks", "=", value=True),), "run/")
+            asking = Search((Condition("perdure.asks", "=", value=True),), prefix_of("run", tenant))
             runs = [parts_of(summary.stream)[2] for summary in await views.find(asking, limit=ASKING_MAX)]
-        found = {each: fold(stream_of("run", "default", each), await _records(views, each)).approvals for each in runs}
+        found = {each: fold(stream_of("run", tenant, each), await _records(views, each, tenant)).approvals for each in runs}
     return [open_approval(each, id, asked) for each, approvals in found.items() for id, asked in approvals.items()]
 
 
@@ -123,27 +141,27 @@ class ArtifactLine(Struct, frozen=True):
     digest: str
 
 
-async def artifacts_of_run(log: str, run: str) -> list[ArtifactLine]:
+async def artifacts_of_run(log: str, run: str, tenant: str) -> list[ArtifactLine]:
     """What the run has stored, by name."""
-    known = artifacts_of(fold(stream_of("run", "default", run), await records_of(log, run)))
+    known = artifacts_of(fold(stream_of("run", tenant, run), await records_of(log, run, tenant)))
     return [ArtifactLine(name, known[name].size, known[name].digest) for name in sorted(known)]
 
 
-async def write_artifact(log: str, run: str, name: str, out: BinaryIO) -> None:
+async def write_artifact(log: str, run: str, tenant: str, name: str, out: BinaryIO) -> None:
     """Write the content of an artifact, chunk by chunk."""
-    stream = stream_of("run", "default", run)
+    stream = stream_of("run", tenant, run)
     async with views_of(log) as views:
-        found = artifact_in(artifacts_of(fold(stream, await _records(views, run))), run, name)
+        found = artifact_in(artifacts_of(fold(stream, await _records(views, run, tenant))), run, name)
         async for chunk in views.read(stream, found.blob):
             out.write(chunk)
     out.flush()
 
 
-async def replay_run(log: str, run: str, known: Sequence[Workflow[..., Any]] | None) -> Verdict:
+async def replay_run(log: str, run: str, tenant: str, known: Sequence[Workflow[..., Any]] | None) -> Verdict:
     """Refold a run and, where its code is given, drive it; NotFound where the code has not this workflow."""
-    registry, stream = None if known is None else Registry(known), stream_of("run", "default", run)
+    registry, stream = None if known is None else Registry(known), stream_of("run", tenant, run)
     async with views_of(log) as views:
-        verdict = await judged(stream, await _records(views, run), registry, views)
+        verdict = await judged(stream, await _records(views, run, tenant), registry, views)
     if registry is not None and registry.find(verdict.workflow, verdict.version) is None:
         raise NotFound(
             "the module does not hold the workflow of the run",

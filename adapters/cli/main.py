@@ -16,7 +16,7 @@ import typer
 from ...eventlog.errors import Bug, PerdureError
 from . import nats, steering
 from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
-from .options import Json, Log, RunId, code_of, wait
+from .options import Json, Log, RunId, Tenant, code_of, wait
 from .places import DEFAULT
 
 app = typer.Typer(
@@ -131,21 +131,26 @@ def worker(
 
 
 @app.command()
-def runs(
+def runs(  # noqa: PLR0917 - the parameters of a command are its options
     status: Annotated[str | None, typer.Option(help="Only runs of this status.")] = None,
+    dead: Annotated[bool, typer.Option("--dead", help="Only dead letters: runs that failed, are suspended or quarantined.")] = False,
     where: Annotated[str, typer.Option(metavar="CONDITIONS", help="Only runs with such attributes: customer = 'c-7' and amount > 2.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 50,
     log: Log = DEFAULT,
     json: Json = False,
 ) -> int:
     """List the runs of a log."""
+    from functools import partial
+
     from .console import answer
     from .drawing import draw_runs
     from .looking import STATUSES, list_runs
 
+    if status is not None and dead:
+        raise typer.BadParameter("the dead letters are runs of three statuses: ask for them, or for one status", param_hint="--dead")
     if status is not None and status not in STATUSES:
         raise typer.BadParameter(f"{status!r} is no status: one of {', '.join(STATUSES)}", param_hint="--status")
-    answer(wait(list_runs, log, status, limit, where), draw_runs, as_json=json)
+    answer(wait(partial(list_runs, dead=dead), log, status, limit, where), draw_runs, as_json=json)
     return DONE
 
 
@@ -154,6 +159,7 @@ def show(
     run: RunId,
     limit: Annotated[int, typer.Option(min=0, help="At most so many lines, the last ones; 0 for all.")] = 200,
     log: Log = DEFAULT,
+    tenant: Tenant = "default",
     json: Json = False,
 ) -> int:
     """Show the life of a run as a timeline."""
@@ -162,17 +168,17 @@ def show(
     from .looking import records_of
     from .timeline import timeline
 
-    answer(timeline(run, wait(records_of, log, run)), lambda out, line: draw_timeline(out, line, limit), as_json=json)
+    answer(timeline(run, wait(records_of, log, run, tenant)), lambda out, line: draw_timeline(out, line, limit), as_json=json)
     return DONE
 
 
 @app.command()
-def events(run: RunId, log: Log = DEFAULT, json: Json = False) -> int:
+def events(run: RunId, log: Log = DEFAULT, tenant: Tenant = "default", json: Json = False) -> int:
     """Print the events of a run, one line of JSON each (with or without --json)."""
     from .console import say_json
     from .looking import events_of, records_of
 
-    for event in events_of(wait(records_of, log, run)):
+    for event in events_of(wait(records_of, log, run, tenant)):
         say_json(event.flat())
     return DONE
 
@@ -182,6 +188,7 @@ def artifacts(
     run: RunId,
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Write the content of this one to stdout.")] = "",
     log: Log = DEFAULT,
+    tenant: Tenant = "default",
     json: Json = False,
 ) -> int:
     """List what a run has stored, or write the content of one artifact to stdout."""
@@ -190,9 +197,9 @@ def artifacts(
     from .looking import artifacts_of_run, write_artifact
 
     if name:
-        wait(write_artifact, log, run, name, sys.stdout.buffer)
+        wait(write_artifact, log, run, tenant, name, sys.stdout.buffer)
     else:
-        answer(wait(artifacts_of_run, log, run), draw_artifacts, as_json=json)
+        answer(wait(artifacts_of_run, log, run, tenant), draw_artifacts, as_json=json)
     return DONE
 
 
@@ -200,6 +207,7 @@ def artifacts(
 def approvals(
     run: Annotated[str, typer.Argument(metavar="[RUN]", help="The id of a run; without it all that ask something.")] = "",
     log: Log = DEFAULT,
+    tenant: Tenant = "default",
     json: Json = False,
 ) -> int:
     """List what runs ask people: what is shown, and the digest that stands for it."""
@@ -207,7 +215,7 @@ def approvals(
     from .drawing import draw_approvals
     from .looking import open_approvals
 
-    answer(wait(open_approvals, log, run), draw_approvals, as_json=json)
+    answer(wait(open_approvals, log, run, tenant), draw_approvals, as_json=json)
     return DONE
 
 
@@ -216,6 +224,7 @@ def replay(
     run: RunId,
     module: Annotated[str, typer.Argument(metavar="[MODULE]", help="The code to drive: pkg.mod or file.py.")] = "",
     log: Log = DEFAULT,
+    tenant: Tenant = "default",
     json: Json = False,
 ) -> int:
     """Fold a run anew from its log and, given its code, drive it: does today's code agree with what happened?"""
@@ -224,7 +233,7 @@ def replay(
     from .drawing import draw_verdict
     from .looking import replay_run
 
-    verdict = wait(replay_run, log, run, code_of(module) if module else None)
+    verdict = wait(replay_run, log, run, tenant, code_of(module) if module else None)
     answer(verdict, draw_verdict, as_json=json)
     return Diverged.exit_code if verdict.agrees is False else DONE
 

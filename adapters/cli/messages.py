@@ -11,25 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import anyio
 import msgspec
 from msgspec import Struct
 
-from ...actors.dispatcher import Dispatcher
-from ...actors.ports import OwnsAll
-from ...actors.shelf import Shelf
-from ...eventlog.errors import NotFound, PerdureError
-from ...eventlog.log import Carrier
-from ...eventlog.records import Record
-from ...eventlog.streams import stream_of
+from ...eventlog.errors import NotFound
+from ...eventlog.streams import parts_of
 from ...runtime.authoring.effects import StepCall
-from ...runtime.authoring.workflows import Registry, Workflow
-from ...runtime.inspect.replay import fold
+from ...runtime.authoring.workflows import Workflow
 from ...runtime.logs import speak
 from ...runtime.requests import (
     Applied,
     CancelRun,
+    CompleteStep,
     DecideApproval,
+    FailStep,
     PauseRun,
     ResumeRun,
     RetryRun,
@@ -38,20 +33,19 @@ from ...runtime.requests import (
     TerminateRun,
     UpgradeRun,
 )
-from ...runtime.run.commands import Command, Retry, Signal
 from ...runtime.run.errands import Errand
 from ...runtime.run.performing import Standing
-from ...runtime.run.runs import Runs
 from ...runtime.run.state import Update
-from ...runtime.translating import COMMANDS
-from ..compose import carrier_of
+from ...runtime.translating import stream_for
+from ..compose import deciding
 from ..connecting import connect
-from ..system.clock import SystemClock, owner
+from ..system.clock import SystemClock
 from .looking import records_of
 from .places import is_in_nats, url_of
 
-Steering: TypeAlias = (
-    SignalRun | DecideApproval | SkipStep | PauseRun | ResumeRun | RetryRun | UpgradeRun | CancelRun | TerminateRun
+Steering: TypeAlias = (  # fmt: skip
+    SignalRun | DecideApproval | SkipStep | CompleteStep | FailStep
+    | PauseRun | ResumeRun | RetryRun | UpgradeRun | CancelRun | TerminateRun
 )
 """What a run can be told from the command line."""
 
@@ -103,27 +97,15 @@ class Performs:
 
 async def tell(log: str, request: Steering, known: Sequence[Workflow[..., Any]]) -> Told:
     """Apply one message to a run that exists; how the run stands then. In NATS the workers do, and go on with the run by themselves."""
-    url, name = url_of(log), str(request.__struct_config__.tag)
-    if is_in_nats(url):
+    url, stream = url_of(log), stream_for(request)
+    served = is_in_nats(url)
+    if served:
         applied = await _ask_workers(log, url, request)
-        return Told(applied.run, name, applied.version, applied.status, applied.reason, served=True)
-    records = await records_of(log, request.run)
-    async with carrier_of(url) as carrier:
-        command = command_of(request, records)
-        standing = await _ask(carrier, stream_of("run", "default", request.run), command, known)
-    return Told(request.run, name, standing.version, standing.status, standing.reason)
-
-
-def command_of(request: Steering, records: Sequence[Record]) -> Command:
-    """What the decider of runs is told; a version of the log becomes what the code had taken by then."""
-    if isinstance(request, SignalRun):
-        return Signal(request.name, request.value)
-    if not isinstance(request, RetryRun):
-        return COMMANDS[type(request)](request)
-    if request.from_version is None:
-        return Retry(None, request.fresh_keys)
-    facts = fold(stream_of("run", "default", request.run), records, until=request.from_version)
-    return Retry(facts.delivered, request.fresh_keys, generation=facts.generation)
+    else:
+        await records_of(log, *reversed(parts_of(stream)[1:]))  # says what is near, and verifies all of the stream
+        async with deciding(url, known) as runtime:
+            applied = await runtime.do(request)
+    return Told(applied.run, str(request.__struct_config__.tag), applied.version, applied.status, applied.reason, served)
 
 
 async def _ask_workers(log: str, url: str, request: Steering) -> Applied:
@@ -131,27 +113,5 @@ async def _ask_workers(log: str, url: str, request: Steering) -> Applied:
         async with connect(url) as client:
             return await client.do(msgspec.structs.replace(request, within=WITHIN_SECONDS))
     except NotFound:
-        await records_of(log, request.run)  # says what is near
+        await records_of(log, *reversed(parts_of(stream_for(request))[1:]))  # says what is near
         raise
-
-
-async def _ask(carrier: Carrier, stream: str, command: Command, known: Sequence[Workflow[..., Any]]) -> Standing:
-    ownership = OwnsAll(owner(), carrier.epoch)
-    shelf = Shelf(carrier.blobs)
-    runs = Runs(Registry(known), Performs(), shelf)
-    dispatcher = Dispatcher(carrier.log, carrier.snapshots, {runs.name: runs}, SystemClock(), ownership, shelf=shelf)
-    answer: Standing | PerdureError | None = None
-    async with anyio.create_task_group() as group:
-        group.start_soon(dispatcher.run)
-        try:
-            answer = await dispatcher.ask(stream, command)
-        except PerdureError as error:
-            answer = error
-        dispatcher.close()
-        await dispatcher.drain()
-        await dispatcher.passivate()
-        group.cancel_scope.cancel()
-    if isinstance(answer, PerdureError):
-        raise answer  # here, not in the task group's wrapping
-    assert answer is not None
-    return answer

@@ -32,6 +32,10 @@ class Views(Protocol):
         """Heads that a search wants, newest first."""
         ...
 
+    async def head(self, stream: str) -> Summary | None:
+        """The head of a stream; None where it has none."""
+        ...
+
     async def records(self, stream: str) -> Sequence[Record]:
         """The records of a stream from its start, their chain verified."""
         ...

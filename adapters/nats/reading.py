@@ -47,6 +47,9 @@ class Views:
         """Heads that a search wants, newest first."""
         return list(islice((one for one in await self._newest_first() if search.wants(one.stream, one.head)), limit))
 
+    async def head(self, stream: str) -> Summary | None:
+        return next((one for one in await self._newest_first() if one.stream == stream), None)
+
     async def records(self, stream: str) -> Sequence[Record]:
         """The records of a stream from its start, their chain verified; Corrupt where it once was longer, too."""
         loaded = await self._loading.load({stream: 0})

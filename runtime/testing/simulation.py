@@ -12,7 +12,7 @@ import anyio
 import msgspec
 from msgspec import Raw
 
-from ...eventlog.errors import Invalid, Unavailable
+from ...eventlog.errors import Invalid, Refused, Unavailable
 from ...eventlog.faults import Fault, Plan
 from ...eventlog.records import Append
 from ...eventlog.streams import stream_of
@@ -27,6 +27,7 @@ from ..run.events import CODEC, Recovered
 from ..settings import Settings
 from ..translating import stream_for
 from . import checks
+from .acts import RUN, Act, request_for
 from .loop import run_seeded, stream_of_chance
 from .weather import Weather
 from .world import World
@@ -34,7 +35,6 @@ from .world import World
 P = ParamSpec("P")
 R = TypeVar("R")
 
-RUN = "simulated"
 PATIENCE = timedelta(days=14)
 SETTINGS = Settings(drain_seconds=5.0, audit_seconds=0.0)
 
@@ -46,7 +46,15 @@ class Violation(AssertionError):
 class Outcome(Generic[R]):
     """How a simulated run ended, and what it took."""
 
-    def __init__(self, world: World, end: Applied, value: R | None, elapsed: timedelta, answers: Sequence[Answered] = ()) -> None:
+    def __init__(
+        self,
+        world: World,
+        end: Applied,
+        value: R | None,
+        elapsed: timedelta,
+        answers: Sequence[Answered] = (),
+        refused: Sequence[Refused] = (),
+    ) -> None:
         stream = stream_of("run", "default", RUN)
         self.status = end.status
         """completed, failed, cancelled or terminated."""
@@ -55,6 +63,8 @@ class Outcome(Generic[R]):
         self.failure: Failure | None = end.failure
         self.answers: list[Any] = [answer.failure or msgspec.json.decode(answer.result) for answer in answers]
         """What the updates were answered, or the failure that their handler raised, in the order of the answers."""
+        self.refused = list(refused)
+        """What people were told whose acts came too late, or made no sense then."""
         self.crashes = sum(node.crashes for node in world.past)
         """How often a node crashed before the run had ended."""
         self.attempts = [(begun.effect, begun.attempt) for begun in world.journal.begun]
@@ -136,6 +146,7 @@ class Simulation:
         weather: Weather | None = None,
         signals: Iterable[tuple[float, str, Any]] = (),
         updates: Iterable[tuple[float, str, Sequence[Any]]] = (),
+        acts: Iterable[tuple[float, Act]] = (),
         also: Iterable[Workflow[..., Any]] = (),
         same_as_without: bool = True,
         within: timedelta = PATIENCE,
@@ -145,9 +156,10 @@ class Simulation:
 
         `crash_after_every_append` kills the node each time the run has got on by one write; `crash_at_random` at moments that
         the seed chooses; `weather` brings any faults you like. `signals`: (seconds after the start, name, value);
-        `updates`: (seconds after the start, name, arguments), whose answers are in the outcome. The run is
-        also played without faults, and must do the same (`same_as_without=False` where chance or races with time may decide
-        otherwise). A run that has not ended `within` virtual time (fourteen days, if you say nothing) is a Violation, told with its events.
+        `updates`: (seconds after the start, name, arguments), whose answers are in the outcome; `acts`: (seconds after the start,
+        `Approve("ship")`, `Pause()`, `Complete("receipt", 12)` …), what people do to the run. The run is also
+        played without faults, and must do the same (`same_as_without=False` where chance or races with time may decide otherwise).
+        A run that has not ended `within` virtual time (fourteen days, if you say nothing) is a Violation, told with its events.
         """
         if not isinstance(workflow, Workflow):
             raise Invalid(
@@ -161,7 +173,7 @@ class Simulation:
         check_transactional(None, (known, *also))
         raw, _ = known.arguments.pair(args, kwargs)
         start = StartRun(workflow=known.name, version=known.version, arguments=raw, run=RUN, command="start")
-        sent: list[tuple[float, SignalRun | UpdateRun]] = [
+        sent: list[tuple[float, SignalRun | UpdateRun | Act]] = [
             (seconds, SignalRun(run=RUN, name=name, value=Raw(msgspec.json.encode(value)), command=f"signal {number}"))
             for number, (seconds, name, value) in enumerate(signals)
         ]
@@ -169,6 +181,7 @@ class Simulation:
             (seconds, UpdateRun(run=RUN, name=name, arguments=Raw(msgspec.json.encode(list(arguments))), command=f"update {number}"))
             for number, (seconds, name, arguments) in enumerate(updates)
         ]
+        sent += acts
         play = _Play(self, known, (known, *also), start, sent, within)
         if crash_at_random:
             weather = weather or Weather(nodes={"crash": 0.5}, log={"crash_before": 0.1, "crash_after": 0.1}, seconds=60)
@@ -213,7 +226,7 @@ class _Play:
         known: Workflow[..., Any],
         workflows: Sequence[Workflow[..., Any]],
         start: StartRun,
-        sent: Sequence[tuple[float, SignalRun | UpdateRun]],
+        sent: Sequence[tuple[float, SignalRun | UpdateRun | Act]],
         within: timedelta,
     ) -> None:
         self.simulation = simulation
@@ -222,10 +235,11 @@ class _Play:
         self.start = start
         self.sent = sent
         self.answers: list[Answered] = []
+        self.refused: list[Refused] = []
         self.within = within
 
     def once(self, weather: Weather, plan: Callable[[str], Plan] | None) -> Outcome[Any]:
-        seed, self.answers = self.simulation.seed, []
+        seed, self.answers, self.refused = self.simulation.seed, [], []
         world = World(
             seed,
             self.workflows,
@@ -255,7 +269,7 @@ class _Play:
         if found or end is None:
             raise Violation(f"seed {seed}, history {world.digest()}:\n" + "\n".join(f"  - {what}" for what in found))
         value = self.known.returns.decode(end.result) if isinstance(end.result, Raw) else None
-        return Outcome(world, end, value, timedelta(seconds=seconds), self.answers)
+        return Outcome(world, end, value, timedelta(seconds=seconds), self.answers, self.refused)
 
     async def _scenario(self, world: World) -> tuple[Applied | None, float]:
         end: Applied | None = None
@@ -263,8 +277,8 @@ class _Play:
             await asked(world, self.start)
             started = anyio.current_time()
             async with anyio.create_task_group() as group:
-                for seconds, request in self.sent:
-                    group.start_soon(self._later, world, seconds, request)
+                for number, (seconds, what) in enumerate(self.sent):
+                    group.start_soon(self._later, world, seconds, what, f"act {number}")
                 if world.weather.seconds:
                     group.start_soon(_heal_later, world)
                 end = await asked(world, AwaitRun(run=RUN, within=3600.0))
@@ -272,11 +286,17 @@ class _Play:
             return end, anyio.current_time() - started
         return None, self.within.total_seconds()
 
-    async def _later(self, world: World, seconds: float, request: SignalRun | UpdateRun) -> None:
+    async def _later(self, world: World, seconds: float, what: SignalRun | UpdateRun | Act, command: str) -> None:
         await anyio.sleep(seconds)
-        reply = await asked(world, request)
-        if isinstance(reply, Answered):
-            self.answers.append(reply)
+        if isinstance(what, SignalRun | UpdateRun):
+            reply = await asked(world, what)
+            if isinstance(reply, Answered):
+                self.answers.append(reply)
+            return
+        try:
+            await asked(world, await request_for(what, command, world))
+        except Refused as refusal:
+            self.refused.append(refusal)
 
 
 async def _heal_later(world: World) -> None:

@@ -13,13 +13,14 @@ from perdure.adapters.cli.loading import load_workflows
 from tests.adapters.cli.calling import Here, Said
 
 ORDERS = """
-from datetime import timedelta
+from pathlib import Path
 
-from perdure import CompleteLater, approval, step, workflow
+from perdure import CompleteLater, approval, current, step, workflow
 
 
 @step
 async def receipt() -> str:
+    Path(__file__).with_name("token").write_text(current().token)
     raise CompleteLater
 
 
@@ -88,3 +89,21 @@ def test_a_step_is_skipped_with_a_value_that_fits(say: Say) -> None:
     assert told.json["status"] == "completed"
     (line,) = [event["text"] for event in say("show", "p", code=False).json["moments"] if event["what"] == "step skipped"]
     assert line == 'receipt 0 = "receipt 12" by ada: paid by telephone'
+
+
+@pytest.mark.parametrize(("words", "status"), [(["complete", '"receipt 12"'], "completed"), (["fail", "no money"], "failed")])
+def test_a_step_is_ended_by_the_token_that_it_handed_out(say: Say, tmp_path: Path, words: list[str], status: str) -> None:
+    token = (tmp_path / "token").read_text()
+    word, what = words
+    told = say(word, token, what)
+
+    assert (told.json["run"], told.json["status"]) == ("p", status)
+    assert say(word, token, what).json["version"] == told.json["version"]
+    assert say(word, "abc", what).error["error"] == "invalid"
+
+
+def test_what_does_not_fit_ends_no_step(say: Say, tmp_path: Path) -> None:
+    token = (tmp_path / "token").read_text()
+
+    assert say("complete", token, "12").error["error"] == "invalid"
+    assert say("complete", token, '"receipt 12"', code=False).code == 2

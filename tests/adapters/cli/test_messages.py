@@ -2,7 +2,58 @@
 
 from __future__ import annotations
 
-from tests.adapters.cli.calling import Here
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+
+import perdure
+from perdure.adapters.cli.loading import load_workflows
+from perdure.runtime.requests import AwaitRun, StartRun
+from tests.adapters.cli.calling import Here, forget_modules
+
+SECOND = """
+@workflow(name="waits", version=2)
+async def waits_2() -> str:
+    return await note("second: " + await signal("approved", str))
+"""
+
+MENDED = """
+from pathlib import Path
+
+from perdure import step, workflow
+
+HERE = Path(__file__).parent
+
+
+@step
+def count() -> int:
+    with (HERE / "counted.txt").open("a") as file:
+        file.write("one ")
+    return len((HERE / "counted.txt").read_text().split())
+
+
+@step
+def undo() -> None: ...
+
+
+@step
+def weigh() -> str:
+    if not (HERE / "mended").exists():
+        raise RuntimeError("the scales are broken")
+    return "weighed"
+
+
+@workflow
+async def sell() -> list[int | str]:
+    first = await count()
+    try:
+        return [first, await weigh()]
+    except Exception:
+        await undo()
+        raise
+"""
 
 
 def test_a_signal_without_the_code_is_kept_until_the_code_is_there(here: Here) -> None:
@@ -92,3 +143,84 @@ def test_an_upgrade_needs_a_version_that_is_there(here: Here) -> None:
         pass
 
     assert here("upgrade", "w", "--to", "7", "--module", "flows.py", "--json").error["error"] == "refused"
+
+
+def begun(here: Here, *starts: tuple[str, str, str], ended: Sequence[str] = ()) -> None:
+    """Start runs (tenant, run, workflow), and see those end that are to."""
+
+    async def begin() -> None:
+        async with perdure.open(f"sqlite:///{here.folder.log}", workflows=load_workflows("flows.py")) as runtime:
+            for tenant, run, name in starts:
+                await runtime.do(StartRun(tenant=tenant, run=run, workflow=name))
+            for run in ended:
+                await runtime.do(AwaitRun(run=run))
+
+    anyio.run(begin)
+
+
+def test_a_run_is_moved_to_another_version_and_ends_as_that_says(here: Here) -> None:
+    begun(here, ("default", "w", "waits"))
+    flows = here.folder.path / "flows.py"
+    flows.write_text(flows.read_text(encoding="utf-8") + SECOND, encoding="utf-8")
+    forget_modules()
+    told = here("upgrade", "w", "--to", "2", "--module", "flows.py", "--json")
+
+    assert (told.json["told"], told.json["status"]) == ("upgrade", "running")
+    assert "upgraded" in here("show", "w").out
+
+    here("signal", "w", "approved", "Ada", "--module", "flows.py")
+    assert here("run", "flows.py:waits_2", "--id", "w", "--json").json["result"] == "second: Ada"
+
+
+def test_a_retry_from_a_version_does_again_what_came_behind_it(here: Here) -> None:
+    (here.folder.path / "mended.py").write_text(MENDED, encoding="utf-8")
+    assert here("run", "mended.py:sell", "--id", "s").code == 1
+    refused = here("retry", "s", "--module", "mended.py", "--json")
+    assert (refused.code, refused.error["error"]) == (3, "refused")
+
+    (here.folder.path / "mended").touch()
+    events = [json.loads(line) for line in here("events", "s").out.splitlines()]
+    (wanted,) = [str(event["version"]) for event in events if event["type"] == "StepScheduled" and event["name"] == "weigh"]
+    assert here("retry", "s", "--from-version", wanted, "--module", "mended.py", "--json").json["status"] == "running"
+    assert here("run", "mended.py:sell", "--id", "s", "--json").json["result"] == [1, "weighed"]
+
+    assert here("retry", "s", "--from-version", "1", "--json").code == 3
+
+
+def test_a_message_under_one_name_counts_once(here: Here) -> None:
+    begun(here, ("default", "w", "waits"))
+    first, again = (here("signal", "w", "approved", "Ada", "--command", "till/7", "--json").json for _ in range(2))
+
+    assert first["version"] == again["version"]
+    assert here("events", "w").out.count("SignalReceived") == 1
+
+
+def test_a_large_value_goes_to_a_blob_as_through_every_door(here: Here) -> None:
+    begun(here, ("default", "w", "waits"))
+    here("signal", "w", "approved", "x" * 200_000, "--module", "flows.py")
+    signal = next(line for line in here("events", "w").out.splitlines() if "SignalReceived" in line)
+
+    assert len(signal) < 1000
+    assert "sha256" in signal or "digest" in signal
+    assert here("run", "flows.py:waits", "--id", "w", "--json").json["status"] == "completed"
+
+
+def test_a_run_of_another_tenant_is_told_and_shown_by_its_tenant(here: Here) -> None:
+    begun(here, ("acme", "w", "waits"), ("default", "w", "waits"))
+
+    assert here("pause", "w", "--tenant", "acme", "--json").json["status"] == "paused"
+    assert here("show", "w", "--tenant", "acme", "--json").json["status"] == "paused"
+    assert here("show", "w", "--json").json["status"] == "running"
+    assert {(line["tenant"], line["status"]) for line in here("runs", "--json").json} == {("acme", "paused"), ("default", "running")}
+    assert "acme/w" in here("runs").out
+    lost = here("pause", "x", "--tenant", "acme", "--json")
+    assert (lost.code, lost.error["instead"]) == (4, "list them with 'perdure runs'")
+
+
+def test_the_dead_letters_are_listed(here: Here) -> None:
+    begun(here, ("default", "w", "waits"), ("default", "f", "fails"), ("default", "s", "waits"), ended=["f"])
+    here("signal", "s", "approved", "Ada")
+    dead: list[Any] = here("runs", "--dead", "--json").json
+
+    assert {(line["run"], line["status"]) for line in dead} == {("f", "failed"), ("s", "suspended")}
+    assert here("runs", "--dead", "--status", "failed").code == 2
