@@ -16,7 +16,7 @@ from perdure.eventlog.errors import PerdureError
 from tests.adapters.cli.calling import SCRIPT, Folder, Here
 from tests.house import tree
 
-STEERING = ["signal", "approve", "reject", "skip", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
+STEERING = ["signal", "approve", "reject", "skip", "complete", "fail", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
 COMMANDS = [
     "demo", "cluster", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", "nats", *STEERING,
 ]  # fmt: skip
