@@ -24,6 +24,8 @@ T1 = TypeVar("T1")
 T2 = TypeVar("T2")
 T3 = TypeVar("T3")
 T4 = TypeVar("T4")
+T5 = TypeVar("T5")
+T6 = TypeVar("T6")
 
 
 @overload
@@ -34,6 +36,14 @@ def gather(a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], /) -> Coroutine
 def gather(
     a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], /
 ) -> Coroutine[object, object, tuple[T1, T2, T3, T4]]: ...
+@overload
+def gather(
+    a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], e: Awaitable[T5], /
+) -> Coroutine[object, object, tuple[T1, T2, T3, T4, T5]]: ...
+@overload
+def gather(
+    a: Awaitable[T1], b: Awaitable[T2], c: Awaitable[T3], d: Awaitable[T4], e: Awaitable[T5], f: Awaitable[T6], /
+) -> Coroutine[object, object, tuple[T1, T2, T3, T4, T5, T6]]: ...
 @overload
 def gather(*work: Awaitable[T], return_exceptions: Literal[False] = False) -> Coroutine[object, object, tuple[T, ...]]: ...
 @overload

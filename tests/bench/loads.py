@@ -10,7 +10,7 @@ import asyncio
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -101,58 +101,84 @@ async def w1(runs: int = 2000, steps: int = 10, rounds: int = ROUNDS) -> dict[st
     }
 
 
-async def latency(folder: Path, steps: int, runs: int) -> tuple[float, float, float]:
-    """(seconds a commit of a run, seconds a bare commit, commits a run), both medians, one for one."""
+class Lone(NamedTuple):
+    """What runs cost that are alone: medians; seconds a commit, ours and bare; of the last run its commits; CPU and bytes a step."""
+
+    ours: float
+    bare: float
+    commits: int
+    cpu_us_per_step: float
+    bytes_per_step: float
+
+
+async def latency(folder: Path, steps: int, runs: int) -> Lone:
+    """Runs one after the other, and after each as many bare commits as it had made: the records of its stream."""
     ours: list[float] = []
     bare: list[float] = []
+    cpu: list[float] = []
+    written: list[float] = []
+    commits = 0
     committer = Committer(folder / f"bare-{steps}.db")
     async with perdure.open(f"sqlite:///{folder}/ours-{steps}.db", workflows=WORKFLOWS) as runtime:
-        commits = 0
         for number in range(runs):
-            turns, begun = runtime.dispatcher.turns, time.perf_counter()
+            bytes_before, cpu_before, begun = bytes_written(), time.process_time(), time.perf_counter()
             handle = await runtime.start(sequence, number, steps)
             await handle.result()
-            commits = runtime.dispatcher.turns - turns
-            ours.append((time.perf_counter() - begun) / commits)
+            seconds = time.perf_counter() - begun
+            cpu.append((time.process_time() - cpu_before) * 1e6 / steps)
+            written.append((bytes_written() - bytes_before) / steps)
+            commits = len([record async for record in runtime.carrier.log.read(f"run/default/{handle.id}")])
+            ours.append(seconds / commits)
             bare.extend([await committer.commit() for _ in range(commits)])
     committer.stop()
-    return median(ours), median(bare), commits
+    return Lone(median(ours), median(bare), commits, median(cpu), median(written))
 
 
 async def w2(rounds: int = ROUNDS) -> dict[str, float]:
-    one: list[tuple[float, float]] = []
-    ten: list[tuple[float, float]] = []
-    commits_1 = commits_10 = 0.0
+    one: list[Lone] = []
+    ten: list[Lone] = []
     settle_collector()
     for _ in range(rounds):
         with fresh_folder() as folder:
-            ours, bare, commits_1 = await latency(folder, 1, 150)
-            one.append((ours, bare))
-            ours, bare, commits_10 = await latency(folder, 10, 50)
-            ten.append((ours, bare))
+            one.append(await latency(folder, 1, 150))
+            ten.append(await latency(folder, 10, 50))
     return {
         "medians_of": rounds,
-        "bare_commits_per_commit_of_1_step": share_of(one),
-        "bare_commits_per_commit_of_10_steps": share_of(ten),
-        "commits_of_1_step": commits_1,
-        "commits_of_10_steps": commits_10,
-        "us_per_commit": median(ours for ours, _ in ten) * 1e6,
-        "bare_us_per_commit": median(bare for _, bare in ten) * 1e6,
+        "bare_commits_per_commit_of_1_step": share_of([lone[:2] for lone in one]),
+        "bare_commits_per_commit_of_10_steps": share_of([lone[:2] for lone in ten]),
+        "commits_of_1_step": one[-1].commits,
+        "commits_of_10_steps": ten[-1].commits,
+        "us_per_commit": median(lone.ours for lone in ten) * 1e6,
+        "bare_us_per_commit": median(lone.bare for lone in ten) * 1e6,
+        "cpu_us_per_step": median(lone.cpu_us_per_step for lone in ten),
+        "bytes_per_step": median(lone.bytes_per_step for lone in ten),
     }
 
 
 async def w3(steps: int = 1000, rounds: int = ROUNDS) -> dict[str, float]:
     pairs: list[tuple[float, float]] = []
+    cpu: list[float] = []
+    commits = written = 0.0
     settle_collector()
     for _ in range(rounds):
         with fresh_folder() as folder:
             bare = await throughput(folder / "bare.db", steps, 1)
             async with perdure.open(f"sqlite:///{folder}/ours.db", workflows=WORKFLOWS) as runtime:
-                begun = time.perf_counter()
+                bytes_before, cpu_before, begun = bytes_written(), time.process_time(), time.perf_counter()
                 handle = await runtime.start(fan_out, steps)
                 assert await handle.result() == steps
                 pairs.append((steps / (time.perf_counter() - begun), bare))
-    return {"medians_of": rounds, "of_bare": share_of(pairs), "steps_per_s": median(ours for ours, _ in pairs)}
+                cpu.append((time.process_time() - cpu_before) * 1e6 / steps)
+                written = (bytes_written() - bytes_before) / steps
+                commits = len([record async for record in runtime.carrier.log.read(f"run/default/{handle.id}")])
+    return {
+        "medians_of": rounds,
+        "of_bare": share_of(pairs),
+        "steps_per_s": median(ours for ours, _ in pairs),
+        "cpu_us_per_step": median(cpu),
+        "commits": commits,
+        "bytes_per_step": written,
+    }
 
 
 async def long_run(steps: int = 10_000, rounds: int = ROUNDS) -> dict[str, float]:

@@ -18,9 +18,11 @@ from tests.bench.measuring import ROUNDS, fresh_folder, share_of
 RUNS, STEPS = 2000, 10
 
 
-def share(rounds: int = ROUNDS) -> dict[str, float]:
-    """Our bare limit over the reference's, interleaved; without a reference only our own figure."""
+def share(rounds: int = ROUNDS, *, is_needed: bool = False) -> dict[str, float]:
+    """Our bare limit over the reference's, interleaved; without a reference only our own figure, or LookupError where one is needed."""
     program = os.environ.get("PERDURE_BARE", "")
+    if not program and is_needed:
+        raise LookupError("PERDURE_BARE names no reference program: set it to one that prints a JSON line with steps_s, and ask again")
     ours: list[float] = []
     pairs: list[tuple[float, float]] = []
     for _ in range(rounds):

@@ -56,7 +56,7 @@ def one_log_one_state() -> Figures:
         "hash_seeds": len(HASH_SEEDS),
         "loops": min(len(by_loop) for by_loop in found),
         "pythons": len(pythons),
-        "starting_points": min(reading["places"] for reading in readings) / runs,
+        "starting_points": min(reading["fewest"] for reading in readings),
         "readings": len(readings),
         "runs": runs,
     }

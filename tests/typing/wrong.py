@@ -8,7 +8,25 @@ from datetime import timedelta
 from sqlite3 import Connection
 
 import perdure
-from perdure import Event, Kind, Retry, attach, child, first_of, gather, signal, sleep, start_child, step, task_group, timeout, workflow
+from perdure import (
+    Event,
+    Kind,
+    Limit,
+    Retry,
+    approval,
+    attach,
+    child,
+    current,
+    first_of,
+    gather,
+    signal,
+    sleep,
+    start_child,
+    step,
+    task_group,
+    timeout,
+    workflow,
+)
 
 
 @step
@@ -42,6 +60,20 @@ async def mover(db: Connection, order: str) -> str:
 async def again() -> None: ...
 
 
+Limit("stripe", concurrency="5")  # wrong
+Limit("stripe", rate=100)  # wrong
+Limit("stripe", concurrency=1, key="order")  # wrong
+
+
+@step(limit="stripe")  # wrong
+async def limited() -> None: ...
+
+
+@step(needs=Connection)  # wrong
+async def needing() -> None:
+    name: int = current().resource(str)  # wrong
+
+
 @workflow  # wrong
 def plain(order: str) -> str:
     return order
@@ -56,7 +88,13 @@ async def fulfil(order: str, cents: int) -> str:
     size: int = await charge(order, cents)  # wrong
     both: tuple[str, str] = await gather(charge(order, 1), weigh(order))  # wrong
     first: int = (await first_of(charge(order, 1))).value  # wrong
+    five: tuple[str, str, str, str, str] = await gather(  # wrong
+        charge(order, 1), charge(order, 2), charge(order, 3), charge(order, 4), weigh(order)
+    )
     number: str = await signal("go", int)  # wrong
+    await approval(7)  # wrong
+    await approval("ship", timeout=5)  # wrong
+    approved: bool = await approval("ship", show={"cents": cents})  # wrong
     await sleep(5)  # wrong
     await perdure.wait_until("closed")  # wrong
     perdure.on_query("order", order)  # wrong
@@ -120,6 +158,9 @@ async def main() -> None:
         await run.result(within=5)  # wrong
         order: int = await run.query("order", returns=str)  # wrong
         await run.update("charge", within=5)  # wrong
+        added: int = await run.update("add", 1, returns=str)  # wrong
+        await run.update(7, "add")  # wrong
+        await run.skip("charge", "receipt", by=7, why="paid")  # wrong
         await runtime.signal_or_start(fulfil, "o-1", "1200", id="x", signal="go")  # wrong
         await runtime.signal_or_start(fulfil, "o-1", 1200, signal="go")  # wrong
         Retry(attempts="3")  # wrong
