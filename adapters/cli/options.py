@@ -33,6 +33,10 @@ def code_of(module: str) -> Sequence[Workflow[..., Any]]:
 
 
 def wait(function: Any, *args: Any) -> Any:
+    """The answer to one question. What is said of servers that were tried on the way is no part of it."""
+    import logging
+
     import anyio
 
+    logging.getLogger("perdure.nats").addHandler(logging.NullHandler())
     return anyio.run(function, *args)

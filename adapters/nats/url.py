@@ -15,7 +15,7 @@ from .wire.messages import checked_namespace
 
 SCHEMES = ("nats", "tls")
 Sync = Literal["always", "interval"]
-PORT = 4222
+PORT, PORT_MAX = 4222, 65_535
 
 KNOWN: Mapping[str, str] = {
     "replicas": "how many servers keep each message, for streams that are made: 1, 3 or 5",
@@ -97,8 +97,19 @@ def place_of(url: str) -> Place:
     found["replicas"] = int(one_of(options.pop("replicas", "1"), ("1", "3", "5"), "replicas", hidden))
     found["sync"] = one_of(options.pop("sync", "interval"), get_args(Sync), "sync", hidden)
     found |= options
-    servers = tuple(f"{scheme}://{host if host.rpartition(':')[2].isdigit() else f'{host}:{PORT}'}" for host in hosts.split(",") if host)
+    servers = tuple(f"{scheme}://{address_of(host, hidden)}" for host in hosts.split(",") if host)
     return Place(servers=servers, namespace=checked_namespace(namespace), hidden=hidden, tls=scheme == "tls", **found)
+
+
+def address_of(host: str, hidden: str) -> str:
+    """The host with its port."""
+    _, colon, port = host.rpartition(":")
+    if not colon or host.endswith("]"):  # an address of IPv6 has colons of its own
+        return f"{host}:{PORT}"
+    if not port.isdigit() or not 0 < int(port) <= PORT_MAX:
+        raise Invalid("a port of the URL is none", who=hidden, where=host, expected=f"a number from 1 to {PORT_MAX}", found=repr(port),
+                      instead=f"write for example {EXAMPLE}")
+    return host
 
 
 def options_in(query: str, hidden: str) -> dict[str, str]:

@@ -55,8 +55,8 @@ class Board:
         for name in ("server", "process", "", "leads"):
             table.add_column(name, min_width=9)
         for node in self.nodes:
-            state = "up" if node.is_up else "killed"
-            table.add_row(node.name, str(node.pid or ""), Text(state, style=COLORS[state]), "the log" if node.name == self.leader else "")
+            state, leads = ("up", node.name == self.leader) if node.is_up else ("killed", False)
+            table.add_row(node.name, str(node.pid or ""), Text(state, style=COLORS[state]), "the log" if leads else "")
         return table
 
     def _workers(self) -> Table:

@@ -156,6 +156,13 @@ def test_what_is_not_there_is_met_with_what_is_near(here: Here, shop: Shop) -> N
     assert run.error["where"].endswith(shop.namespace)
 
 
+def test_a_server_that_is_away_is_not_told_of_where_another_answers(here: Here, shop: Shop) -> None:
+    said = here.folder.call("runs", "--log", shop.auditor.replace("@", "@127.0.0.1:1,"), "--json")
+
+    assert said.code == 4
+    assert said.error["error"] == "not_found"  # one line of JSON, and nothing before it
+
+
 def test_a_log_that_is_served_is_verified_and_found_intact(here: Here, shop: Shop) -> None:
     seen: list[Any] = []
     play(shop.worker, lambda: seen.append(here("log", "verify", "--log", shop.auditor, "--json")))
