@@ -155,7 +155,11 @@ async def test_a_wall_clock_that_jumps_holds_timers_of_its_worker_and_nothing_el
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     true, ahead = SystemClock.now, [0]
-    monkeypatch.setattr(SystemClock, "now", lambda clock: true(clock) + ahead[0])
+
+    def jumping(clock: SystemClock) -> int:
+        return true(clock) + ahead[0]
+
+    monkeypatch.setattr(SystemClock, "now", jumping)
     async with perdure.open(f"{nats_server.url}/{uuid4().hex}", workflows=[naps, waits]) as runtime:
         asleep, waiting = await runtime.start(naps, id="n"), await runtime.start(waits, id="w")
         ahead[0] = 2 * HOUR * 1_000_000
