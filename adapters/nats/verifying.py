@@ -21,7 +21,7 @@ from .inspecting import found_log, looking
 from .records.blobs import PART as BLOBS
 from .records.blobs import JetStreamBlobs
 from .records.committer import Places
-from .records.headlines import entry_data, laid
+from .records.headlines import encode, laid, writing
 from .records.reader import record_in
 from .records.snapshots import PART as SNAPSHOTS
 from .records.snapshots import TREE as SNAPSHOT
@@ -46,7 +46,7 @@ class Word(Struct, frozen=True, gc=False):
 
 
 class Written(Struct, frozen=True, gc=False):
-    """The head that a view has of a stream, by version and digest; or the newest in the log, by its sequence."""
+    """The head that a view has of a stream, by version and digest; or the newest in the log, by its sequence too."""
 
     version: int
     digest: bytes
@@ -187,11 +187,11 @@ class Verification:
         for word in self.words.get(stream, ()):
             if word.tail.version == record.last and word.tail.digest != record.digest:
                 self.report.found(stream, word.where, f"{word.what} was written beside another record of version {record.last}")
-        view, here = self.view.get(stream), None if summary is None else written(summary, sequence)
-        if here is not None:
-            self.heads[stream] = here
-        if view is not None and view.version == record.last and (here is None or here.digest != view.digest):
-            self.report.found(stream, "HEADS", f"the view has another head than the record of version {record.last}; {MENDED}")
+        if summary is not None:
+            self.heads[stream] = written(summary, sequence)
+        view, head = self.view.get(stream), self.heads.get(stream)
+        if view is not None and view.version == record.last and (head is None or head.digest != view.digest):
+            self.report.found(stream, "HEADS", f"the view has another head than the log at version {record.last}; {MENDED}")
 
     # -- what was heard, held against what was read ------------------------------------------------------------------------
 
@@ -233,5 +233,6 @@ class Verification:
 
 
 def written(summary: Summary, sequence: int = 0) -> Written:
-    data = entry_data(summary)
-    return Written(summary.tail.version, sha256(data).digest(), sequence, summary.head.wake_at is not None)
+    """What there is to compare. The view may have a head with the tail of a later record that did not change it."""
+    digest = sha256(encode(writing(summary.head))).digest()
+    return Written(summary.tail.version, digest, sequence, summary.head.wake_at is not None)

@@ -14,12 +14,14 @@ import pytest
 import perdure
 from perdure import workflow
 from perdure.adapters.nats.open import open_nats
+from perdure.adapters.nats.records.headlines import entry_data
+from perdure.adapters.nats.verifying import verify
 from perdure.adapters.nats.wire.buckets import BUCKETS
 from perdure.adapters.nats.wire.connection import connect
 from perdure.adapters.nats.wire.messages import Subjects
 from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.errors import Corrupt
-from perdure.eventlog.log import Carrier
+from perdure.eventlog.log import Carrier, Summary
 from perdure.eventlog.records import EMPTY, Append, Tail, sealed
 from perdure.eventlog.snapshots import Snapshot
 from tests.adapters.nats.server import NatsServer, running
@@ -201,3 +203,19 @@ async def test_a_run_with_a_record_that_is_none_is_woken_and_others_go_on(nats_s
     async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
         assert [one.stream for one in await carrier.heads.due(100)] == ["run/default/three", ONE, OTHER]
         await corrupt(carrier, "run/default/three")
+
+
+async def test_verifying_takes_a_head_with_a_later_tail_for_what_it_is(nats_server: NatsServer, namespace: str) -> None:
+    """The view vouches for a last record that changed no head by the head before it; another head is another."""
+    url, first = f"{nats_server.url}/{namespace}", sealed(ONE, EMPTY, content(1), 1, head(wake_at=None))
+    second = sealed(ONE, first.tail, content(2), 1)
+    async with open_nats(url) as carrier:
+        await accepted(carrier.log, [first, second])
+    found: list[list[str]] = []
+    for status in ("running", "done"):
+        async with store_of(nats_server.url, namespace) as store:
+            entry = entry_data(Summary(ONE, second.tail, head(status, None)))
+            await store.publish("HEADS", store.subjects.of(ONE, "head"), entry)
+        found.append([finding.where for finding in (await verify(url)).findings])
+
+    assert found == [[], ["HEADS"]]
