@@ -28,6 +28,9 @@ logger = logging.getLogger("perdure.nats")
 LOOKS_EVERY = 0.25
 SETTLE_SECONDS = 30.0
 
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
+"""Seconds before partitions that could not be taken are claimed again: a damaged log is not healed by claims, and each is a new epoch."""
+
 GRACE_SECONDS = 2.0
 """What a leaving worker gives its last releases beyond the time that its steps have."""
 
@@ -71,6 +74,8 @@ class Partitions:
         """The sequence up to which all fences have been read; of our own, newer ones may be known."""
         self._moving: set[int] = set()
         """Partitions that are being claimed or released right now."""
+        self._pause, self._claims_from = FIRST_PAUSE, 0.0
+        """How long to wait after the next claim that comes to nothing, and until when now."""
         self._hand_over_seconds = hand_over_seconds
         self._news = asyncio.Event()
         self._settled = False
@@ -251,7 +256,7 @@ class Partitions:
         others = alive - {self.owner}
         mine = {partition for partition, worker in wanted.items() if worker == self.owner}
         free = {partition for partition in mine if partition not in self.served and self._known[partition].owner not in others}
-        if claimable := sorted(free - self._moving):
+        if (claimable := sorted(free - self._moving)) and time.monotonic() >= self._claims_from:
             self._moving.update(claimable)
             self._begin(self._take(claimable))
         if stray := self._stray() - mine:
@@ -280,8 +285,12 @@ class Partitions:
             self.claims += len(won)
             won_from = {found.partition: found.owner for found in before}
             self.takeovers += sum(won_from[fence.partition] not in {"", self.owner} for fence in won)
+            self._pause = FIRST_PAUSE
             if len(won) < len(claimed):
                 self.presence.is_behind = True  # somebody was faster
+        except PerdureError:
+            self._claims_from, self._pause = time.monotonic() + self._pause, min(2 * self._pause, LONGEST_PAUSE)
+            raise
         finally:
             self._moving.difference_update(partitions)
             self._news.set()

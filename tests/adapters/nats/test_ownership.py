@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -24,6 +25,7 @@ from perdure.adapters.nats.wire.connection import connect
 from perdure.adapters.nats.wire.messages import Subjects
 from perdure.adapters.nats.wire.store import Store
 from perdure.adapters.system.clock import SystemClock, SystemIds, WorkerThreads
+from perdure.eventlog.errors import Corrupt
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.streams import stream_of
 from perdure.runtime.engine import Runtime
@@ -45,8 +47,14 @@ class Kept:
         self.taken: list[int] = []
         self.let: list[int] = []
         self.dropped: list[int] = []
+        self.damage: Corrupt | None = None
+        self.tries: list[float] = []
+        """When something was to be taken though it is damaged."""
 
     async def take(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
+        if self.damage is not None:
+            self.tries.append(time.monotonic())
+            raise self.damage
         self.taken += [fence.partition for fence in fences]
 
     async def let_go(self, partitions: Iterable[int]) -> None:
@@ -122,6 +130,23 @@ async def test_one_worker_has_all_and_serves_at_once(nats_server: NatsServer, na
         assert await (await ann.runtime.start(flow)).result() == "slow"
     assert sorted(ann.keeping.let) == list(range(PARTITIONS))
     assert ann.ownership.releases == PARTITIONS
+
+
+async def test_partitions_that_cannot_be_taken_are_claimed_less_and_less_often(
+    nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause, log = 0.1, MemoryLog()
+    monkeypatch.setattr(ownership_module, "FIRST_PAUSE", pause)
+    async with worker(nats_server.url, namespace, "ann", log) as ann:
+        async with worker(nats_server.url, namespace, "bob", log) as bob:
+            await until(lambda: ann.count == bob.count == PARTITIONS // 2)
+            ann.keeping.damage = Corrupt("cut")
+        await until(lambda: len(ann.keeping.tries) == 3)
+        first, second, third = ann.keeping.tries
+        ann.keeping.damage = None
+        await until(lambda: ann.count == PARTITIONS)
+
+    assert (second - first >= pause, third - second >= 2 * pause) == (True, True)
 
 
 async def test_who_joins_gets_its_share_and_who_leaves_gives_it_back(nats_server: NatsServer, namespace: str) -> None:
