@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -18,6 +19,9 @@ from ...runtime.authoring.workflows import Workflow
 from ..compose import open as open_runtime
 from ..working import work_for
 from .console import console_for_errors, say_json
+
+NEW_OBJECTS = 50_000
+"""Before the collector looks for cycles: a worker that starts makes more than that, none in a cycle, and would look at them 100 times."""
 
 
 def known_in(modules: Sequence[str]) -> list[Workflow[..., Any]]:
@@ -48,6 +52,8 @@ def perform(url: str, queues: Sequence[str], steps: Sequence[Step[..., Any]], *,
 
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS)
     options = {"use_uvloop": True} if find_spec("uvloop") is not None else {}
     try:
         anyio.run(main, backend_options=options)

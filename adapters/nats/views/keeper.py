@@ -13,6 +13,7 @@ from itertools import islice
 
 from ....eventlog.errors import PerdureError
 from ....eventlog.log import Summary
+from ....eventlog.records import Tail
 from ..owning.fences import Fence
 from ..records.headlines import entry_data, laid
 from ..wire.batches import Post, write
@@ -20,7 +21,7 @@ from ..wire.messages import stream_of_subject
 from ..wire.store import Store
 from . import anchors
 from .index import Index, Part
-from .quiet import heads_of
+from .quiet import AT_ONCE, heads_of
 from .rebuilding import rebuild
 from .taking import VIEWS, seat_of, take
 
@@ -157,7 +158,10 @@ class Keeper:
 
     async def _vouch(self) -> None:
         """Let the view have the heads of streams that only anchors vouch for, and not for much longer."""
-        quiet = {part: due for part in self.index.parts.values() if (due := part.quiet.due())}
+        quiet, left = dict[Part, dict[str, Tail]](), AT_ONCE
+        for part in self.index.parts.values():
+            if due := part.quiet.due(left):
+                quiet[part], left = due, left - len(due)
         unknown = [stream for part, due in quiet.items() for stream in due if part.known(stream) is None]
         found = await heads_of(self.store, unknown) if unknown else {}
         for part, due in quiet.items():

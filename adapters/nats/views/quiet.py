@@ -14,11 +14,11 @@ from ....eventlog.records import Tail
 from ..records.headlines import summary_in
 from ..wire.store import Store
 
-ANCHORS_BEFORE = 8
-"""So many anchors of the partition later the head is written; twice as many are kept."""
+ANCHORS_BEFORE = 12
+"""So many anchors of the partition later the head is written; 16 are kept."""
 
 AT_ONCE = 1000
-"""Of one partition, at each writing of the views: as many as may have come since the one before."""
+"""At each writing of the views: as many as may have come since the one before."""
 
 
 class Quiet:
@@ -40,11 +40,11 @@ class Quiet:
             if summary is None or summary.tail.version < tail.version:
                 self._tails[stream] = (self._anchors, tail)
 
-    def due(self) -> dict[str, Tail]:
-        """Of whose the head is to be written, or looked at, now."""
+    def due(self, limit: int) -> dict[str, Tail]:
+        """Of whom the head is to be written, or looked at, now; at most so many."""
         last = self._anchors - ANCHORS_BEFORE
         ready = takewhile(lambda item: item[1][0] <= last, self._tails.items())
-        return {stream: tail for stream, (_, tail) in islice(ready, AT_ONCE)}
+        return {stream: tail for stream, (_, tail) in islice(ready, limit)}
 
     def settled(self, streams: Sequence[str]) -> None:
         """The view vouches for them, or never will: they have no head."""

@@ -66,9 +66,10 @@ async def take(store: Store, fences: Sequence[Fence]) -> list[Part]:
         parts[partition].renewed = partition in unseated
         if partition not in unseated:
             parts[partition].through = parts[partition].laid = found[-1].through
-        parts[partition].owed = tails_in(found)
         for anchor in found:
-            parts[partition].quiet.anchored(tails_in([anchor]), {})
+            tails = tails_in([anchor])
+            parts[partition].owed |= tails
+            parts[partition].quiet.anchored(tails, {})
     await read_wakes(store, parts)
     turns = asyncio.Semaphore(READ_AT_ONCE)
 

@@ -66,8 +66,3 @@ def test_a_module_without_workflows_is_refused_before_a_log_is_opened(folder: Fo
     said = folder.call("worker", "flows.py", "empty.py", "--json")
     assert said.error["error"] == "not_found"
     assert not folder.log.exists()
-
-
-def test_a_command_that_reads_the_file_says_so_of_a_log_in_nats(folder: Folder) -> None:
-    said = folder.call("runs", "--log", "nats://127.0.0.1:1/shop", "--json")
-    assert said.error["error"] == "invalid"
