@@ -48,6 +48,12 @@ def memory_of(pid: int) -> tuple[float, float]:
     return now, most
 
 
+def cpu_of(pid: int) -> float:
+    """Seconds of processor time that a process has had, its own and the kernel's for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def fsync_latency(count: int = 200) -> float:
     """The median of appending 4 KiB and syncing it, in microseconds."""
     times: list[float] = []

@@ -25,7 +25,7 @@ from perdure.adapters.nats.wire.buckets import PARTITIONS
 from perdure.runtime.run import events as ev
 from tests.adapters.nats.crew import Crew, Hand, crew, run_in
 from tests.adapters.nats.server import running
-from tests.bench.measuring import memory_of
+from tests.bench.measuring import cpu_of, memory_of
 
 SOON = 1000
 """Timers that come due while the others stand still, spread evenly over SPREAD seconds."""
@@ -79,6 +79,7 @@ async def parked(runs: int, *, soon: int = SOON, spread: float = SPREAD) -> dict
                 words = [run_in(partition, f"{name}-") for partition in range(PARTITIONS)]
                 await park(team, [Start("listens", run, []) for run in words])
                 hand, figures[f"restart_after_{name}"] = await restarted(team, hand, number, words)
+                figures[f"cpu_seconds_after_{name}"] = cpu_of(hand.process.pid)
                 await anyio.sleep(3)
                 figures[f"mb_after_{name}"], again = memory_of(hand.process.pid)
                 peak = max(peak, again)
