@@ -60,7 +60,10 @@ class Shelf:
         """The value, if it is at hand."""
         if stream in self.lent and (found := self.lent[stream].get(blob.digest)) is not None:
             return found
-        return self._recent.get((stream, blob.digest))
+        if (found := self._recent.get((stream, blob.digest))) is not None:
+            return found
+        mine = (content for to, content in self.unwritten if to == stream and len(content) == blob.size)
+        return next((content for content in mine if Blob.of(content).digest == blob.digest), None)
 
     def named(self, content: bytes, who: str) -> Blob:
         if len(content) > self.value_bytes_max:

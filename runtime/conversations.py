@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 import anyio
+from msgspec import Raw
+from msgspec.structs import replace
 
 from ..actors.dispatcher import Dispatcher
 from ..actors.shelf import NeedValue, Shelf
@@ -46,7 +48,10 @@ class Conversations:
             answer: Answer | None = await self._dispatcher.ask(stream, ask, within=request.within)
             if answer is None and not request.wait:
                 return Answered(request.run, self._version(stream, command))
-            return _answered(request.run, answer or cast("Answer", await promise.wait()))
+            answer = answer or cast("Answer", await promise.wait())
+            if answer.blob is not None:
+                answer = replace(answer, result=Raw(await self._shelf.get(stream, answer.blob)), blob=None)
+            return _answered(request.run, answer)
         raise Unavailable("the update is not answered yet", who=f"run {request.run!r}", where=f"update {request.name!r}",
                           expected=f"an answer within {request.within:g} s", found="its handler still runs",
                           instead=f"ask again with the same command id, {command!r}: it counts once, whoever waits for it")

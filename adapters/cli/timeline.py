@@ -173,7 +173,7 @@ def _deferred(fold: _Fold, event: ev.StepDeferred) -> None:
 
 
 def _skipped(fold: _Fold, event: ev.StepSkipped) -> None:
-    text = f"{_step_of(fold, event.id)} = {short(event.value)}{_by_and_why(event.by, event.why)}"
+    text = f"{_step_of(fold, event.id)} = {value(event.value, event.blob)}{_by_and_why(event.by, event.why)}"
     fold.open.pop(event.id, None)
     fold.add("step skipped", text)
 
@@ -262,8 +262,8 @@ def _retried(fold: _Fold, event: ev.RetryRequested) -> None:
 
 SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ev.SignalReceived: ("signal", lambda event: f"{event.name} {value(event.value, event.blob)}"),
-    ev.UpdateAccepted: ("update", lambda event: f"{event.name} {short(event.args)}"),
-    ev.UpdateCompleted: ("answered", lambda event: told_of(event.error) if event.error is not None else short(event.result)),
+    ev.UpdateAccepted: ("update", lambda event: f"{event.name} {value(event.args, event.blob)}"),
+    ev.UpdateCompleted: ("answered", lambda event: told_of(event.error) if event.error else value(event.result, event.blob)),
     ev.AttributesSet: ("attributes", lambda event: ", ".join(f"{name} = {short(value)}" for name, value in event.values.items())),
     ev.CancelRequested: ("cancel asked", lambda event: event.reason),
     ev.Paused: ("paused", lambda event: event.reason),

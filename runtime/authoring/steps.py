@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...eventlog.blobs import Artifact
-from ...eventlog.errors import Invalid
+from ...eventlog.errors import Invalid, TooLarge
 from ...eventlog.streams import parts_of
 from .artifacts import ArtifactWriter, read_artifact
 from .driving import DRIVER
@@ -100,7 +100,8 @@ class Attempt(Struct, frozen=True, gc=False):
     def heartbeat(self, details: Any = None) -> None:
         """Tell that the attempt goes on, and how far it has come. Cheap: call it as often as you like, from a thread too.
 
-        The details are recorded a few times within each `heartbeat_timeout`; the next attempt finds the last in `last_heartbeat`.
+        The details, at most 16 KiB as JSON (else TooLarge), are recorded a few times within each `heartbeat_timeout`; the next attempt
+        finds the last in `last_heartbeat`.
         """
         care = self._performed().care
         if care is None or not care.listens:
@@ -112,7 +113,12 @@ class Attempt(Struct, frozen=True, gc=False):
                 found="none",
                 instead="write @step(heartbeat_timeout=timedelta(seconds=30)): an attempt that is silent for longer has failed",
             )
-        care.beat(_details.encode(details))
+        raw = _details.encode(details)
+        if len(raw) > HEARTBEAT_BYTES_MAX:
+            raise TooLarge("the details of a heartbeat are too large", who=f"step {self.step!r}", where="heartbeat(details)",
+                           expected=f"at most {HEARTBEAT_BYTES_MAX} bytes as JSON", found=f"{len(raw)} bytes",
+                           instead="tell where to go on, such as a page or a row, and keep what was made as an artifact")
+        care.beat(raw)
 
     def _performed(self) -> Performed:
         if self.performed is None:
@@ -121,6 +127,9 @@ class Attempt(Struct, frozen=True, gc=False):
 
 
 _details = Shape(Any, "heartbeat details")
+
+HEARTBEAT_BYTES_MAX = 16 * 1024
+"""They are recorded over and over, whenever they change."""
 
 
 class Care(Protocol):

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from ...eventlog.blobs import Blob
 from ...eventlog.errors import PerdureError, Refused
 from ...eventlog.guard import guard
 from ..authoring.effects import StepCall
@@ -64,7 +65,8 @@ def _update(run: Run, command: cmd.Update) -> cmd.Update:
             found=f"it is {facts.phase}: {facts.stuck or facts.reason}".rstrip(": "),
             instead="let it go on first, or send a signal, which waits for it",
         )
-    return msgspec.structs.replace(command, args=judged(machine, command.name, command.args))
+    args, blob = machine.keep(judged(machine, command.name, command.args), f"update {command.name!r}, arguments")
+    return msgspec.structs.replace(command, args=args, blob=blob)
 
 
 def _settle(run: Run, command: cmd.Settle) -> cmd.Settle:
@@ -72,7 +74,8 @@ def _settle(run: Run, command: cmd.Settle) -> cmd.Settle:
     facts, id = run.facts, command.token.effect
     if is_known(facts, command.command) or id not in facts.steps or command.error is not None or not command.token.is_of(facts.seed):
         return command
-    return msgspec.structs.replace(command, value=_as_returned(run, id, command.value))
+    value, blob = _as_returned(run, id, command.value)
+    return msgspec.structs.replace(command, value=value, blob=blob)
 
 
 def _skip(run: Run, command: cmd.Skip) -> cmd.Skip:
@@ -81,11 +84,12 @@ def _skip(run: Run, command: cmd.Skip) -> cmd.Skip:
     if is_known(facts, command.command) or facts.phase == "new" or facts.ended:
         return command
     id = step_meant(facts, command.step)
-    return msgspec.structs.replace(command, step=id, value=_as_returned(run, id, command.value))
+    value, blob = _as_returned(run, id, command.value)
+    return msgspec.structs.replace(command, step=id, value=value, blob=blob)
 
 
-def _as_returned(run: Run, id: str, value: Raw) -> Raw:
-    """A value from outside in the form in which the attempt of an open step would have recorded it."""
+def _as_returned(run: Run, id: str, value: Raw) -> tuple[Raw, Blob | None]:
+    """A value from outside in the form in which the attempt of an open step would have recorded it, and the blob of a large one."""
     if run.machine is None:
         raise Refused(
             "the run's code cannot be asked what value fits",
@@ -97,7 +101,7 @@ def _as_returned(run: Run, id: str, value: Raw) -> Raw:
         )
     call: StepCall[Any] = run.machine.waits[id][1]
     shape = call.step.returns
-    return shape.encode(shape.decode(guard(bytes(value), shape.who)))
+    return run.machine.keep(shape.encode(shape.decode(guard(bytes(value), shape.who))), shape.who)
 
 
 ADMIT: Mapping[type, Callable[[Run, Any], cmd.Command]] = {
@@ -111,7 +115,7 @@ ADMIT: Mapping[type, Callable[[Run, Any], cmd.Command]] = {
 
 def answer_to(update: Update) -> Answer | None:
     """The answer to an accepted update; None while its handler runs."""
-    return Answer(update.done, update.result, update.error) if update.done else None
+    return Answer(update.done, update.result, update.error, update.blob) if update.done else None
 
 
 def answer_now(run: Run, query: cmd.Query) -> Answer | PerdureError | None:

@@ -102,6 +102,7 @@ class Settle(Struct, frozen=True, gc=False):
     value: Raw = NOTHING
     error: Failure | None = None
     command: str = ""
+    blob: Blob | None = None
 
 
 class Skip(Struct, frozen=True, gc=False):
@@ -112,6 +113,7 @@ class Skip(Struct, frozen=True, gc=False):
     by: str = ""
     why: str = ""
     command: str = ""
+    blob: Blob | None = None
 
 
 class Wake(Struct, frozen=True, gc=False):
@@ -148,6 +150,7 @@ class Update(Struct, frozen=True, gc=False):
     name: str
     args: Raw
     command: str
+    blob: Blob | None = None
 
 
 class Query(Struct, frozen=True, gc=False):

@@ -150,14 +150,16 @@ class UpdateAccepted(Event, frozen=True):
     name: str
     args: Raw
     command: str
+    blob: Blob | None = None
 
 
 class UpdateCompleted(Event, frozen=True):
-    """What the handler answered: `result`, or the `error` that it raised."""
+    """What the handler answered: `result`, or the `error` that it raised; with a `blob`, too, that the answer was too large to be kept."""
 
     command: str
     result: Raw = NOTHING
     error: Failure | None = None
+    blob: Blob | None = None
 
 
 class AttributesSet(Event, frozen=True):

@@ -44,6 +44,8 @@ class Answer(Struct, frozen=True):
     version: int
     result: Raw
     failure: Failure | None = None
+    blob: Blob | None = None
+    """What holds the result, where it is large."""
 
 
 class Performing(Protocol):

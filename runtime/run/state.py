@@ -101,13 +101,14 @@ class Decided(Struct, frozen=True, tag=True, omit_defaults=True):
     why: str = ""
 
 
-class UpdateAsked(Struct, frozen=True, tag=True, gc=False):
+class UpdateAsked(Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
     """A message that the code answers."""
 
     at: int
     name: str
     args: Raw
     command: str
+    blob: Blob | None = None
 
 
 class Begun(Struct, frozen=True, tag=True, gc=False):
@@ -178,6 +179,7 @@ class Update(Struct, frozen=True, omit_defaults=True):
     done: int = 0
     result: Raw = NOTHING
     error: Failure | None = None
+    blob: Blob | None = None
 
 
 class Child(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -388,7 +390,7 @@ def line_of(event: Event, after: int) -> Line | None:
             return Line(after, "step", id, "perdure.signal_run", key_of(json_of([run, name, key_of(value, blob)])))
         case ev.CancelSent(id=id, run=run, reason=reason):
             return Line(after, "step", id, "perdure.cancel_run", key_of(json_of([run, reason])))
-        case ev.UpdateCompleted(command=command, result=result, error=error):
-            return Line(after, "update", command, "", key_of(result) if error is None else json_of(error.type))
+        case ev.UpdateCompleted(command=command, result=result, error=error, blob=blob):
+            return Line(after, "update", command, "", key_of(result, blob) if error is None or blob is not None else json_of(error.type))
         case _:
             return None

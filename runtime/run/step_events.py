@@ -85,3 +85,4 @@ class StepSkipped(Event, frozen=True):
     by: str = ""
     why: str = ""
     command: str = ""
+    blob: Blob | None = None

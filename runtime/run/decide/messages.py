@@ -54,7 +54,7 @@ def _update(state: RunState, command: cmd.Update, now: int) -> Sequence[Event]:
     if state.open_updates >= UPDATES_MAX:
         raise Refused("too many updates wait for their answer", who=who, where=f"update {command.name!r}",
                       expected=f"at most {UPDATES_MAX}", found=str(state.open_updates), instead="try again once some are answered")
-    return [ev.UpdateAccepted(command.name, command.args, command.command)]
+    return [ev.UpdateAccepted(command.name, command.args, command.command, command.blob)]
 
 
 def _query(state: RunState, command: cmd.Query, now: int) -> Sequence[Event]:

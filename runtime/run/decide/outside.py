@@ -30,7 +30,7 @@ def _settle(state: RunState, command: cmd.Settle, now: int) -> Sequence[Event]:
         raise _refused(state, token.effect, f"the token of attempt {step.attempt}", f"that of attempt {token.attempt}")
     if command.error is not None:
         return (ev.StepFailed(token.effect, token.attempt, command.error, now, now, OUTSIDE, command=command.command),)
-    return (ev.StepCompleted(token.effect, token.attempt, command.value, now, now, OUTSIDE, command.command),)
+    return (ev.StepCompleted(token.effect, token.attempt, command.value, now, now, OUTSIDE, command.command, command.blob),)
 
 
 def _refused(state: RunState, effect: str, expected: str, found: str) -> Refused:
@@ -42,7 +42,7 @@ def _skip(state: RunState, command: cmd.Skip, now: int) -> Sequence[Event]:
     if repeated(state, command.command):
         return NONE
     must_live(state, f"skip step {command.step!r}")
-    return (ev.StepSkipped(step_meant(state, command.step), command.value, command.by, command.why, command.command),)
+    return (ev.StepSkipped(step_meant(state, command.step), command.value, command.by, command.why, command.command, command.blob),)
 
 
 def step_meant(state: RunState, step: str) -> str:

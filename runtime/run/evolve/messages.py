@@ -28,7 +28,7 @@ def _update_accepted(state: RunState, event: ev.UpdateAccepted, at: int) -> None
     remember(state, event.command)
     state.updates[event.command] = Update()
     state.open_updates += 1
-    arrive(state, UpdateAsked(at, event.name, event.args.copy(), event.command))
+    arrive(state, UpdateAsked(at, event.name, event.args.copy(), event.command, event.blob))
 
 
 def _update_completed(state: RunState, event: ev.UpdateCompleted, at: int) -> None:
@@ -40,7 +40,7 @@ def _update_completed(state: RunState, event: ev.UpdateCompleted, at: int) -> No
         return  # of a run that was taken back and went there again: the first answer stands
     error = None if event.error is None else copied(event.error)
     del state.updates[event.command]
-    state.updates[event.command] = Update(state.length, event.result.copy(), error)
+    state.updates[event.command] = Update(state.length, event.result.copy(), error, event.blob if error is None else None)
     state.open_updates -= 1
     state.answers_bytes += len(event.result)
     while (done := len(state.updates) - state.open_updates) > ANSWERS_MAX or (state.answers_bytes > ANSWERS_BYTES_MAX and done > 1):

@@ -80,7 +80,7 @@ def _skipped(state: RunState, event: ev.StepSkipped, at: int) -> None:
     step = _close(state, event.id)
     remember(state, event.command)
     if step is not None:
-        arrive(state, Outcome(at, event.id, event.value.copy(), None, step.attempt, given=True))
+        arrive(state, Outcome(at, event.id, event.value.copy(), None, step.attempt, event.blob, given=True))
 
 
 def _abandoned(state: RunState, event: ev.EffectsAbandoned, at: int) -> None:

@@ -12,7 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 
+from ....actors.shelf import too_large
 from ....eventlog.errors import Bug, Diverged, Invalid, PerdureError, Refused
 from ...authoring.errors import Cancelled, Failure, failure_of
 from ...authoring.handlers import AnsweringHandler, Handler, QueryHandler, SignalHandler, UpdateHandler
@@ -20,6 +22,7 @@ from .. import events as ev
 from ..state import UpdateAsked
 from . import groups, signals
 from .branches import Branch
+from .large import kept_or_named
 from .reading import read
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ def signal(machine: Machine, handler: SignalHandler, value: Raw) -> None:
 def update(machine: Machine, arrival: UpdateAsked) -> None:
     """Hand an accepted update to its handler."""
     handler = machine.heard.updates.get(arrival.name)
+    if arrival.blob is not None:
+        arrival = replace(arrival, args=machine.content(arrival.args, arrival.blob), blob=None)
     if handler is None and machine.fed <= machine.carried:
         machine.heard.early.append(arrival)  # accepted by an earlier generation: this one will say who handles it
         return
@@ -122,8 +127,11 @@ def ended(machine: Machine, branch: Branch) -> None:
     answers, error = machine.handling_for.pop(branch), branch.error
     if answers is not None:
         handler, command = answers
-        result, failure = carried(handler, branch.value, error)
-        machine.wishes.append(ev.UpdateCompleted(command, result, failure))
+        (result, failure), who = carried(handler, branch.value, error), f"update {handler.name!r}, result"
+        result, blob = kept_or_named(machine, result, who)
+        if blob is not None and not blob.stored:
+            failure = failure_of(too_large(who, blob.size, machine.shelf.value_bytes_max))
+        machine.wishes.append(ev.UpdateCompleted(command, result, failure, blob))
     elif error is not None and not isinstance(error, Cancelled) and machine.failed is None and machine.root is not None:
         machine.failed = error
         groups.cancel(machine, machine.root, Cancelled(branch))
