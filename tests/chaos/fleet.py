@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -73,6 +74,10 @@ class Streams(Struct, frozen=True):
 
 
 _streams = msgspec.json.Decoder(Streams).decode
+
+
+class Unwell(Exception):
+    """The fleet has not healed in its time."""
 
 
 class Fleet:
@@ -182,11 +187,23 @@ class Fleet:
     # -- health --------------------------------------------------------------------------------------------------------
 
     async def settled(self) -> None:
-        """Wait until every replica is up to date and the living workers share all partitions evenly."""
-        with anyio.fail_after(HEALS_WITHIN):
-            while not (await self._is_replicated() and await self._is_shared()):
-                self.muster()
-                await anyio.sleep(LOOKS_EVERY)
+        """Wait until every replica is up to date and the living workers share all partitions evenly; Unwell where that takes too long."""
+        deadline = time.monotonic() + HEALS_WITHIN
+        while not (await self._is_replicated() and await self._is_shared()):
+            if time.monotonic() > deadline:
+                raise Unwell(await self._symptoms())
+            self.muster()
+            await anyio.sleep(LOOKS_EVERY)
+
+    async def _symptoms(self) -> str:
+        """What is not as it should be."""
+        try:
+            sick = [f"{stream.config.name}: {stream.cluster}" for stream in await self._listed() if stream.config.num_replicas == NODES
+                    and not stream.cluster.is_well]  # fmt: skip
+            owners = Counter(fence.owner for fence in await Fences(self.store).all())
+        except PerdureError as away:
+            return f"the log does not answer: {away.found}"
+        return f"replicas: {sick or 'all well'}; partitions: {dict(owners)} of {[hand and hand.name for hand in self.hands]}"
 
     async def _is_replicated(self) -> bool:
         try:

@@ -60,6 +60,8 @@ class History:
         self.windows: list[Window] = []
         self.strange: list[str] = []
         """Answers that nobody should get."""
+        self.unwell: list[str] = []
+        """What was not well again after a fault, in all the time that it had."""
         self.unfinished: set[str] = set()
         """Runs that were begun and have not been seen to end."""
 

@@ -16,7 +16,7 @@ import anyio
 import perdure
 from perdure.adapters.nats.client import Client
 from tests.chaos.faults import FAULTS, sequence
-from tests.chaos.fleet import CLIENT, Fleet, fleet
+from tests.chaos.fleet import CLIENT, Fleet, Unwell, fleet
 from tests.chaos.history import History
 from tests.chaos.load import GivenUp, Player
 from tests.chaos.promises import broken
@@ -55,7 +55,6 @@ class Play:
                 self._over = True
             watching.cancel_scope.cancel()
         await self.witness.look()
-        await self.fleet.settled()
         self.fleet.muster()
         records = await records_of(self.fleet.store)
         attempts = attempts_in(self.fleet.journal)
@@ -65,10 +64,14 @@ class Play:
         chance = Random(f"{self.seed}:blows")
         for name in faults:
             await anyio.sleep(chance.uniform(*CALM))
-            with self.history.window(name):
-                await FAULTS[name][0](self.fleet, chance)
-                await self.fleet.settled()
-            await self.fleet.complete()
+            try:
+                with self.history.window(name):
+                    await FAULTS[name][0](self.fleet, chance)
+                    await self.fleet.settled()
+                await self.fleet.complete()
+            except Unwell as symptoms:
+                self.history.unwell.append(f"after {name}, fault {len(self.history.windows)}: {symptoms}")
+                return
 
     async def _lives(self, number: int) -> None:
         """A player, until all is over, or what it waits for does not come."""

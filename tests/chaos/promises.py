@@ -186,6 +186,7 @@ PROMISES: dict[str, Callable[[Seen], Iterable[str]]] = {
     "at_most_once_broken": at_most_once_is_kept,
     "strange_answers": lambda seen: seen.history.strange,
     "workers_that_died": lambda seen: seen.died,
+    "fleets_that_did_not_heal": lambda seen: seen.history.unwell,
 }
 
 

@@ -75,6 +75,11 @@ def told(what: str) -> Callable[[Seen], Seen]:
     return spoil
 
 
+def unwell(of: Seen) -> Seen:
+    of.history.unwell.append("after worker_killed: a replica lags")
+    return of
+
+
 def never_seen_to_end(of: Seen) -> Seen:
     of.history.unfinished.add(RUN)
     return of
@@ -121,6 +126,7 @@ SPOILED: dict[str, tuple[Callable[[Seen], Seen], str]] = {
     "two steps have one key": (attempts(Attempted("r2", "0", "pack", 1, KEY)), "attempts_with_another_key"),
     "at most once ran twice": (attempts(Attempted(RUN, "0", "ring", 1, KEY)), "at_most_once_broken"),
     "an answer that nobody should get": (told("no"), "strange_answers"),
+    "the fleet did not heal": (unwell, "fleets_that_did_not_heal"),
     "a worker died by itself": (lambda of: replace(of, died=["worker0 ended with 1"]), "workers_that_died"),
 }
 
