@@ -11,13 +11,7 @@ import anyio
 import perdure
 from perdure.adapters.cli.loading import load_workflows
 from perdure.runtime.requests import AwaitRun, StartRun
-from tests.adapters.cli.calling import Here, forget_modules
-
-SECOND = """
-@workflow(name="waits", version=2)
-async def waits_2() -> str:
-    return await note("second: " + await signal("approved", str))
-"""
+from tests.adapters.cli.calling import Here
 
 MENDED = """
 from pathlib import Path
@@ -156,20 +150,6 @@ def begun(here: Here, *starts: tuple[str, str, str], ended: Sequence[str] = ()) 
                 await runtime.do(AwaitRun(run=run))
 
     anyio.run(begin)
-
-
-def test_a_run_is_moved_to_another_version_and_ends_as_that_says(here: Here) -> None:
-    begun(here, ("default", "w", "waits"))
-    flows = here.folder.path / "flows.py"
-    flows.write_text(flows.read_text(encoding="utf-8") + SECOND, encoding="utf-8")
-    forget_modules()
-    told = here("upgrade", "w", "--to", "2", "--module", "flows.py", "--json")
-
-    assert (told.json["told"], told.json["status"]) == ("upgrade", "running")
-    assert "upgraded" in here("show", "w").out
-
-    here("signal", "w", "approved", "Ada", "--module", "flows.py")
-    assert here("run", "flows.py:waits_2", "--id", "w", "--json").json["result"] == "second: Ada"
 
 
 def test_a_retry_from_a_version_does_again_what_came_behind_it(here: Here) -> None:
