@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import anyio
 import pytest
 
 import perdure
@@ -16,6 +15,7 @@ from perdure import step, workflow
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.engine import Runtime
 from perdure.runtime.run.commands import Wake
 from tests.laws.node import AT_ONCE, PATIENCE, Bench, Flow, killed_node, named, node, rest, stream, until
 
@@ -138,12 +138,13 @@ async def test_after_a_takeover_the_new_owner_performs_what_is_open_and_the_old_
 
 
 async def test_a_retry_that_was_due_while_nobody_served_is_made_at_once() -> None:
-    bench, log, well = Bench(), MemoryLog(), anyio.Event()
+    bench, log, first = Bench(), MemoryLog(), list[Runtime]()
 
     @step(retry=perdure.Retry(attempts=2, first=timedelta(milliseconds=1)))
     async def shaky() -> int:
         bench.attempt("shaky")
-        if not well.is_set():
+        if first:
+            first.pop().pool.stopping = True  # from now on it begins nothing: the next attempt is another's
             raise ValueError("not yet")
         return 1
 
@@ -152,10 +153,9 @@ async def test_a_retry_that_was_due_while_nobody_served_is_made_at_once() -> Non
         return await shaky()
 
     async with killed_node(log, flow) as runtime:
+        first.append(runtime)
         await runtime.start(flow, id="r")
         await until(lambda: "StepFailed" in named(log, "r"))
-        well.set()
-        runtime.pool.stopping = True
     async with node(log.carrier(2), flow) as runtime:
         assert await runtime.run("r").result(within=PATIENCE) == 1
 
