@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
+from typing import Any
 
 from ...actors.activation import FROZEN
-from ...eventlog.codec import Batch, Event
+from ...eventlog.codec import Batch, Codec, Event
 from ...eventlog.errors import PerdureError
 from ...eventlog.records import EMPTY, Record, verified
 from ..authoring.workflows import Registry
 from ..inspect.replay import fold, judge
+from ..kinds.quarantine import NAME as QUARANTINE
+from ..kinds.quarantine import Quarantine
 from ..run import events as ev
 from ..run.events import CODEC
 from ..run.evolve import evolve
 from ..run.state import ENDED, RunState, canonical, restore
 from .world import FOREIGN, World
+
+FOUND = Quarantine(lambda stream: None).codec
+"""The events of what was found not to hold."""
 
 Told = Sequence[tuple[Batch[Event], Event]]
 """The events of a run in their order, each with the batch it came in."""
@@ -45,6 +51,8 @@ def of_stream(world: World, stream: str, records: Sequence[Record]) -> Iterator[
     except PerdureError as broken:
         yield f"the chain does not hold: {broken}"
         return
+    if stream.startswith(f"{QUARANTINE}/"):
+        yield from (f"an audit found: {event}" for _, event in told_by(kept, FOUND))
     if not stream.startswith("run/"):
         return
     told = list(told_by(kept))
@@ -56,8 +64,8 @@ def of_stream(world: World, stream: str, records: Sequence[Record]) -> Iterator[
     yield from of_replay(world, stream, kept)
 
 
-def told_by(records: Sequence[Record]) -> Iterator[tuple[Batch[Event], Event]]:
-    return ((batch, event) for batch in (CODEC.decode(record.data) for record in records) for event in batch.events)
+def told_by(records: Sequence[Record], codec: Codec[Any] = CODEC) -> Iterator[tuple[Batch[Event], Event]]:
+    return ((batch, event) for batch in (codec.decode(record.data) for record in records) for event in batch.events)
 
 
 def of_owners(told: Told) -> Iterator[str]:

@@ -116,7 +116,8 @@ class Simulation:
 
     Steps really run: give them in-memory doubles of what they talk to. A step waits by anyio, in virtual time: a sleep of a
     day takes no time. Everything is checked after the run (nothing lost, each effect recorded once, replay agrees,
-    the run ends); what does not hold raises Violation. With `watch=True` so does each line of the workflow that calls what
+    the run ends); what does not hold raises Violation. With `audit=True` states in memory and snapshots are held against the log as the
+    run goes on, too, every virtual second. With `watch=True` so does each line of the workflow that calls what
     it may not: a clock, chance, a file, a socket, a thread.
     """
 
@@ -126,12 +127,14 @@ class Simulation:
         *,
         nodes: int = 1,
         watch: bool = False,
+        audit: bool = False,
         resources: Resources | None = None,
         interceptors: Iterable[Interceptor] = (),
     ) -> None:
         self.seed = seed
         self.nodes = nodes
         self.watch = watch
+        self.settings = msgspec.structs.replace(SETTINGS, audit_seconds=1.0) if audit else SETTINGS
         self.resources = resources
         """As of perdure.open; what has a lifetime is opened anew by every start of a node."""
         self.interceptors = tuple(interceptors)
@@ -247,7 +250,7 @@ class _Play:
             weather=weather,
             plan=plan,
             ids=lambda owner: ConstantSeed(seed),
-            settings=SETTINGS,
+            settings=self.simulation.settings,
             longest_pause=600.0,
             resources=self.simulation.resources,
             interceptors=self.simulation.interceptors,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import anyio
 import pytest
 
 import perdure
+from perdure.actors.auditing import Refold
 from perdure.testing import Simulation, Violation, Weather
 
 shipped: list[str] = []
@@ -108,3 +110,12 @@ def test_a_run_that_never_ends_is_told_with_its_events() -> None:
 def test_only_a_workflow_can_be_simulated() -> None:
     with pytest.raises(perdure.Invalid, match="only a workflow can be simulated"):
         Simulation(1).run(count)
+
+
+def test_what_is_kept_in_memory_is_audited_where_that_is_asked_for() -> None:
+    calm = Simulation(5).run(fulfil, "o-1", 1200, signals=[(30.0, "paid", True)])
+    audited = Simulation(5, audit=True).run(fulfil, "o-1", 1200, signals=[(30.0, "paid", True)])
+
+    assert audited.content_digest == calm.content_digest
+    with patch.object(Refold, "digest", return_value="another"), pytest.raises(Violation, match="an audit found: Differed"):
+        Simulation(5, audit=True).run(fulfil, "o-1", 1200, signals=[(30.0, "paid", True)])
