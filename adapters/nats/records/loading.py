@@ -57,6 +57,8 @@ class Loading:
                 newest = await self._reader.last(stream)
                 if lacks(records, newest, version, owed):
                     raise shortened(stream, owed if owed.version > version else Tail(version, b""), newest)
+            if records:  # so the next append of the stream can fly with the others, and nobody asks where it ends
+                self._places.keep(stream, records[-1].tail, records[-1].position)
             return records
 
     async def _behind(self, stream: str, version: Version, newest: Record | None) -> list[Record]:
