@@ -87,6 +87,10 @@ class Bench:
         call.facts = Heard(before)
         self._context.run(self.pool.start, order.stream, order.id, order.attempt, call)
 
+    def performs(self, order: Order) -> bool:
+        """Whether the attempt waits or runs here."""
+        return self.pool.has(order.stream, order.id)
+
     def cancel(self, order: Order) -> None:
         """The run no longer wants it."""
         self._context.run(self.pool.cancel, order.stream, order.id)

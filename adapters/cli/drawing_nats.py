@@ -45,3 +45,10 @@ def draw_standing(out: Console, found: Standing) -> None:
         owners.add_row(owner.owner or "(nobody)", str(owner.partitions), str(owner.epoch))
     out.print(stored)
     out.print(owners)
+    if found.queues:
+        queues = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("queue", "waiting", "in hand"):
+            queues.add_column(name, justify="left" if name == "queue" else "right", overflow="fold")
+        for each in found.queues:
+            queues.add_row(each.queue or "(no worker yet)", str(each.waiting), str(each.in_hand))
+        out.print(queues)

@@ -18,7 +18,7 @@ from .views.anchors import PART as ANCHORS
 from .views.anchors import TREE as ANCHOR
 from .views.anchors import anchor_in
 from .wire import api
-from .wire.buckets import BUCKETS, LOG, PARTITIONS, adopted, existing, found_differences, gone, prepare
+from .wire.buckets import BUCKETS, LOG, PARTITIONS, TASKS, adopted, existing, found_differences, gone, prepare
 from .wire.connection import connect
 from .wire.messages import Subjects
 from .wire.store import Store
@@ -75,6 +75,14 @@ class OwnerLine(Struct, frozen=True):
     epoch: int
 
 
+class QueueLine(Struct, frozen=True):
+    """A task queue: orders that wait for a worker, and those that one has in hand. No name: queues that no worker has served yet."""
+
+    queue: str
+    waiting: int
+    in_hand: int
+
+
 class Standing(Struct, frozen=True):
     """How a namespace stands. `behind`: records that are in no view of heads yet, at most."""
 
@@ -87,6 +95,7 @@ class Standing(Struct, frozen=True):
     behind: int
     owners: Sequence[OwnerLine]
     stored: Sequence[StreamLine]
+    queues: Sequence[QueueLine] = ()
 
 
 @asynccontextmanager
@@ -130,7 +139,20 @@ async def status(url: str) -> Standing:
             log.state.num_subjects, await behind(store, log),
             [OwnerLine(owner, count, epoch) for (owner, epoch), count in sorted(owners.items())],
             [line_of(info) for info in there.values()],
+            [] if TASKS.part not in there else await queues_of(store, there[TASKS.part].state.messages),
         )  # fmt: skip
+
+
+async def queues_of(store: Store, orders: int) -> list[QueueLine]:
+    """How each task queue stands, of so many orders in all."""
+    lines: list[QueueLine] = []
+    while True:
+        page = api.consumers(await store.call(f"CONSUMER.LIST.{store.subjects.bucket_of(TASKS.part)}", {"offset": len(lines)}))
+        lines += [QueueLine(each.name, each.num_pending, each.num_ack_pending) for each in page.consumers]
+        if not page.consumers or len(lines) >= page.total:
+            break
+    unserved = orders - sum(line.waiting + line.in_hand for line in lines)
+    return [*lines, QueueLine("", unserved, 0)] if unserved > 0 else lines
 
 
 async def found_log(store: Store, place: Place) -> dict[str, api.StreamInfo]:

@@ -27,6 +27,10 @@ class Flights(ABC):
     def flying(self) -> int:
         return len(self._flying)
 
+    def has(self, stream: str, id: str) -> bool:
+        """Whether an attempt of the step waits or runs."""
+        return (stream, id) in self._flying
+
     def streams(self) -> set[str]:
         """The streams for which something is in flight whose end is news to them."""
         return {job.stream for job in self._flying.values() if not job.lost}

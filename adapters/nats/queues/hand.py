@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from ....actors.ports import Clock
-from ....eventlog.errors import Invalid, PerdureError, Unavailable
+from ....eventlog.errors import Invalid, PerdureError, TooLarge, Unavailable
 from ....runtime.authoring.effects import StepCall
-from ....runtime.authoring.errors import Failure
+from ....runtime.authoring.errors import Failure, failure_of
 from ....runtime.bench import Bench
 from ....runtime.perform.elsewhere import Order
 from ....runtime.perform.queueing import TRIES, Asked, Taking, Verdict
@@ -29,7 +29,7 @@ from ..wire.buckets import DEAD
 from ..wire.pulling import AGAIN, AT_WORK, DONE, Delivery, say
 from ..wire.store import Store
 from .orders import decode, name_of
-from .reports import Reports
+from .reports import FIRST_PAUSE, LONGEST_PAUSE, Reports
 
 logger = logging.getLogger("perdure.nats")
 
@@ -127,6 +127,9 @@ class Hand:
                 for name, entry in tuple(self.entries.items()):
                     if entry.begun and not entry.told:
                         self._begin(self._confirm(name, entry))
+            for entry in tuple(self.entries.values()):
+                if entry.begun and not entry.told and not self.bench.performs(entry.order) and not self._closing:
+                    await self._drop(entry, AGAIN)  # it was cancelled before it began; nobody has told of it
 
     async def close(self) -> None:
         """Take nothing more, let what runs end in its time, and hand the rest back at once."""
@@ -156,10 +159,10 @@ class Hand:
             logger.warning("an order of queue %r waits: %s", entry.order.queue, away)
             await self._hand_over_later(entry)
             return
-        verdict = await self._asked(entry, "begin" if call is not None else "not understood")
+        verdict = await self._asked(entry, "begin" if call is not None else "not understood", insists=True)
         match verdict.word:
-            case "begin" if call is not None and not self._closing:
-                entry.begun = True
+            case "begin" if call is not None:
+                entry.begun = True  # one that comes while we leave is handed back with the others
                 self.bench.begin(entry.order, call, verdict.before)
             case "unwanted":
                 await self._drop(entry, DONE)
@@ -168,17 +171,25 @@ class Hand:
             case _:
                 await self._hand_over_later(entry)
 
-    async def _asked(self, entry: Entry, asks: Asked) -> Verdict:
-        """What the run's owner says; where nobody says anything: later."""
-        order = entry.order
+    async def _asked(self, entry: Entry, asks: Asked, *, insists: bool = False) -> Verdict:
+        """What the run's owner says; where nobody says anything: later.
+
+        Who wants to begin insists: an answer that was lost may have been that it does.
+        """
+        order, pause = entry.order, FIRST_PAUSE
         taking = Taking(order.stream, order.id, order.attempt, order.keys, self._name, entry.started, asks)
-        try:
-            return await self._reports.verdict(taking)
-        except Unavailable as away:
-            logger.debug("nobody says whether step %s of %s is wanted: %s", order.id, order.stream, away)
-        except PerdureError as refused:
-            logger.warning("step %s of %s is not begun: %s", order.id, order.stream, refused)
-        return Verdict("later")
+        while True:
+            try:
+                return await self._reports.verdict(taking)
+            except Unavailable as away:
+                logger.debug("nobody says whether step %s of %s is wanted: %s", order.id, order.stream, away)
+            except PerdureError as refused:
+                logger.warning("step %s of %s is not begun: %s", order.id, order.stream, refused)
+                return Verdict("later")
+            if not insists or self._closing:
+                return Verdict("later")
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_PAUSE, 2 * pause)
 
     async def _confirm(self, name: str, entry: Entry) -> None:
         if (await self._asked(entry, "go on")).word == "unwanted":
@@ -191,7 +202,11 @@ class Hand:
             logger.debug("a heartbeat of step %s of %s is lost: %s", command.id, stream, lost)
 
     async def _end(self, entry: Entry, outcome: Any) -> None:
-        await self._reports.insist(entry.order.stream, outcome)
+        order = entry.order
+        refused = await self._reports.insist(order.stream, outcome)
+        if isinstance(refused, TooLarge):
+            failure, now = failure_of(refused), self._clock.now()
+            await self._reports.insist(order.stream, StepBroke(order.id, order.attempt, failure, entry.started, now, self._name, None))
         await self._drop(entry, DONE)
 
     async def _give_up(self, entry: Entry) -> None:

@@ -37,8 +37,8 @@ class Reports:
         """Say it once."""
         answer_in(await self._ask(spoken(stream, command)), stream)
 
-    async def insist(self, stream: str, command: Any) -> None:
-        """Say it until the run has judged it, or will never."""
+    async def insist(self, stream: str, command: Any) -> PerdureError | None:
+        """Say it until the run has judged it; or why it never will."""
         pause = FIRST_PAUSE
         while True:
             try:
@@ -50,9 +50,9 @@ class Reports:
                 pause = min(LONGEST_PAUSE, 2 * pause)
             except PerdureError as refused:
                 logger.warning("what became of step %s of %s is refused: %s", command.id, stream, refused)
-                return
+                return refused
             else:
-                return
+                return None
 
     async def _ask(self, letter: bytes) -> bytes:
         try:

@@ -91,6 +91,22 @@ class StreamInfo(Struct, frozen=True):
     error: ApiError | None = None
 
 
+class ConsumerInfo(Struct, frozen=True):
+    """How a consumer stands: what it has not handed out yet, and what is in hand."""
+
+    name: str
+    num_pending: int = 0
+    num_ack_pending: int = 0
+
+
+class Consumers(Struct, frozen=True):
+    """A page of the consumers of a stream."""
+
+    total: int = 0
+    consumers: list[ConsumerInfo] = []
+    error: ApiError | None = None
+
+
 class Done(Struct, frozen=True):
     """An answer of which only the error matters."""
 
@@ -102,6 +118,7 @@ ack = msgspec.json.Decoder(Ack).decode
 got = msgspec.json.Decoder(Got).decode
 stream_info = msgspec.json.Decoder(StreamInfo).decode
 done = msgspec.json.Decoder(Done).decode
+consumers = msgspec.json.Decoder(Consumers).decode
 
 
 def ordered_consumer(bucket: str, name: str, start: int, forgotten_after_ms: int) -> dict[str, Any]:

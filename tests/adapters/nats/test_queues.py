@@ -16,16 +16,19 @@ from uuid import uuid4
 import anyio
 import anyio.abc
 import pytest
+from nats.errors import TimeoutError as NoAnswerInTime
 
 import perdure
-from perdure.adapters.nats.inspecting import status
-from perdure.adapters.nats.queues import hand, worker
+from perdure.adapters.nats.inspecting import QueueLine, status
+from perdure.adapters.nats.queues import hand, orders, worker
 from perdure.runtime.authoring.steps import Step
 from perdure.runtime.inspect.replay import fold, workflow_hash
 from perdure.runtime.run.events import CODEC
 from perdure.runtime.run.step_events import StepCompleted
-from tests.adapters.nats.server import NatsServer
+from tests.adapters.nats.doors.shop import customer
+from tests.adapters.nats.server import NatsServer, running
 from tests.adapters.nats.studio import FILMS, double, film, go, licensed, licensed_film, lines, long_text, premiere, publish, render
+from tests.house import pages, tree
 
 pytestmark = pytest.mark.anyio
 
@@ -75,14 +78,10 @@ async def until(true: Callable[[], object]) -> None:
             await anyio.sleep(0.01)
 
 
-async def left_in_queues(url: str) -> int:
-    found: Any = await status(url)
-    return sum(line.messages for line in found.stored if line.name.endswith("_TASKS"))
-
-
-async def emptied(url: str) -> None:
+async def queues_stand(url: str, line: QueueLine) -> None:
+    """Wait until the only queue stands so."""
     with anyio.fail_after(PATIENCE):
-        while await left_in_queues(url):  # noqa: ASYNC110 - the server tells nobody
+        while list((await status(url)).queues) != [line]:  # noqa: ASYNC110 - the server tells nobody
             await anyio.sleep(0.02)
 
 
@@ -100,7 +99,7 @@ async def test_a_queue_worker_performs_the_step_and_the_run_is_the_same_as_on_sq
                 async with perdure.work_for(url, ["cpu"], steps=STEPS) as name:
                     assert await (await runtime.start(long_text, 100_000, id="r")).result() == [200_000, 100_000]
                     assert await performers(runtime, "r") == [name]
-                    await emptied(url)
+                    await queues_stand(url, QueueLine("cpu", 0, 0))
                 assert runtime.pool.attempts == 0
             else:
                 assert await (await runtime.start(long_text, 100_000, id="r")).result() == [200_000, 100_000]
@@ -144,12 +143,33 @@ async def test_a_worker_that_leaves_hands_back_at_once_what_does_not_end_in_its_
 
 
 async def test_a_cancelled_run_ends_the_attempt_wherever_it_runs(url: str, journal: Path) -> None:
+    async with owner(url) as runtime:
+        run = await runtime.start(film, "sea", str(journal), id="r")
+        await queues_stand(url, QueueLine("", 1, 0))
+        async with perdure.work_for(url, ["gpu"], steps=STEPS):
+            await until(lambda: lines(journal))
+            await queues_stand(url, QueueLine("gpu", 0, 1))
+            await run.cancel()
+            await until(lambda: [line[0] for line in lines(journal)] == ["render", "cut"])
+            await queues_stand(url, QueueLine("gpu", 0, 0))
+
+
+def elsewhere(namespace: str, queue: str) -> str:
+    """A subject at which nobody listens."""
+    return f"perdure.{namespace}.nowhere.{queue}"
+
+
+async def test_a_cancel_of_which_no_word_came_through_is_noticed_a_little_later(
+    url: str, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hand, "CONFIRMED_EVERY", 0.1)
+    monkeypatch.setattr(worker, "ACK_SECONDS", 0.6)
+    monkeypatch.setattr(orders, "stop_subject", elsewhere)
     async with owner(url) as runtime, perdure.work_for(url, ["gpu"], steps=STEPS):
         run = await runtime.start(film, "sea", str(journal), id="r")
         await until(lambda: lines(journal))
         await run.cancel()
         await until(lambda: [line[0] for line in lines(journal)] == ["render", "cut"])
-        await emptied(url)
 
 
 async def test_a_limit_holds_over_several_workers_of_a_queue(url: str, journal: Path) -> None:
@@ -172,9 +192,8 @@ async def test_an_order_that_no_worker_understands_lies_with_the_dead_letters_an
         run = await runtime.start(film, "sea", str(journal), id="r")
         with pytest.raises(perdure.RunError, match="did not understand it"):
             await run.result()
-        await emptied(url)
-        found: Any = await status(url)
-        assert sum(line.messages for line in found.stored if line.name.endswith("_DLQ")) == 1
+        await queues_stand(url, QueueLine("gpu", 0, 0))
+        assert sum(line.messages for line in (await status(url)).stored if line.name.endswith("_DLQ")) == 1
     assert lines(journal) == []
 
 
@@ -199,6 +218,19 @@ async def test_what_runs_in_a_queue_outlives_the_worker_that_serves_its_run(url:
             go(journal)
             assert await second.run("r").result() == "sea rendered"
     assert [line[0] for line in lines(journal)] == ["render"]
+
+
+async def test_a_queue_worker_needs_no_more_than_the_permissions_of_its_role(tmp_path: Path) -> None:
+    (roles,) = [block.text for block in pages.blocks(tree.ROOT / "docs" / "nats_subjects.md") if "authorization" in block.text]
+    with running(tmp_path, roles) as server:
+        as_user = (server.url.replace("//", "//{}@") + "/shop").format
+        async with owner(as_user("worker:w")) as runtime, perdure.work_for(as_user("renderer:r"), ["cpu", "gpu"], steps=STEPS) as name:
+            run = await runtime.start(long_text, 100_000, id="r")
+            assert await run.result() == [200_000, 100_000]
+            assert await performers(runtime, "r") == [name]
+            async with customer(server.url.replace("//", "//renderer:r@"), "shop") as plain:
+                with pytest.raises(NoAnswerInTime):
+                    await plain.ask("start.film", ["sea", ""], within=0.3)
 
 
 async def test_a_namespace_that_is_not_there_is_not_made_and_a_queue_without_steps_is_refused(url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,7 +19,7 @@ from perdure.runtime.perform.passing import answer_in, spoken, taken, verdict_in
 from perdure.runtime.perform.queueing import Asked, Taking, Verdict
 from perdure.runtime.run.events import StepHeartbeat
 from perdure.runtime.settings import Settings
-from perdure.runtime.testing.loop import stream_of_chance
+from perdure.runtime.testing.loop import run_seeded, stream_of_chance
 from perdure.runtime.testing.node import InlineThreads, NodeClock, SeededIds
 from tests.laws.node import Flow
 
@@ -173,3 +173,7 @@ async def hands_at(belt: Belt, *steps: Any, name: str = "hands", settings: Setti
         finally:
             belt.hands.remove(hands)
             group.cancel_scope.cancel()
+
+
+def in_virtual_time(main: Callable[[], Awaitable[None]]) -> None:
+    run_seeded(1, main)

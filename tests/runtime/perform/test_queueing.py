@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import anyio
@@ -12,13 +11,11 @@ from msgspec import Raw
 import perdure
 from perdure import step
 from perdure.eventlog.memory import MemoryLog
-from perdure.runtime.authoring.errors import Failure
 from perdure.runtime.perform.queueing import PUT_EVERY, TRIES
-from perdure.runtime.run.commands import Cancel, StepBroke
-from perdure.runtime.run.events import StepCompleted, StepFailed, StepHeartbeat, StepStarted
-from perdure.runtime.testing.loop import run_seeded
+from perdure.runtime.run.commands import Cancel
+from perdure.runtime.run.events import StepCompleted
 from tests.laws.node import events_of, named, node, stream
-from tests.runtime.perform.belt import Belt, hands_at, owner
+from tests.runtime.perform.belt import Belt, hands_at, in_virtual_time, owner
 from tests.runtime.perform.scenes import (
     asks_a_partner,
     both,
@@ -28,7 +25,6 @@ from tests.runtime.perform.scenes import (
     lasting,
     licensed,
     long,
-    mission,
     near,
     one,
     partner,
@@ -37,10 +33,6 @@ from tests.runtime.perform.scenes import (
     stubborn,
     tokens,
 )
-
-
-def in_virtual_time(main: Callable[[], Awaitable[None]]) -> None:
-    run_seeded(1, main)
 
 
 def said_by(log: MemoryLog, run: str) -> list[str]:
@@ -77,8 +69,8 @@ def test_what_is_away_takes_no_worker_of_the_node_that_serves_the_run() -> None:
 @pytest.mark.anyio
 async def test_a_log_without_queues_performs_such_a_step_in_the_process() -> None:
     log = MemoryLog()
-    async with node(log.carrier(), one, bounded) as runtime:
-        assert await (await runtime.start(bounded, "sea", id="r")).result() == "sea"
+    async with node(log.carrier(), impatient) as runtime:
+        assert await (await runtime.start(impatient, "sea", id="r")).result() == "sea"
         assert runtime.pool.attempts == 1
 
 
@@ -89,20 +81,6 @@ def test_a_failure_is_tried_again_as_the_step_says_and_each_attempt_is_an_order_
             assert await (await runtime.start(stubborn, "sea", id="r")).result() == "sea"
             assert named(log, "r").count("StepFailed") == 2
             assert belt.puts == 3
-
-    in_virtual_time(main)
-
-
-def test_an_attempt_is_handed_to_another_worker_with_the_same_key_and_what_was_told_last() -> None:
-    async def main() -> None:
-        belt = Belt()
-        async with owner(belt, lasting) as runtime:
-            run = await runtime.start(lasting, "sea", id="r")
-            order = await belt.one()
-            assert (await belt.ask(order, "first")).word == "begin"
-            await belt.tell(order, StepHeartbeat(order.id, order.attempt, Raw(b"41")))
-            async with hands_at(belt, long):
-                assert await run.result() == "sea after 41"
 
     in_virtual_time(main)
 
@@ -221,20 +199,6 @@ def test_a_slot_stays_with_an_attempt_that_outlives_the_owner_of_its_run() -> No
     in_virtual_time(main)
 
 
-def test_whoever_recovers_the_run_finds_the_order_in_its_queue() -> None:
-    async def main() -> None:
-        belt, log = Belt(), MemoryLog()
-        async with owner(belt, one, log=log, killed=True) as runtime:
-            await runtime.start(one, "sea", id="r")
-            order = await belt.one()
-        async with owner(belt, one, log=log, epoch=2) as runtime, hands_at(belt, render):
-            assert await runtime.run("r").result() == "sea by 1"
-            assert belt.most == 1
-            assert order.attempt == 1
-
-    in_virtual_time(main)
-
-
 def test_an_order_that_was_lost_is_put_again() -> None:
     async def main() -> None:
         belt = Belt()
@@ -250,22 +214,6 @@ def test_an_order_that_was_lost_is_put_again() -> None:
     in_virtual_time(main)
 
 
-def test_an_attempt_that_must_not_be_begun_twice_is_not_given_to_a_second_worker() -> None:
-    async def main() -> None:
-        belt, log = Belt(), MemoryLog()
-        async with owner(belt, mission, log=log) as runtime:
-            run = await runtime.start(mission, "vega", id="r")
-            order = await belt.one()
-            assert (await belt.ask(order, "first", started=7)).word == "begin"
-            assert (await belt.ask(order, "first", started=7)).word == "begin"
-            assert (await belt.ask(order, "second")).word == "unwanted"
-            assert await run.result() == "look for vega"
-            assert [event.worker for event in events_of(log, "r") if isinstance(event, StepStarted | StepFailed)] == ["first", "first"]
-            assert runtime.pool.flying == 0
-
-    in_virtual_time(main)
-
-
 def test_an_attempt_on_a_bench_may_be_ended_from_outside() -> None:
     async def main() -> None:
         tokens.clear()
@@ -276,21 +224,6 @@ def test_an_attempt_on_a_bench_may_be_ended_from_outside() -> None:
             assert runtime.pool.flying == 0
             await runtime.complete(tokens[0], "from outside")
             assert await run.result() == "from outside"
-
-    in_virtual_time(main)
-
-
-def test_a_late_outcome_changes_nothing() -> None:
-    async def main() -> None:
-        belt, log = Belt(), MemoryLog()
-        async with owner(belt, one, log=log) as runtime:
-            run = await runtime.start(one, "sea", id="r")
-            order = await belt.one()
-            for value in (b'"first"', b'"second"'):
-                await belt.tell(order, StepCompleted(order.id, 1, Raw(value), 1, 2, "w"))
-            await belt.tell(order, StepBroke(order.id, 1, Failure("OSError", "late"), 1, 2, "w", None))
-            assert await run.result() == "first"
-            assert named(log, "r").count("StepCompleted") == 1
 
     in_virtual_time(main)
 
@@ -314,5 +247,3 @@ def test_a_queue_is_a_plain_name_and_no_place_for_a_transaction() -> None:
         step(queue="gpu.large")(near.function)
     with pytest.raises(perdure.Invalid, match="cannot be transactional"):
         step(transactional=True, timeout=timedelta(seconds=1), queue="gpu")(lambda db: None)
-
-
