@@ -130,9 +130,9 @@ async def hopeless_for_long() -> int:
     raise ConnectionError("not this year")
 
 
-@step(needs=["paper"], retry=Retry(attempts=4, first=timedelta(seconds=3), factor=5, jitter=0.5))
+@step(needs=["paper"], queue="printers", retry=Retry(attempts=4, first=timedelta(seconds=3), factor=5, jitter=0.5))
 async def print_on(good_from: int) -> str:
-    """The printer needs a while."""
+    """The printer needs a while. Without workers of its queue, whoever serves the run performs it."""
     await turn()
     if current().attempt < good_from:
         raise ConnectionError("warming up")

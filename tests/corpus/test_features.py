@@ -32,14 +32,15 @@ WORDS = {
 NOT_SPOKEN = {
     "Artifact", "Attempt", "Bug", "ChildHandle", "Codec", "Condition", "Conflict", "Corrupt", "Decision", "Diverged", "Event", "First",
     "ForeignAwait", "HandlerError", "Invalid", "Kind", "Limit", "LogContext", "OpenApproval", "PerdureError", "Ref", "Refused", "Retry",
-    "RunError", "RunHandle", "Runtime", "Settings", "TooLarge", "Trigger", "Unavailable", "connect", "open", "step", "workflow",
+    "RunError", "RunHandle", "Runtime", "Settings", "TooLarge", "Trigger", "Unavailable", "connect", "open", "step", "work_for",
+    "workflow",
 }  # fmt: skip
 """Its other words: decorators and their policies (below), types of what the words above give, and what a program says outside of runs."""
 
 RULES = {
     "retry": "persistent", "timeout": "slow", "overall": "limits_of_attempts", "start_within": "limits_of_attempts",
     "heartbeat_timeout": "told_the_next", "at_most_once": "once_only", "limit": "few_at_once", "executor": "in_another_process",
-    "raises": "stock", "needs": "prints", "transactional": "keeps_books",
+    "raises": "stock", "needs": "prints", "queue": "prints", "transactional": "keeps_books",
     "retry.attempts": "persistent", "retry.first": "persistent", "retry.factor": "prints", "retry.longest": "skipped",
     "retry.jitter": "prints", "retry.on": "choosy", "retry.never_on": "choosy",
     "limit.name": "few_at_once", "limit.concurrency": "few_at_once", "limit.rate": "two_a_minute", "limit.key": "one_for_each",
