@@ -17,6 +17,7 @@ from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.admitting import SIGNALS_MAX
+from perdure.runtime.run.machine import driver
 from perdure.runtime.run.runs import Runs
 from perdure.runtime.settings import Settings
 from tests.actors.account import Move, WatchedLog, opened
@@ -107,7 +108,8 @@ async def test_the_signal_beyond_the_bound_is_refused() -> None:
     assert runs.decide(run, cmd.Cancel(), 3), "it can be ended all the same"
 
 
-async def test_a_workflow_that_never_rests_is_suspended_and_the_others_go_on() -> None:
+async def test_a_workflow_that_never_rests_is_suspended_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "EFFECTS_PER_REST_MAX", 1_000)
     log = MemoryLog()
 
     async def nothing() -> None:

@@ -13,6 +13,7 @@ from perdure import Cancelled, Invalid, NotFound, Refused, RunError, Unavailable
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.requests import Applied, AwaitRun, Declined, LookAtRun, SignalRun, StartRun
 from perdure.runtime.run.events import CODEC, Suspended
+from perdure.runtime.run.machine import driver
 from perdure.runtime.settings import Settings
 from tests.runtime.serving import PATIENCE, events, serving, until
 
@@ -287,7 +288,8 @@ async def never_rests() -> None:
 
 
 @pytest.mark.parametrize(("code", "message"), [(recurses, "the workflow recurses too deeply"), (never_rests, "the workflow never rests")])
-async def test_code_that_cannot_come_to_rest_suspends_its_run_alone(code: Any, message: str) -> None:
+async def test_code_that_cannot_come_to_rest_suspends_its_run_alone(code: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "EFFECTS_PER_REST_MAX", 1_000)
     log = MemoryLog()
     async with serving(code, greet, log=log) as runtime:
         run = await runtime.start(code, id="one")
