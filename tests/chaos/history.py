@@ -79,9 +79,11 @@ class History:
         return [call for call in self.calls if not any(one.began <= call.began <= one.ended for one in self.windows)]
 
     def gaps(self) -> dict[str, list[float]]:
-        """Of each fault, by kind: the seconds that the slowest command took which overlapped it."""
+        """Of each fault, by kind: the seconds that the slowest command took which overlapped it, and not the fault before it."""
         found: dict[str, list[float]] = {}
+        over = 0.0
         for window in self.windows:
-            touched = (one for one in self.commands if one.answer and one.began < window.ended and one.ended > window.began)
+            touched = (one for one in self.commands if one.answer and over < one.began < window.ended and one.ended > window.began)
             found.setdefault(window.fault, []).append(max((one.ended - one.began for one in touched), default=0.0))
+            over = window.ended
         return found
