@@ -228,10 +228,9 @@ class Dispatcher:
             overtaken = await losing.overtaken(self, turn, judged.writers) if self.newest is not None else ()
             answers: Sequence[Tail | Conflict] = ()
             if judged.appends:
-                with anyio.CancelScope(shield=True):
-                    if self.shelf.unwritten:
-                        await self.shelf.write()
-                    answers = await self.log.append(judged.appends)
+                if self.shelf.unwritten:
+                    await self.shelf.write()
+                answers = await self.log.append(judged.appends)
         except Exception as error:
             self._outcome_unknown(turn, error)
             self._busy = False

@@ -25,7 +25,8 @@ class SqliteLog:
         self.writing = writing
         self.reader = reader
         self.reading = reading
-        self._grown = anyio.Event()
+        self._grown: anyio.Event | None = None
+        """Somebody follows, and has seen all there is."""
 
     @property
     def path(self) -> Path:
@@ -53,7 +54,7 @@ class SqliteLog:
         """All records, each checked against its stored previous digest; Corrupt where one fails or is missing."""
         position = position_of(after)
         while True:
-            grown = self._grown  # taken before the look, so that no commit after it is missed
+            self._grown = grown = self._grown or anyio.Event()  # before the look, so that no commit after it is missed
             page = await self.reading.run(partial(self.reader.page_behind, position))
             for record in page:
                 position += 1
@@ -65,8 +66,9 @@ class SqliteLog:
         return str(record.position)
 
     def _wake_followers(self) -> None:
-        self._grown.set()
-        self._grown = anyio.Event()
+        if self._grown is not None:
+            self._grown.set()
+            self._grown = None
 
 
 def position_of(cursor: Cursor | None) -> int:
