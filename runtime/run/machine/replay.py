@@ -16,10 +16,11 @@ from ....actors.shelf import NeedValue, Shelf
 from ....eventlog.codec import Event
 from ....eventlog.errors import Diverged, Invalid
 from ...authoring.workflows import Workflow
-from ..events import RunCompleted, RunFailed, StepScheduled
-from ..state import Line, RunState, json_of, key_of, line_of, shown_and_expires
+from ..events import RunCompleted, RunFailed
+from ..state import Arrival, Line, RunState, json_of, key_of, line_of, shown_and_expires
 from .driver import NO_SHELF, Machine
 from .large import named_at, names_blobs, needed
+from .retracing import retrace
 
 
 class Revival:
@@ -59,8 +60,8 @@ class Revival:
                 _have_at_hand(machine, facts, place)
             if held or place < 0:
                 _take(machine, facts, place)
-            else:
-                machine.feed(arrivals[place], arrivals[place].at)
+            elif script.follow(machine, arrivals[place], place + 1):
+                continue
             script.check(machine, place + 1)
             if machine.ending is not None and place + 1 < facts.delivered:
                 script.check(machine, facts.delivered)  # it ended before it had taken all that it was given in one go
@@ -140,12 +141,21 @@ class _Script:
         """Inner rests of arrivals that were taken in one go: their lines are recorded behind the last of them."""
         self.wanted: list[Line] = []
 
+    def follow(self, machine: Machine, arrival: Arrival, rest: int) -> bool:
+        """Hand the code an arrival; whether what it asks for then is matched already, so that `check` has nothing to do."""
+        lines, place = self.lines, self.place
+        is_one = place < len(lines) and lines[place].after == rest and (place + 1 == len(lines) or lines[place + 1].after > rest)
+        if not is_one or self.wanted:
+            machine.feed(arrival, arrival.at)
+            return False
+        if not retrace(machine, arrival, lines[place]):
+            return False
+        self.place = place + 1
+        return True
+
     def check(self, machine: Machine, rest: int) -> None:
         """Match what the code asked for since the last rest against what the log holds there."""
         wishes = machine.take_wishes()
-        if len(wishes) == 1 and self._is_next(wishes[0], rest):
-            self.place += 1
-            return
         end, too_early = self.ends.get(rest), ""
         upto = rest if end is None else end
         for wish in wishes:
@@ -164,15 +174,6 @@ class _Script:
             self._first_difference(rest, rest)
         self.place = stop
         self.wanted = []
-
-    def _is_next(self, wish: Event, rest: int) -> bool:
-        """The common case, told without building lists: one step is wanted, and just this step is what the log holds at this rest."""
-        lines, place = self.lines, self.place
-        if not isinstance(wish, StepScheduled) or place >= len(lines) or self.wanted or self.ends:
-            return False
-        line = lines[place]
-        same = line.what == "step" and line.id == wish.id and line.name == wish.name and line.key == key_of(wish.args, wish.blob)
-        return same and line.after == rest and (place + 1 == len(lines) or lines[place + 1].after > rest)
 
     def _first_difference(self, rest: int, until: int, too_early: str = "") -> None:
         """Order within a rest does not matter, ids do: compare by id, and name the first that differs.
