@@ -20,8 +20,8 @@ demo: $(VENV)/.$(if $(filter nats,$(CARRIER)),test,base) ## kill a run half-way,
 cluster: $(VENV)/.test ## three servers, three workers and a load: kill a worker, then the leader, see that nothing was lost
 	@$(BIN)/perdure cluster $(ARGS)
 
-test: $(VENV)/.test ## run the tests (ARGS="-k word" narrows them)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.test ## run the tests in two processes (ARGS="-k word" narrows them, ARGS="-n 0" takes one)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: $(VENV)/.check ## lint, three type checkers, the import contracts
 	@$(BIN)/ruff check .

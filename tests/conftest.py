@@ -25,6 +25,31 @@ def anyio_backend(request: pytest.FixtureRequest) -> Loop:
     return LOOPS[name]
 
 
+TIMED = ("tests/adapters/nats/", "tests/adapters/cli/test_nats", "tests/adapters/cli/test_worker", "tests/corpus/", "tests/crash/")
+"""Where tests start servers and processes, and hold them to times: these stay one after another."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two processes share the tests, file by file."""
+    for item in items:
+        file = item.location[0]
+        item.add_marker(pytest.mark.xdist_group("timed" if file.startswith(TIMED) else file))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What a process that shares in the tests had to leave out, the one that asked for them is told."""
+    told: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["left out"] = machine.left_out
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    for part, tests in getattr(node, "workeroutput", {}).get("left out", {}).items():
+        machine.left_out.setdefault(part, []).extend(tests)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
     """Say last, before the closing line, what was left out for want of a part of the machine."""

@@ -6,6 +6,7 @@ PERDURE_STRICT_MACHINE=1 (as `.ci/run` sets it) it fails the test.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import os
 import shutil
@@ -61,8 +62,13 @@ def environment(version: str) -> Path | None:
     home = ROOT / f".venv-{version}"
     interpreter, stamp = home / "bin" / "python", home / ".ready"
     wanted = (ROOT / "constraints.txt").read_text() + str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"])
-    if stamp.exists() and stamp.read_text() == wanted:
-        return interpreter
+    with (ROOT / f".venv-{version}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several processes share the tests
+        return interpreter if stamp.exists() and stamp.read_text() == wanted else _made(version, home, wanted)
+
+
+def _made(version: str, home: Path, wanted: str) -> Path | None:
+    interpreter, stamp = home / "bin" / "python", home / ".ready"
     base = _interpreter(version)
     if base is None:
         return None
