@@ -62,7 +62,9 @@ def environment(version: str) -> Path | None:
     home = ROOT / f".venv-{version}"
     interpreter, stamp = home / "bin" / "python", home / ".ready"
     wanted = (ROOT / "constraints.txt").read_text() + str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"])
-    with (ROOT / f".venv-{version}.lock").open("w") as lock:
+    kept = ROOT / ".make"
+    kept.mkdir(exist_ok=True)
+    with (kept / f"python-{version}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several processes share the tests
         return interpreter if stamp.exists() and stamp.read_text() == wanted else _made(version, home, wanted)
 

@@ -18,6 +18,7 @@ from perdure.runtime.run.events import StepCompleted
 from perdure.runtime.run.live import Run
 from perdure.runtime.run.machine import replay
 from perdure.runtime.run.machine.driver import Machine
+from perdure.runtime.run.machine.retracing import retrace
 from perdure.runtime.run.machine.shell import outside_loop
 from perdure.runtime.run.runs import Runs
 from perdure.runtime.run.state import Arrival, Line, RunState
@@ -78,7 +79,7 @@ def test_a_step_behind_a_step_is_retraced() -> None:
         ways.append(real(machine, arrival, line))
         return ways[-1]
 
-    real = replay.retrace
+    real = retrace
     with patch.object(replay, "retrace", watched):
         told(way.facts, play)
 
