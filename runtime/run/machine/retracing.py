@@ -15,7 +15,7 @@ from .driver import NOBODY, Machine
 from .steps import ask_step
 
 UNFIT = object()
-"""In the place of a value that does not fit the code: the long way says how."""
+"""In the place of a value that no step waits for, or that does not fit the code: the long way says what that means."""
 
 
 def retrace(machine: Machine, arrival: Arrival, line: Line) -> bool:
@@ -24,7 +24,7 @@ def retrace(machine: Machine, arrival: Arrival, line: Line) -> bool:
         machine.feed(arrival, arrival.at)
         return False
     branch, call = machine.waits.get(arrival.id, NOBODY)
-    value = _value(call, arrival) if branch is not None and type(call) is StepCall else UNFIT
+    value = _value(call, arrival)
     if branch is None or value is UNFIT:
         machine.feed(arrival, arrival.at)
         return False
@@ -46,9 +46,11 @@ def retrace(machine: Machine, arrival: Arrival, line: Line) -> bool:
     return True
 
 
-def _value(call: StepCall[Any], arrival: Outcome) -> Any:
+def _value(call: Any, arrival: Outcome) -> Any:
+    if type(call) is not StepCall:
+        return UNFIT
     try:
-        return call.step.returns.decode(arrival.value)
+        return call.step.returns.decode(arrival.value)  # pyright: ignore[reportUnknownMemberType] # a StepCall of anything
     except Invalid:
         return UNFIT
 
