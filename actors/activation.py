@@ -47,7 +47,7 @@ async def activate(actors: Sequence[Actor], log: Log, snapshots: Snapshots, rest
         records = await _records_behind(log, {actor.stream: actor.tail.version for actor in batch})
         with collector_off():
             for actor in batch:
-                _fold_into(actor, records.get(actor.stream, ()))
+                _fold_into(actor, records.get(actor.stream, ()), kept.get(actor.stream))
         await rest()
 
 
@@ -89,17 +89,23 @@ def _begin(actor: Actor, snapshot: Snapshot | None) -> None:
     actor.state = kind.initial(actor.stream)
 
 
-def _fold_into(actor: Actor, records: Sequence[Record] | Corrupt) -> None:
+def _fold_into(actor: Actor, records: Sequence[Record] | Corrupt, snapshot: Snapshot | None) -> None:
+    """Fold what the log has. A snapshot that was passed over still says how far the stream was."""
     kind = actor.kind
     try:
         if isinstance(records, Corrupt):
             raise records
+        event = None
         for record in verified(actor.stream, actor.tail, records):
             batch = kind.codec.decode(record.data)
             for event in batch.events:
                 actor.state = kind.evolve(actor.state, event, batch.at)
             actor.tail, actor.at, actor.epoch = record.tail, batch.at, batch.epoch
             actor.bytes += len(record.data)
+        if type(event) in kind.departures:
+            actor.epoch = 0
+        if snapshot is not None and snapshot.intact and actor.tail.version < snapshot.tail.version:
+            raise shorter(actor, snapshot)
     except (Corrupt, Invalid) as error:
         actor.forget()
         actor.broken = error
@@ -112,6 +118,12 @@ def _fold_into(actor: Actor, records: Sequence[Record] | Corrupt) -> None:
         if actor.tail.version:
             kind.awaken(actor.state)
         actor.awake, actor.broken = True, None
+
+
+def shorter(actor: Actor, snapshot: Snapshot) -> Corrupt:
+    return Corrupt("a stream ends before it once did", who=actor.stream, where=f"version {actor.tail.version}",
+                   expected=f"at least version {snapshot.tail.version}, as its snapshot says", found="no more records",
+                   instead="do not write to this stream; if a run is being moved here, import its file again, else compare with a backup")
 
 
 def snapshot_of(actor: Actor) -> Snapshot | None:

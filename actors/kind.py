@@ -34,6 +34,8 @@ class Kind(Generic[S, C, E]):
     state_version: int = BY_CODE
     """Where you write `freeze` yourself: give a number, and raise it when snapshots of older states must not be read any more."""
     snapshots: ClassVar[Snapshots | None] = None
+    departures: ClassVar[tuple[type[Event], ...]] = ()
+    """Events with which an actor leaves its log. Behind them another log may go on with its stream, and counts epochs of its own."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..eventlog.errors import Unavailable
+from ..eventlog.errors import Corrupt, Unavailable
 from ..eventlog.records import EMPTY
 from .mailbox import Actor, Letter
 
@@ -68,3 +68,10 @@ def lose(dispatcher: Dispatcher, is_lost: Callable[[str], bool]) -> None:
         else:
             turn_away(dispatcher, actor)
             del dispatcher.actors[actor.stream]
+
+
+def look_anew(dispatcher: Dispatcher, stream: str) -> None:
+    """Read a stream again that was found damaged: somebody has put there what it lacked."""
+    actor = dispatcher.actors.get(stream)
+    if actor is not None and isinstance(actor.broken, Corrupt) and not actor.in_turn:
+        actor.broken = None

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ..actors.dispatcher import Dispatcher
 from ..actors.kind import Kind
+from ..actors.losing import look_anew
 from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref, Typed
 from ..actors.shelf import Shelf
@@ -22,13 +23,14 @@ from ..eventlog.streams import parts_of, stream_of
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
 from .conversations import Conversations
-from .handle import too_slow
+from .handle import OVER, here, too_slow
 from .inspect.replay import fold
 from .kinds.limit import Limits
 from .kinds.quarantine import Quarantine
 from .kinds.registry import by_name, served
 from .life import living
 from .listing import Listing
+from .moves import must_be_taken
 from .perform.alarm import Alarm, time_of_loop
 from .perform.auditor import Auditor
 from .perform.courier import Courier
@@ -46,6 +48,8 @@ from .requests import (
     AnyRequest,
     Applied,
     AwaitRun,
+    HoldRun,
+    MoveRunIn,
     PauseRun,
     QueryRun,
     RetryRun,
@@ -60,7 +64,6 @@ from .run.live import Run
 from .run.machine.shell import outside_loop
 from .run.performing import Standing
 from .run.runs import Runs
-from .run.state import ENDED
 from .settings import Settings
 from .storing import Storing
 from .translating import COMMANDS, applied, must_make_sense, stream_for, with_result
@@ -235,10 +238,13 @@ class Runtime(Listing, Storing, Handing):
             value, blob = await self.shelf.hold(stream, request.value, f"signal {request.name!r}")
             command = cmd.Signal(request.name, value, request.command, blob)
         else:
+            if isinstance(request, MoveRunIn):
+                await must_be_taken(self.carrier.log, request)
+                look_anew(self.dispatcher, stream)
             command = COMMANDS[type(request)](request)
         standing: Standing = await self.dispatcher.ask(stream, command, within=request.within)
-        if isinstance(request, PauseRun) and request.wait:
-            standing = await self._quiet(stream, standing, request)
+        if isinstance(request, HoldRun) or (isinstance(request, PauseRun) and request.wait):
+            standing = await self._quiet(stream, request)
         return applied(parts_of(stream)[2], standing)
 
     async def _start(self, request: StartRun) -> Applied:
@@ -284,10 +290,12 @@ class Runtime(Listing, Storing, Handing):
         facts = fold(stream, records, until=request.from_version)
         return cmd.Retry(facts.delivered, request.fresh_keys, request.command, facts.generation)
 
-    async def _quiet(self, stream: str, standing: Standing, request: PauseRun) -> Standing:
-        """How the paused run stands once no step of it runs any more and all outcomes are recorded."""
+    async def _quiet(self, stream: str, request: PauseRun | HoldRun) -> Standing:
+        """How the paused run stands once no step of it runs any more and all outcomes are recorded; for a move, no errand either."""
         with anyio.move_on_after(self.settings.actors.ask_seconds if request.within is None else request.within):
             await self.pool.quiet(stream)
+            if isinstance(request, HoldRun):
+                await self.courier.quiet(stream)
             return cast("Standing", await self.dispatcher.ask(stream, cmd.Look()))
         raise Unavailable("steps of the paused run still run", who=f"run {request.run!r}", where="pause", expected="their end in time",
                           found="at least one that goes on", instead="the run is paused; wait again, or cancel it")
@@ -303,13 +311,12 @@ class Runtime(Listing, Storing, Handing):
             known = self.dispatcher.peek(stream)
             if not isinstance(known, Run) or known.facts.phase != "running":
                 standing: Standing = await self.dispatcher.ask(stream, cmd.Look())
-                if standing.status in ENDED:
-                    return standing
+                if standing.status in OVER:
+                    return here(request.run, standing)
             if request.within is None:
-                return cast("Standing", await end.wait())
+                return here(request.run, await end.wait())
             with anyio.move_on_after(request.within):
-                ended: Standing = await end.wait()
-                return ended
+                return here(request.run, await end.wait())
         finally:
             if not end.done:
                 self.performer.await_no_more(stream, end)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, UnsetType
 from msgspec.structs import replace
 
-from ..eventlog.errors import Invalid, Unavailable
+from ..eventlog.errors import Invalid, Refused, Unavailable
 from .authoring.errors import HandlerError, RunError
 from .authoring.values import Shape, as_json
 from .requests import (
@@ -30,9 +30,11 @@ from .requests import (
     UpdateRun,
     UpgradeRun,
 )
+from .run.state import ENDED
 
 if TYPE_CHECKING:
     from .calling import Calling
+    from .run.performing import Standing
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
@@ -186,7 +188,7 @@ class RunHandle(Generic[R_co]):
         await self._caller.do(asked)
 
     async def status(self) -> str:
-        """delayed, running, paused, suspended, completed, failed, cancelled, terminated or timed_out."""
+        """delayed, running, paused, suspended, completed, failed, cancelled, terminated, timed_out or moved."""
         return (await self.look()).status
 
     async def look(self) -> Applied:
@@ -206,6 +208,18 @@ class RunHandle(Generic[R_co]):
 
 def _seconds(within: timedelta | None) -> float | None:
     return None if within is None else within.total_seconds()
+
+
+OVER = ENDED | {"moved"}
+"""How a run stands of which nothing more is to be awaited here."""
+
+
+def here(run: str, standing: Standing) -> Standing:
+    """How a run ended; Refused where it goes on in another log."""
+    if standing.status == "moved":
+        raise Refused("the run has moved to another log, and ends there", who=f"run {run!r}", where="its end",
+                      expected="a run that is here", found=f"it moved {standing.reason}", instead="ask a runtime or a worker of that log")
+    return standing
 
 
 def too_slow(run: str, seconds: float) -> Unavailable:

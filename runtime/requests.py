@@ -121,6 +121,37 @@ class PauseRun(Request, frozen=True, tag="pause", kw_only=True):
     children: bool = False
 
 
+class HoldRun(Request, frozen=True, tag="hold", kw_only=True):
+    """Pause a run for a move, unless it stands still already; the answer comes when nothing of it is under way any more."""
+
+    run: str
+    move: str
+
+
+class MoveRunOut(Request, frozen=True, tag="move_out", kw_only=True):
+    """Let a run that stands still leave for the log of the identity `to`. `along`: runs that go with it, and runs that do not exist."""
+
+    run: str
+    move: str
+    to: str
+    along: tuple[str, ...] = ()
+
+
+class MoveRunIn(Request, frozen=True, tag="move_in", kw_only=True):
+    """Let a run go on whose records have come from the log of the identity `source`; refused unless the move was taken here."""
+
+    run: str
+    move: str
+    source: str
+
+
+class MoveRunBack(Request, frozen=True, tag="move_back", kw_only=True):
+    """Let a run go on where it was, because the log that it was to go to has refused the move for good."""
+
+    run: str
+    move: str
+
+
 class ResumeRun(Request, frozen=True, tag="resume", kw_only=True):
     """End a pause; with `children` that of its children, too, and of theirs, whoever paused them."""
 
@@ -216,6 +247,10 @@ Commanding = (
     | SkipStep
     | LookAtRun
     | AwaitRun
+    | HoldRun
+    | MoveRunOut
+    | MoveRunIn
+    | MoveRunBack
 )
 AnyRequest = Commanding | UpdateRun | QueryRun
 """A request about one run."""

@@ -22,7 +22,11 @@ from .requests import (
     CompleteStep,
     DecideApproval,
     FailStep,
+    HoldRun,
     LookAtRun,
+    MoveRunBack,
+    MoveRunIn,
+    MoveRunOut,
     OpenApproval,
     PauseRun,
     Request,
@@ -81,6 +85,22 @@ def _skip(asked: SkipStep) -> cmd.Command:
     return cmd.Skip(asked.step, asked.value, asked.by, asked.why, asked.command)
 
 
+def _hold(asked: HoldRun) -> cmd.Command:
+    return cmd.Hold(asked.move)
+
+
+def _move_out(asked: MoveRunOut) -> cmd.Command:
+    return cmd.MoveOut(asked.move, asked.to, frozenset(asked.along))
+
+
+def _move_in(asked: MoveRunIn) -> cmd.Command:
+    return cmd.MoveIn(asked.move, asked.source)
+
+
+def _move_back(asked: MoveRunBack) -> cmd.Command:
+    return cmd.MoveBack(asked.move)
+
+
 def _look(asked: LookAtRun) -> cmd.Command:
     return cmd.Look()
 
@@ -96,6 +116,10 @@ COMMANDS: dict[type[Request], Callable[[Any], cmd.Command]] = {
     FailStep: _fail,
     SkipStep: _skip,
     LookAtRun: _look,
+    HoldRun: _hold,
+    MoveRunOut: _move_out,
+    MoveRunIn: _move_in,
+    MoveRunBack: _move_back,
 }
 """The requests that are one command, told to the run and answered at once."""
 

@@ -28,7 +28,9 @@ from .loading import listed, suggestion
 from .places import Views, views_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-STATUSES = ("delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out", "quarantined")
+STATUSES = (
+    "delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out", "quarantined", "moved",
+)  # fmt: skip
 ASKING_MAX = 100
 """Runs whose approvals are listed at once."""
 NEAR = 1000

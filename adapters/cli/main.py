@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ...eventlog.errors import Bug, PerdureError
-from . import nats, steering
+from . import moving, nats, steering
 from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
 from .options import Json, Log, RunId, Tenant, code_of, wait
 from .places import DEFAULT
@@ -25,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-log_commands = typer.Typer(help="Check a log as a whole, or rebuild its index.", no_args_is_help=True)
+log_commands = typer.Typer(help="Check a log as a whole, rebuild its index, or move runs to another.", no_args_is_help=True)
 app.add_typer(log_commands, name="log")
 app.add_typer(nats.commands, name="nats")
 
@@ -284,6 +284,7 @@ def rebuild(log: Log = DEFAULT, json: Json = False) -> int:
     return DONE
 
 
+moving.register(log_commands)
 for steer in steering.COMMANDS:
     app.command()(steer)
 

@@ -8,7 +8,7 @@ same, and the run goes on as soon as its code is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -16,9 +16,7 @@ from msgspec import Struct
 
 from ...eventlog.errors import NotFound
 from ...eventlog.streams import parts_of
-from ...runtime.authoring.effects import StepCall
 from ...runtime.authoring.workflows import Workflow
-from ...runtime.logs import speak
 from ...runtime.requests import (
     Applied,
     CancelRun,
@@ -33,13 +31,9 @@ from ...runtime.requests import (
     TerminateRun,
     UpgradeRun,
 )
-from ...runtime.run.errands import Errand
-from ...runtime.run.performing import Standing
-from ...runtime.run.state import Update
 from ...runtime.translating import stream_for
 from ..compose import deciding
 from ..connecting import connect
-from ..system.clock import SystemClock
 from .looking import records_of
 from .places import is_in_nats, url_of
 
@@ -64,35 +58,6 @@ class Told(Struct, frozen=True):
     reason: str = ""
     served: bool = False
     """Whether workers go on with the run by themselves."""
-
-
-class Performs:
-    """Nothing but what the code logs: steps wait for the process that serves the run."""
-
-    def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None: ...
-
-    def start_again(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None: ...
-
-    def cancel(self, stream: str, id: str) -> None: ...
-
-    def hold(self, stream: str, ids: Iterable[str]) -> Mapping[str, StepCall[Any]]:
-        return {}
-
-    def carry(self, stream: str, errands: Iterable[Errand]) -> None: ...
-
-    def lost(self, stream: str) -> None: ...
-
-    def wake_at(self, stream: str, due: int) -> None: ...
-
-    def said(self, lines: list[Any]) -> None:
-        speak(lines)
-
-    def updated(self, stream: str, updates: Mapping[str, Update]) -> None: ...
-
-    def ended(self, stream: str, standing: Standing) -> None: ...
-
-    def time(self) -> int:
-        return SystemClock().now()
 
 
 async def tell(log: str, request: Steering, known: Sequence[Workflow[..., Any]]) -> Told:

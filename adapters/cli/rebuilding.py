@@ -17,10 +17,10 @@ from ...runtime.kinds.limit import Limits
 from ...runtime.kinds.quarantine import Quarantine
 from ...runtime.kinds.registry import AnyKind, by_name
 from ...runtime.run.runs import Runs
+from ..clerk import Performs
 from ..compose import nats_or_say_so
 from ..sqlite.open import open_sqlite
 from ..sqlite.reader import Reader
-from .messages import Performs
 from .places import is_in_nats, path_of, url_of
 
 

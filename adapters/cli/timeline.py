@@ -77,6 +77,8 @@ class _Fold:
         self.start = 0
         self.at = 0
         self.open: dict[str, Waiting] = {}
+        self.is_away = False
+        """The run has left this log."""
 
     def take(self, event: Event, at: int) -> None:
         line = self.line
@@ -93,6 +95,7 @@ class _Fold:
         line.seconds = self.since(self.at)
         if line.status in ENDED:
             self.open.clear()
+        line.status = "moved" if self.is_away else line.status
         line.waiting = list(self.open.values())
         return line
 
@@ -260,6 +263,21 @@ def _retried(fold: _Fold, event: ev.RetryRequested) -> None:
     fold.add("retry asked", f"from where the code had taken {event.place} arrivals" if event.void else "the last turn is driven again")
 
 
+def _moved_out(fold: _Fold, event: ev.MovedOut) -> None:
+    fold.is_away = True
+    fold.add("moved out", f"to the log {event.to}, by {event.move}")
+
+
+def _moved_in(fold: _Fold, event: ev.MovedIn) -> None:
+    fold.is_away = False
+    fold.add("moved in", f"from the log {event.source}, by {event.move}")
+
+
+def _moved_back(fold: _Fold, event: ev.MovedBack) -> None:
+    fold.is_away = False
+    fold.add("moved back", f"the other log will not have it by {event.move}")
+
+
 SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ev.SignalReceived: ("signal", lambda event: f"{event.name} {value(event.value, event.blob)}"),
     ev.UpdateAccepted: ("update", lambda event: f"{event.name} {value(event.args, event.blob)}"),
@@ -310,5 +328,8 @@ TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
     ev.ChildStarted: _child_started,
     ev.Attached: _child_started,
     ev.ChildEnded: _child_ended,
+    ev.MovedOut: _moved_out,
+    ev.MovedIn: _moved_in,
+    ev.MovedBack: _moved_back,
 }
 """Events that open or close something, or need more than a line. Every event of a run stands in one of the two tables."""

@@ -11,6 +11,7 @@ from ...eventlog.records import Record
 from ...eventlog.streams import parts_of
 from ..authoring.workflows import Registry
 from ..run.commands import Query
+from ..run.decide.moving import gone
 from ..run.machine.driver import NO_SHELF
 from ..run.machine.handlers import answered
 from ..run.machine.replay import revive_as_far
@@ -29,6 +30,8 @@ def answer_aside(stream: str, records: Iterable[Record], registry: Registry, ask
     if facts.length == 0:
         raise NotFound("there is no such run", who=f"run {run!r}", where="run id", expected="the id of a run that was started",
                        found="an id without events", instead="list the runs with 'perdure runs', or start it first")
+    if facts.away:
+        raise gone(facts, f"query {asked.name!r}")
     return outside_loop(_ask, stream, facts, registry, asked, shelf)
 
 

@@ -39,6 +39,8 @@ class Courier:
         self._post = post
         self._queue: deque[Errand] = deque()
         self._flying: dict[str, dict[str, Errand]] = {}
+        self._landed: dict[str, anyio.Event] = {}
+        """Rings when nothing of a stream is under way any more."""
         self._workers = 0
         self._group: anyio.abc.TaskGroup | None = None
 
@@ -62,6 +64,16 @@ class Courier:
         """Another node speaks for the run from now on."""
         for errand in self._flying.pop(stream, {}).values():
             errand.lost = True
+        self._ring(stream)
+
+    async def quiet(self, stream: str) -> None:
+        """Return once nothing that this run has to say is under way."""
+        while stream in self._flying:
+            await self._landed.setdefault(stream, anyio.Event()).wait()
+
+    def _ring(self, stream: str) -> None:
+        if (bell := self._landed.pop(stream, None)) is not None:
+            bell.set()
 
     def _call_worker(self) -> None:
         if self._queue and self._group is not None and self._workers < AT_ONCE:
@@ -97,6 +109,7 @@ class Courier:
             del flying[errand.key]
             if not flying:
                 del self._flying[errand.stream]
+                self._ring(errand.stream)
         self._post(errand.stream, answer)
 
     async def _bring(self, blob: Blob | None, source: str, to: str) -> None:

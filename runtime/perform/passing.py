@@ -21,7 +21,20 @@ from ...actors.ref import Speaking
 from ...eventlog.errors import Invalid, PerdureError, Unavailable
 from ...eventlog.guard import guard
 from ..authoring.values import NOTHING, explained
-from ..requests import Answered, AnyReply, AnyRequest, Applied, AwaitRun, Declined, LookAtRun, PauseRun, QueryRun, Request, UpdateRun
+from ..requests import (
+    Answered,
+    AnyReply,
+    AnyRequest,
+    Applied,
+    AwaitRun,
+    Declined,
+    HoldRun,
+    LookAtRun,
+    PauseRun,
+    QueryRun,
+    Request,
+    UpdateRun,
+)
 from ..run import commands as cmd
 from ..run import events as ev
 from ..run.performing import Standing
@@ -259,7 +272,7 @@ def answer_in(reply: bytes, stream: str) -> Raw:
 
 def lasts(asked: Request | Spoken | Taking) -> bool:
     """Whether it may take as long as the code of a run pleases."""
-    return isinstance(asked, AwaitRun | QueryRun) or (isinstance(asked, PauseRun | UpdateRun) and asked.wait)
+    return isinstance(asked, AwaitRun | QueryRun | HoldRun) or (isinstance(asked, PauseRun | UpdateRun) and asked.wait)
 
 
 def _until(request: AnyRequest, seconds: float) -> AnyRequest:

@@ -183,6 +183,33 @@ class Pause(Struct, frozen=True, gc=False):
     children: bool = False
 
 
+class Hold(Struct, frozen=True, gc=False):
+    """Pause the run for a move, unless it stands still already."""
+
+    move: str
+
+
+class MoveOut(Struct, frozen=True, gc=False):
+    """Let the run, which stands still, leave for the log `to`. `along`: the runs that go with it, and those that do not exist."""
+
+    move: str
+    to: str
+    along: frozenset[str] = frozenset()
+
+
+class MoveIn(Struct, frozen=True, gc=False):
+    """Let the run, whose records have come from the log `source`, go on here. Only who has this log's word for it may ask so."""
+
+    move: str
+    source: str
+
+
+class MoveBack(Struct, frozen=True, gc=False):
+    """Let the run go on where it was. Only who has the other log's word that it will not have it may ask so."""
+
+    move: str
+
+
 class Resume(Struct, frozen=True, gc=False):
     """Let a run that stands still go on: end its pause, begin before its time, or try once more what was suspended.
 
@@ -243,5 +270,6 @@ Command = (  # fmt: skip
     Start | SignalOrStart | StepCompleted | StepHeartbeat | StepDeferred | StepBroke | Begin | LookAtAttempt | Settle | Skip
     | Wake | Signal | Update | Query | Decide
     | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
+    | Hold | MoveOut | MoveIn | MoveBack
     | Watch | Leave | Follow | ChildStarted | Attached | ChildEnded | ChildReleased | ChildHeard | Unwatched
 )

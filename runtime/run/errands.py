@@ -39,7 +39,9 @@ class Errand(Struct, eq=False, gc=False):
 
 
 def has_errands(facts: RunState) -> bool:
-    """Whether the run must stay awake because another has not answered yet."""
+    """Whether the run must stay awake because another has not answered yet. One that has left its log speaks in the other."""
+    if facts.away:
+        return False
     return bool(facts.leaving or facts.telling or (facts.watchers and facts.ended) or (facts.starting and facts.phase == "running"))
 
 

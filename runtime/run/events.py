@@ -13,6 +13,7 @@ from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
 from . import child_events as children
+from . import moving_events as moves
 from . import step_events as steps
 
 StepScheduled = steps.StepScheduled
@@ -33,6 +34,9 @@ Watched = children.Watched
 Unwatched = children.Unwatched
 ChildrenTold = children.ChildrenTold
 ChildHeard = children.ChildHeard
+MovedOut = moves.MovedOut
+MovedIn = moves.MovedIn
+MovedBack = moves.MovedBack
 
 
 class RunStarted(Event, frozen=True):
@@ -217,11 +221,12 @@ class Suspended(Event, frozen=True):
 
 
 class Paused(Event, frozen=True):
-    """Somebody wants the run to stand still. With `freeze` its deadline stands still, too."""
+    """Somebody, or the move `move`, wants the run to stand still. With `freeze` its deadline stands still, too."""
 
     reason: str = ""
     command: str = ""
     freeze: bool = False
+    move: str = ""
 
 
 class Resumed(Event, frozen=True):
@@ -321,6 +326,9 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     Unwatched,
     ChildrenTold,
     ChildHeard,
+    MovedOut,
+    MovedIn,
+    MovedBack,
 )
 
 CODEC: Codec[Event] = Codec("run", *RUN_EVENTS)

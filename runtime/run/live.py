@@ -12,10 +12,12 @@ from ...eventlog.streams import parts_of
 from . import events as ev
 from .machine.driver import Machine
 from .machine.replay import Revival
-from .performing import Standing
+from .performing import Standing, standing_of
 from .state import ENDED, NEVER, RunState
 
 NO_MORE: deque[Event] = deque()
+
+BEGINS_AGAIN = frozenset({ev.RunStarted, ev.RunDelayed, ev.Continued, ev.RetryRequested, ev.RunTerminated})
 
 
 class Run:
@@ -66,6 +68,15 @@ class Run:
             self.machine.close()
             self.machine = None
 
+    def begin_again(self, event: Event) -> None:
+        """Another generation, or the same one from an earlier place: the machine of before has had its time."""
+        if isinstance(event, ev.RunTerminated):
+            self.replaced = standing_of(self.facts, self.facts.length)
+            return
+        self.drop_machine()
+        self.set_dues()
+        self.fresh = not isinstance(event, ev.RetryRequested)
+
     def next_timer(self) -> int:
         """When the next timer or deadline is due; NEVER where none is set."""
         dues, timers, limits = self.dues, self.facts.timers, self.facts.step_deadlines
@@ -91,6 +102,10 @@ class Run:
     def next_due(self) -> int | None:
         """When the run next moves by itself: the next timer, the next attempt of a step, its beginning or a deadline."""
         facts, due = self.facts, NEVER
+        if facts.away:
+            return None
+        if facts.goes_on:
+            return 0
         if facts.phase == "running":
             due = min(self.next_timer(), *facts.retries.values(), NEVER)
         elif facts.phase == "delayed":

@@ -31,11 +31,17 @@ class Standing(Struct, frozen=True):
     """What holds the result, where it is large."""
 
 
+def status_of(facts: RunState) -> str:
+    """What others are told: its phase, or that it has moved."""
+    return "moved" if facts.away else facts.phase
+
+
 def standing_of(facts: RunState, version: int) -> Standing:
     """How the run stands, for a command that was applied at this version."""
-    result = facts.result if facts.phase == "completed" else None
-    blob = facts.result_blob if facts.phase == "completed" else None
-    return Standing(version, facts.phase, facts.workflow, result, facts.failure, facts.stuck or facts.reason, blob=blob)
+    completed = status_of(facts) == "completed"
+    result, blob = (facts.result, facts.result_blob) if completed else (None, None)
+    reason = f"to the log {facts.away_to}" if facts.away else facts.stuck or facts.reason
+    return Standing(version, status_of(facts), facts.workflow, result, facts.failure, reason, blob=blob)
 
 
 class Answer(Struct, frozen=True):

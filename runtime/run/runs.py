@@ -24,16 +24,17 @@ from .admitting import ADMIT, answer_now, answer_to
 from .advancing import advance
 from .attempts import AttemptStanding, told_of
 from .decide import DECIDE
+from .decide.moving import must_be_here
 from .errands import errands_of, has_errands
 from .evolve import EVOLVE
-from .live import Run
+from .live import BEGINS_AGAIN, Run
 from .machine.driver import NO_SHELF, Machine
 from .machine.large import names_blobs, needed
 from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
-from .performing import Answer, Performing, Standing, standing_of
+from .performing import Answer, Performing, Standing, standing_of, status_of
 from .repeats import short
-from .state import ENDED, NEVER, RunState, canonical, restore
+from .state import NEVER, RunState, canonical, restore
 
 ASKS = {"perdure.asks": Raw(b"true")}
 """What the head of a run says while the run asks people something: so they are found without looking into every run."""
@@ -46,7 +47,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     name = "run"
     codec = ev.CODEC
-    state_version = 4
+    state_version = 5
+    departures = (ev.MovedOut,)
 
     def __init__(self, registry: Registry, performing: Performing, shelf: Shelf = NO_SHELF) -> None:
         self.registry = registry
@@ -60,6 +62,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def decide(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
         state.stirred = True
+        if state.facts.away:
+            must_be_here(state.facts, command)
         if (admit := ADMIT.get(type(command))) is not None:
             if state.facts.phase == "paused" and state.machine is None:
                 self._look_in(state)
@@ -82,7 +86,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         if type(event) is ev.TimerSet or (facts.step_deadlines and type(event) is ev.StepScheduled and event.due):
             heappush(state.dues, (event.due, event.id))
         elif type(event) in BEGINS_AGAIN:
-            _begins_again(state, event)
+            state.begin_again(event)
         elif type(event) is ev.ApprovalRequested and event.expires is not None:
             heappush(state.dues, (event.expires, event.id))
         return state
@@ -258,7 +262,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def claim(self, state: Run, owner: str, epoch: int) -> Sequence[Event]:
         facts = state.facts
-        in_flight = facts.phase in ("running", "paused", "suspended") and len(facts.steps) > len(facts.retries) + len(facts.deferred)
+        is_live = facts.phase in ("running", "paused", "suspended") and not facts.away
+        in_flight = is_live and len(facts.steps) > len(facts.retries) + len(facts.deferred)
         return (ev.Recovered(owner, epoch),) if in_flight else ()
 
     def head(self, state: Run, old: Head | None) -> Head | None:
@@ -270,9 +275,9 @@ class Runs(Kind[Run, cmd.Command, Event]):
         attributes = _encode(facts.attributes) if facts.attributes else b"{}"
         if facts.approvals and not facts.ended:
             attributes = _encode(facts.attributes | ASKS)
-        if old is not None and old.status == facts.phase and old.wake_at == wake_at and old.attributes == attributes:
+        if old is not None and old.status == status_of(facts) and old.wake_at == wake_at and old.attributes == attributes:
             return old
-        return Head(facts.phase, wake_at, facts.workflow, facts.started_at, facts.at, attributes)
+        return Head(status_of(facts), wake_at, facts.workflow, facts.started_at, facts.at, attributes)
 
     def perform(self, stream: str, state: Run) -> None:
         stirred, machine = state.stirred, state.machine
@@ -318,7 +323,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def _stand(self, stream: str, run: Run) -> None:
         """Nothing new begins: the run has ended, or is delayed, paused or suspended."""
-        ended = run.facts.phase in ENDED
+        ended = run.facts.ended or bool(run.facts.away)
         if ended and run.machine is not None:
             run.leftover += run.machine.waits
         self._leave(stream, run)
@@ -327,7 +332,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
             return
         if run.facts.phase == "paused" and run.facts.steps:
             self._take_back(stream, run)
-        if (due := run.next_due()) is not None:
+        due = run.next_due()
+        if due or (due == 0 and self.registry.find(run.facts.workflow, run.facts.version) is not None):
             self.performing.wake_at(stream, due)
 
     def _take_back(self, stream: str, run: Run) -> None:
@@ -364,10 +370,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
         facts = state.facts
         if has_errands(facts):
             return False
-        return facts.ended or facts.phase == "suspended" or not state.has_steps_under_way()
+        return facts.ended or bool(facts.away) or facts.phase == "suspended" or not state.has_steps_under_way()
 
     def done(self, state: Run) -> bool:
-        return state.facts.phase in ENDED and not has_errands(state.facts)
+        return (state.facts.ended or bool(state.facts.away)) and not has_errands(state.facts)
 
     def lose(self, stream: str) -> None:
         self.performing.lost(stream)
@@ -385,16 +391,3 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def thaw(self, stream: str, data: bytes) -> Run:
         return Run(stream, restore(data))
-
-
-BEGINS_AGAIN = frozenset({ev.RunStarted, ev.RunDelayed, ev.Continued, ev.RetryRequested, ev.RunTerminated})
-
-
-def _begins_again(run: Run, event: Event) -> None:
-    """Another generation, or the same one from an earlier place: the machine of before has had its time."""
-    if isinstance(event, ev.RunTerminated):
-        run.replaced = standing_of(run.facts, run.facts.length)
-        return
-    run.drop_machine()
-    run.set_dues()
-    run.fresh = not isinstance(event, ev.RetryRequested)

@@ -37,6 +37,7 @@ AFTER: dict[tuple[str, type[Event]], Phase] = {
     ("running", ev.Paused): "paused",
     ("running", ev.Suspended): "suspended",
     ("paused", ev.Resumed): "running",
+    ("paused", ev.Paused): "paused",
     ("suspended", ev.Paused): "paused",
     ("paused", ev.Suspended): "suspended",
     ("suspended", ev.Suspended): "suspended",
@@ -311,19 +312,21 @@ class RunState(Struct):
     keys: int = 0
     """How often fresh idempotency keys were asked for."""
     recoveries: int = 0
+    held_for: str = ""
+    goes_on: bool = False
+    """The move that has paused it, where no person has; and whether that is over, so that the pause is to end."""
+    away: str = ""
+    away_to: str = ""
+    """The move by which it has left this log, and the log that it has gone to: nothing is decided here any more."""
 
     @property
     def ended(self) -> bool:
         return self.phase in ENDED
 
 
-_encode_state = msgspec.json.Encoder(order="deterministic").encode
-_decode_state = msgspec.json.Decoder(RunState).decode
-
-
 def canonical(state: RunState) -> bytes:
     """The state as bytes that are the same on every machine."""
-    return _encode_state(state)
+    return msgspec.json.encode(state, order="deterministic")
 
 
 def state_digest(state: RunState) -> str:
@@ -333,7 +336,7 @@ def state_digest(state: RunState) -> str:
 
 def restore(data: bytes) -> RunState:
     """The state that `canonical` made the bytes from, and with it the orders by which something is forgotten one day."""
-    state = _decode_state(data)
+    state = msgspec.json.decode(data, type=RunState)
     state.commands, state.forgotten = in_order(state.commands, state.forgotten)
     state.updates = dict(sorted(state.updates.items(), key=lambda one: one[1].done))
     return state

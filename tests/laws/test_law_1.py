@@ -11,7 +11,7 @@ import pytest
 
 import perdure
 from perdure import step, workflow
-from perdure.adapters.cli.messages import Performs
+from perdure.adapters.clerk import Performs
 from perdure.adapters.cli.rebuilding import Folded, fold, rebuild
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.eventlog.log import Carrier, Summary

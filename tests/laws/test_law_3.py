@@ -14,7 +14,7 @@ from msgspec import Raw
 
 import perdure
 from perdure import Retry, step, workflow
-from perdure.adapters.cli.messages import Performs
+from perdure.adapters.clerk import Performs
 from perdure.eventlog.codec import Event
 from perdure.eventlog.errors import PerdureError
 from perdure.runtime.authoring.errors import Failure

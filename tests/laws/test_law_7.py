@@ -11,7 +11,7 @@ from msgspec import Raw
 import perdure
 from perdure import Refused, Unavailable, step, workflow
 from perdure.actors.settings import Settings as ActorSettings
-from perdure.adapters.cli.messages import Performs
+from perdure.adapters.clerk import Performs
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.run import commands as cmd

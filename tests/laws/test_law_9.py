@@ -67,6 +67,9 @@ NAMES = {
     "Unwatched": "by",
     "ChildrenTold": "how reason? freeze? command? word?",
     "ChildHeard": "id word",
+    "MovedOut": "move to",
+    "MovedIn": "move source",
+    "MovedBack": "move",
 }
 """Every event that was ever written, with its fields; `?` where a record may lack it. Lines may be added and never changed."""
 

@@ -87,7 +87,7 @@ def _follow(state: RunState, command: cmd.Follow, now: int) -> Sequence[Event]:
         return NONE
     told = ev.ChildrenTold(command.how, command.reason, command.freeze, word=command.word)
     if command.how == "pause":
-        return [told] if state.phase == "paused" else [ev.Paused(command.reason, freeze=command.freeze), told]
+        return [told] if state.phase == "paused" and not state.held_for else [ev.Paused(command.reason, freeze=command.freeze), told]
     return [told] if state.phase == "running" else [told, ev.Resumed(), *fired(state, now)]
 
 

@@ -15,10 +15,11 @@ from .steps import overdue
 
 
 def _pause(state: RunState, command: cmd.Pause, now: int) -> Sequence[Event]:
+    """A pause that only a move wants becomes a person's, which the move leaves as it is."""
     if repeated(state, command.command):
         return NONE
     children = command.children and state.word is None and _has_children(state)
-    if state.phase == "paused":
+    if state.phase == "paused" and not state.held_for:
         return [ev.ChildrenTold("pause", command.reason, command.freeze, command.command)] if children else NONE
     must_live(state, "pause")
     if state.phase == "delayed":
@@ -59,13 +60,17 @@ def _due(state: RunState, id: str, at: int, now: int) -> Event:
 
 
 def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:
-    if state.ended or state.phase == "new" or not command.timers:
+    if state.ended or state.phase == "new":
         return NONE
+    if not command.timers:
+        return [ev.Resumed()] if state.goes_on else NONE
     if state.deadline and not state.frozen_at and state.deadline <= now:
         return [ev.RunTimedOut()]
     if state.phase == "delayed":
         return [ev.Resumed()] if state.start_at <= now else NONE
-    return NONE if state.phase == "paused" else fired(state, now)
+    if state.phase == "paused":
+        return [ev.Resumed(), *fired(state, now)] if state.goes_on else NONE
+    return fired(state, now)
 
 
 def retry(state: RunState, command: cmd.Retry, now: int) -> Sequence[Event]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from ..state import RunState
-from . import approvals, children, life, messages, steps, waits
+from . import approvals, children, life, messages, moving, steps, waits
 
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     **life.EVOLVE,
@@ -16,6 +16,7 @@ EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     **messages.EVOLVE,
     **approvals.EVOLVE,
     **children.EVOLVE,
+    **moving.EVOLVE,
 }
 
 

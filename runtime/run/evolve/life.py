@@ -25,7 +25,7 @@ def change_phase(state: RunState, event: Event) -> None:
         raise Bug("an illegal transition", who=f"run of {state.workflow or 'an unknown workflow'}", where=f"version {state.length}",
                   expected=legal or f"nothing: the run is {state.phase}", found=f"{type(event).__name__} while {state.phase}",
                   instead="report it with the log of this run")
-    state.phase = after
+    state.phase, state.goes_on = after, False
 
 
 def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
@@ -77,6 +77,7 @@ def _paused(state: RunState, event: ev.Paused, at: int) -> None:
     change_phase(state, event)
     remember(state, event.command)
     state.stuck, state.frozen_at = event.reason, at if event.freeze else 0
+    state.held_for = event.move
 
 
 def _resumed(state: RunState, event: ev.Resumed, at: int) -> None:
@@ -84,7 +85,7 @@ def _resumed(state: RunState, event: ev.Resumed, at: int) -> None:
         state.deadline += at - state.frozen_at
     change_phase(state, event)
     remember(state, event.command)
-    state.build = state.stuck = ""
+    state.build = state.stuck = state.held_for = ""
     state.frozen_at, state.word = 0, None
     if state.delivered < len(state.arrivals):
         state.held.append(Held(state.delivered, len(state.arrivals), at))
