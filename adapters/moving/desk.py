@@ -25,7 +25,7 @@ from ...runtime.run.state import RunState
 from ...runtime.translating import COMMANDS, applied, stream_for
 from ..clerk import clerk
 from ..compose import carrier_of, nats_or_say_so
-from ..system.clock import SystemClock
+from ..system.clock import SystemClock, SystemIds
 
 Do = Callable[[Commanding], Awaitable[Applied]]
 
@@ -61,7 +61,7 @@ async def _entered(open_: AsyncExitStack, url: str) -> tuple[Carrier, Do]:
     if url.partition(":")[0] in ("nats", "tls"):
         with nats_or_say_so():
             from ..nats.visiting import visited
-        if (visit := await open_.enter_async_context(visited(url))) is not None:
+        if (visit := await open_.enter_async_context(visited(url, now=SystemClock().now, run_id=SystemIds().run_id))) is not None:
             return visit.carrier, visit.client.do
     carrier = await open_.enter_async_context(carrier_of(url))
     return carrier, decided_by(await open_.enter_async_context(clerk(carrier)), carrier)

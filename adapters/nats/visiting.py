@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -31,7 +31,7 @@ class Visit(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def visited(url: str) -> AsyncGenerator[Visit | None]:
+async def visited(url: str, *, now: Callable[[], int], run_id: Callable[[int], str]) -> AsyncGenerator[Visit | None]:
     """The log that a URL names, made if there is none, where workers serve it; None where nobody does."""
     place = place_of(url)
     if not on_asyncio():
@@ -44,7 +44,7 @@ async def visited(url: str) -> AsyncGenerator[Visit | None]:
             return
         store = Store(connection, Subjects(place.namespace, PARTITIONS))
         async with carrying(store, await prepared(store, place)) as ours:
-            yield Visit(ours.carrier, Client(connection, place.namespace, name, lambda: "", ()))
+            yield Visit(ours.carrier, Client(connection, place.namespace, name, run_id, (), now=now))
 
 
 async def somebody_serves(connection: Connection, namespace: str) -> bool:

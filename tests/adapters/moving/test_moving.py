@@ -128,7 +128,7 @@ async def test_a_file_that_was_altered_anywhere_is_not_imported(logs: tuple[str,
     await moved_out(here, there, tmp_path / "move")
     whole = (tmp_path / "move").read_bytes()
     lines = whole.splitlines(keepends=True)
-    bent = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in range(5, len(whole), len(whole) // 40)]
+    bent = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in range(5, len(whole), len(whole) // 16)]
     torn = [b"".join(lines[:number] + lines[number + 1 :]) for number in range(len(lines))]
 
     for content in (*bent, *torn, b"", whole + b"{}\n"):
