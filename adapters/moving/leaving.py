@@ -99,8 +99,10 @@ def _must_be_free(file: Path, label: Label) -> None:
 async def _absent(desk: Desk, label: Label, known: Mapping[str, RunState]) -> frozenset[str]:
     """Children that the runs want and that do not exist: the runs will start them where they go to."""
     wanted = {facts.made[id].run for facts in known.values() for id in facts.starting} - known.keys()
+    if not wanted:
+        return frozenset()
     streams = {run: f"run/{escape(label.tenant)}/{escape(run)}" for run in wanted}
-    found = await desk.carrier.log.load(dict.fromkeys(streams.values(), 0)) if streams else {}
+    found = await desk.carrier.log.load(dict.fromkeys(streams.values(), 0))
     return frozenset(run for run, stream in streams.items() if not found.get(stream))
 
 
