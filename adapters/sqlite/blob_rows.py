@@ -52,8 +52,9 @@ def unnamed(db: sqlite3.Connection, stream: str) -> list[int]:
 
 
 def remove(db: sqlite3.Connection, id: int) -> bool:
-    """Remove some chunks of a blob, and the blob with its last; whether more is to be done."""
-    places = "select rowid from chunk where blob = ? order by number desc limit ?"
+    """Remove some chunks of a blob without a name, and the blob with its last; whether more is to be done."""
+    places = """select chunk.rowid from chunk join blob on blob.id = chunk.blob
+        where blob.id = ? and blob.digest is null order by chunk.number desc limit ?"""
     removed = db.execute(f"delete from chunk where rowid in ({places})", (id, DELETED_AT_ONCE)).rowcount  # noqa: S608
     if removed == DELETED_AT_ONCE:
         return True

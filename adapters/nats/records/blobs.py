@@ -105,9 +105,9 @@ class JetStreamUpload:
             await self._keep(rest)
         blob = self._gathering.name()
         entry = Whole(blob.size, self._chunks, self._key)
+        self._done = True  # from here on it may have a name, though its writer is cancelled before it hears so
         if not await self._blobs.name(self._stream, blob, entry):
             await self._blobs.forget(self._stream, self._key)
-        self._done = True
         return blob
 
     async def drop(self) -> None:

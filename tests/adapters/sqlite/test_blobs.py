@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+import anyio
 import msgspec
 import pytest
 
@@ -84,3 +85,17 @@ async def test_deleting_a_stream_removes_every_chunk_of_it(tmp_path: Path) -> No
         await carrier.blobs.delete(STREAM)
 
     assert asked(tmp_path / "log.db", "select (select count(*) from chunk), (select count(*) from blob)") == [(0, 0)]
+
+
+async def test_a_writer_that_is_cancelled_while_its_content_gets_its_name_takes_nothing_of_it_away(tmp_path: Path) -> None:
+    content = bytes(CHUNK_BYTES)
+    async with open_sqlite(tmp_path / "log.db") as carrier:
+        upload = carrier.blobs.upload(STREAM)
+        await upload.write(content)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await upload.finish()
+        await upload.drop()
+
+        assert scope.cancelled_caught
+        assert await content_of(carrier.blobs, STREAM, Blob.of(content)) == content
