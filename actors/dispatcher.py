@@ -213,7 +213,7 @@ class Dispatcher:
             await anyio.sleep(0.001)
 
     async def _turn(self) -> None:
-        turn, self._ready = self._ready, []
+        turn, self._ready = list(dict.fromkeys(self._ready)), []  # once each, though mail came while what it lacked was fetched
         self._busy, self._in_turn = True, turn
         self.turns += 1
         cold: list[Actor] = []
