@@ -25,7 +25,7 @@ from tests.adapters.moving.shop import (
 
 @pytest.fixture
 def logs(tmp_path: Path) -> tuple[str, str, str]:
-    return tuple(f"sqlite:///{tmp_path}/{name}.db" for name in ("a", "b", "c"))  # type: ignore[return-value]
+    return f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db", f"sqlite:///{tmp_path}/c.db"
 
 
 @pytest.mark.anyio
