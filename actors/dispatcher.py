@@ -68,9 +68,8 @@ class Dispatcher:
         self.shelf = shelf or Shelf()
         self._fetching = Fetching(self.shelf, partial(waking.go_on, self))
         self.actors: dict[str, Actor] = {}
-        self.turns = self.conflicts = self.passivated = 0
-        self.held = 0
-        """Bytes of the log that the states in memory were folded from."""
+        self.turns = self.conflicts = self.passivated = self.held = self._waiting = 0
+        """`held`: bytes of the log that the states in memory were folded from."""
         self.crowding = passivating.Crowding(self.settings.held_bytes_max)
         self.gate: Callable[[], Awaitable[object]] | None = None
         """What each turn has to pass first: a node that doubts whether it still owns anything stops there."""
@@ -80,7 +79,6 @@ class Dispatcher:
         """Hears of each stream that is found not to hold, and why."""
         self._ready: list[Actor] = []
         self._in_turn: Sequence[Actor] = ()
-        self._waiting = 0
         self._wake: Bell | None = None
         self._deadlines = Deadlines()
         self._closed = self._busy = False
@@ -105,10 +103,13 @@ class Dispatcher:
         self.post(stream, command)
 
     async def ask(self, stream: str, command: Any, *, within: float | None = None) -> Any:
+        return (await self.asked(stream, command, within=within)).value
+
+    async def asked(self, stream: str, command: Any, *, within: float | None = None) -> Letter:
+        """As `ask`: the letter, with its answer and how far the stream had come."""
         self._open(stream)
-        letter = Letter(command, self._bell)
+        letter, what = Letter(command, self._bell), type(command).__name__
         within = self.settings.ask_seconds if within is None else within
-        what = type(command).__name__
         self._waiting += 1
         try:
             if self._is_full(stream):
@@ -118,9 +119,10 @@ class Dispatcher:
                     raise too_late(stream, what, within)
             self.post(stream, letter)
             self._deadlines.watch(letter, within, stream, what)
-            return await letter.wait()
+            await letter.wait()
         finally:
             self._waiting -= 1
+        return letter
 
     def _open(self, stream: str) -> None:
         if self._closed:

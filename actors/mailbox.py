@@ -55,11 +55,13 @@ class Promise:
 class Letter(Promise):
     """A command whose sender waits for an answer, and the promise of one."""
 
-    __slots__ = ("command",)
+    __slots__ = ("command", "tail")
 
     def __init__(self, command: Any, bell: Callable[[], Bell] = anyio.Event) -> None:
         super().__init__(bell)
         self.command = command
+        self.tail: Tail = EMPTY
+        """How far the stream had durably come when it was answered."""
 
 
 class Actor:
@@ -111,6 +113,7 @@ class Actor:
     def tell(self) -> None:
         """Keep what was promised to those who asked."""
         for letter, value, error in self.answers:
+            letter.tail = self.tail
             if error is None:
                 letter.keep(value)
             else:

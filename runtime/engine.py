@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from ..actors.dispatcher import Dispatcher
 from ..actors.kind import Kind
 from ..actors.losing import look_anew
+from ..actors.mailbox import Letter
 from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref, Typed
 from ..actors.shelf import Shelf
 from ..eventlog.errors import Unavailable
 from ..eventlog.log import Carrier, Summary
+from ..eventlog.receipts import receipt_of
 from ..eventlog.streams import parts_of, stream_of
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
@@ -242,20 +244,22 @@ class Runtime(Listing, Storing, Handing):
                 await must_be_taken(self.carrier.log, request)
                 look_anew(self.dispatcher, stream)
             command = COMMANDS[type(request)](request)
-        standing: Standing = await self.dispatcher.ask(stream, command, within=request.within)
+        letter = await self.dispatcher.asked(stream, command, within=request.within)
+        standing: Standing = letter.value
         if isinstance(request, HoldRun) or (isinstance(request, PauseRun) and request.wait):
             standing = await self._quiet(stream, request)
-        return applied(parts_of(stream)[2], standing)
+        return applied(parts_of(stream)[2], standing, receipt_of(stream, letter.tail))
 
     async def _start(self, request: StartRun) -> Applied:
         if request.version is None:
             workflow = self.registry.newest(request.workflow)
         else:
             workflow = self.registry.find(request.workflow, request.version) or self.registry.newest(request.workflow)
-        return applied(*await self._begin(workflow, workflow.arguments.accept(bytes(request.arguments)), request))
+        id, letter = await self._begin(workflow, workflow.arguments.accept(bytes(request.arguments)), request)
+        return applied(id, letter.value, receipt_of(stream_of("run", request.tenant, id), letter.tail))
 
-    async def _begin(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> tuple[str, Standing]:
-        """Start a run with arguments in their stored form; its id, made up where the request names none, and how it stands."""
+    async def _begin(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> tuple[str, Letter]:
+        """Start a run with arguments in their stored form; its id, made up where the request names none, and the answered letter."""
         must_make_sense(request)
         id = request.run or self.ids.run_id(self.clock.now())
         stream = stream_of("run", request.tenant, id)
@@ -277,7 +281,7 @@ class Runtime(Listing, Storing, Handing):
         if isinstance(request, SignalOrStartRun):
             value, named = await self.shelf.hold(stream, request.value, f"signal {request.signal!r}")
             command = cmd.SignalOrStart(start, request.signal, value, request.command, named)
-        return id, await self.dispatcher.ask(stream, command, within=request.within)
+        return id, await self.dispatcher.asked(stream, command, within=request.within)
 
     def _in(self, seconds: float) -> int:
         return self.clock.now() + round(seconds * 1e6)

@@ -285,6 +285,11 @@ class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaul
     """What the run asks people; told to a look."""
     large: Blob | None = None
     """Names the result where it is large and was not awaited: `AwaitRun` brings it."""
+    receipt: str = ""
+    """Names the newest record of the run, which covers all before it, by its digest: kept and shown later it betrays a rollback.
+
+    `perdure log verify --expect RECEIPT` looks for it. Empty where the end was awaited.
+    """
 
 
 class Answered(Struct, frozen=True, tag_field="reply", tag="answered", omit_defaults=True):

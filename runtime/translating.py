@@ -131,10 +131,10 @@ def stream_for(request: AnyRequest) -> str:
     return stream_of("run", request.tenant, request.run)
 
 
-def applied(run: str, standing: Standing) -> Applied:
+def applied(run: str, standing: Standing, receipt: str = "") -> Applied:
     result = UNSET if standing.result is None or standing.blob is not None else standing.result
     approvals = [open_approval(run, id, asked) for id, asked in standing.approvals.items()]
-    given = result, standing.failure, standing.reason, approvals, standing.blob
+    given = result, standing.failure, standing.reason, approvals, standing.blob, receipt
     return Applied(run, standing.version, standing.status, standing.workflow, *given)
 
 

@@ -261,14 +261,18 @@ def check(  # noqa: PLR0917 - the parameters of a command are its options
 
 
 @log_commands.command()
-def verify(log: Log = DEFAULT, json: Json = False) -> int:
-    """Hold the whole log against its chains, its anchors, its heads and its snapshots."""
+def verify(
+    log: Log = DEFAULT,
+    expect: Annotated[list[str] | None, typer.Option(metavar="RECEIPT", help="What an answer said the log holds. May be repeated.")] = None,
+    json: Json = False,
+) -> int:
+    """Hold the whole log against its chains, its anchors, its heads and its snapshots, and against receipts that somebody kept."""
     from ...eventlog.errors import Corrupt
     from .console import answer
     from .drawing import draw_report
     from .verifying import verify_log
 
-    report = wait(verify_log, log)
+    report = wait(verify_log, log, expect or ())
     answer(report, draw_report, as_json=json)
     return DONE if report.verdict == "intact" else Corrupt.exit_code
 

@@ -29,6 +29,8 @@ class AppliedAnswer(Struct, frozen=True, tag_field="status", tag="applied", omit
     approvals: list[OpenApproval] = []
     large: Blob | None = None
     """Names the result where it is large: `result` brings it."""
+    receipt: str = ""
+    """Names the newest record of the run by its digest: `perdure log verify --expect` finds whether the log still holds it."""
 
 
 class AnsweredAnswer(Struct, frozen=True, tag_field="status", tag="answered", omit_defaults=True):

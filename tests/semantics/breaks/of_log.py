@@ -154,6 +154,21 @@ def anchor_not_asked() -> Generator[None]:
         yield
 
 
+@breaks("38-receipt", "test_rule_38_receipts.py::test_an_answer_names_the_record_that_holds_what_it_answers")
+@contextmanager
+def receipts_of_the_record_before() -> Generator[None]:
+    """An answer names how far the run had come when it was asked."""
+    real = Actor.tell
+
+    def tell(actor: Actor) -> None:
+        now, actor.tail = actor.tail, Tail(1, bytes(32))
+        real(actor)
+        actor.tail = now
+
+    with patch.object(Actor, "tell", tell):
+        yield
+
+
 @breaks("39", "test_rule_39_snapshots.py::test_only_a_tail_of_more_than_a_hundred_events_or_64_kib_is_worth_one")
 @contextmanager
 def a_snapshot_of_everything() -> Generator[None]:
