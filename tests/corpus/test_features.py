@@ -72,8 +72,8 @@ EVENTS = {
 }  # fmt: skip
 """What a run can have in its log."""
 
-NOT_OF_A_CLEAN_RUN = {"Recovered", "Suspended"}
-"""What only a kill, or code that disagrees, puts there."""
+NOT_OF_A_CLEAN_RUN = {"Recovered", "Suspended", "MovedOut", "MovedIn", "MovedBack"}
+"""What only a kill, a move to another log, or code that disagrees, puts there."""
 
 
 def test_a_word_is_spoken_by_its_case() -> None:
