@@ -9,10 +9,10 @@ from typing import Any
 
 from ..eventlog.errors import Invalid, NotFound
 from ..runtime.authoring.steps import Step
-from ..runtime.bench import Bench
 from ..runtime.perform.interceptors import Interceptor
 from ..runtime.resources import Resources
 from ..runtime.settings import Settings
+from ..runtime.step_worker import StepWorker
 from .compose import nats_or_say_so
 from .system.bell import bell
 from .system.clock import SystemClock, WorkerThreads
@@ -46,11 +46,11 @@ async def work_for(
         from .nats.queues.worker import seated
     clock = SystemClock()
     async with seated(url, clock) as seat, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
-        bench = Bench(
+        worker = StepWorker(
             known, seat.blobs, name=seat.name, tell=seat.tell, clock=clock, threads=WorkerThreads(settings.worker_concurrency),
             processes=processes, settings=settings, resources=resources, interceptors=interceptors, bell=bell,
         )  # fmt: skip
-        async with bench.serving(), seat.taking(bench, queues):
+        async with worker.serving(), seat.taking(worker, queues):
             yield seat.name
 
 

@@ -18,12 +18,12 @@ from ....actors.ports import Clock
 from ....eventlog.errors import Invalid, PerdureError, TooLarge, Unavailable
 from ....runtime.authoring.effects import StepCall
 from ....runtime.authoring.errors import Failure, failure_of
-from ....runtime.bench import Bench
 from ....runtime.perform.elsewhere import Order
 from ....runtime.perform.queueing import TRIES, Asked, Taking, Verdict
 from ....runtime.requests import Declined
 from ....runtime.run.commands import StepBroke
 from ....runtime.run.events import StepHeartbeat
+from ....runtime.step_worker import StepWorker
 from ..doors.dead_letters import bury
 from ..wire.buckets import DEAD
 from ..wire.pulling import AGAIN, AT_WORK, DONE, Delivery, say
@@ -54,11 +54,11 @@ class Entry(Struct, eq=False):
 
 
 class Hand:
-    """Orders in hand, by the names of their attempts. At most so many as the bench performs at once."""
+    """Orders in hand, by the names of their attempts. At most so many as the worker performs at once."""
 
     def __init__(self, store: Store, reports: Reports, clock: Clock, name: str, *, ack_seconds: float) -> None:
         self.entries: dict[str, Entry] = {}
-        self.bench: Bench
+        self.worker: StepWorker
         self._store = store
         self._reports = reports
         self._clock = clock
@@ -70,7 +70,7 @@ class Hand:
 
     async def room(self) -> int:
         """Wait until there is room; for how many."""
-        while (free := self.bench.settings.worker_concurrency - len(self.entries)) <= 0 or self._closing:
+        while (free := self.worker.settings.worker_concurrency - len(self.entries)) <= 0 or self._closing:
             self._left.clear()
             await self._left.wait()
         return free
@@ -89,7 +89,7 @@ class Hand:
         known = self.entries.get(name_of(order))
         if known is not None:
             known.delivery = delivery
-        elif self._closing or len(self.entries) >= self.bench.settings.worker_concurrency:
+        elif self._closing or len(self.entries) >= self.worker.settings.worker_concurrency:
             await say(self._store.connection, delivery, AGAIN)
         else:
             entry = self.entries[name_of(order)] = Entry(delivery, order, self._clock.now())
@@ -99,10 +99,10 @@ class Hand:
         """The run no longer wants the attempt of this name."""
         entry = self.entries.get(name)
         if entry is not None and entry.begun and not entry.told:
-            self.bench.cancel(entry.order)
+            self.worker.cancel(entry.order)
 
     def tell(self, stream: str, command: Any) -> None:
-        """What the bench has to say to a run of one of its attempts."""
+        """What the step worker has to say to a run of one of its attempts."""
         if isinstance(command, StepHeartbeat):
             self._begin(self._mention(stream, command))
             return
@@ -128,15 +128,15 @@ class Hand:
                     if entry.begun and not entry.told:
                         self._begin(self._confirm(name, entry))
             for entry in tuple(self.entries.values()):
-                if entry.begun and not entry.told and not self.bench.performs(entry.order) and not self._closing:
+                if entry.begun and not entry.told and not self.worker.performs(entry.order) and not self._closing:
                     await self._drop(entry, AGAIN)  # it was cancelled before it began; nobody has told of it
 
     async def close(self) -> None:
         """Take nothing more, let what runs end in its time, and hand the rest back at once."""
         self._closing = True
-        await self.bench.drain()
+        await self.worker.drain()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self.bench.settings.actors.ask_seconds)
+            await asyncio.wait(self._tasks, timeout=self.worker.settings.actors.ask_seconds)
         await asyncio.gather(*map(self._hand_back, tuple(self.entries.values())))
         for task in self._tasks:
             task.cancel()
@@ -152,7 +152,7 @@ class Hand:
         """Ask what to do with an order, and do it."""
         call: StepCall[Any] | None = None
         try:
-            call = await self.bench.call_of(entry.order)
+            call = await self.worker.call_of(entry.order)
         except Invalid as strange:
             logger.warning("an order of queue %r is not understood here: %s", entry.order.queue, strange)
         except PerdureError as away:
@@ -163,7 +163,7 @@ class Hand:
         match verdict.word:
             case "begin" if call is not None:
                 entry.begun = True  # one that comes while we leave is handed back with the others
-                self.bench.begin(entry.order, call, verdict.before)
+                self.worker.begin(entry.order, call, verdict.before)
             case "unwanted":
                 await self._drop(entry, DONE)
             case "poison":

@@ -1,4 +1,4 @@
-"""A queue worker: takes orders of some queues in NATS, has them performed on a bench, and serves no run."""
+"""A queue worker: takes orders of some queues in NATS, has a step worker perform them, and serves no run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 from ....actors.ports import Clock
 from ....eventlog.blobs import Blobs
 from ....eventlog.errors import NotFound, PerdureError, Unavailable
-from ....runtime.bench import Bench
+from ....runtime.step_worker import StepWorker
 from ..doors.door import listening
 from ..fitness import fit
 from ..open import on_asyncio
@@ -40,7 +40,7 @@ MOST_IN_HAND = 10_000
 
 
 class Seat:
-    """A place for a bench in a namespace."""
+    """A place for a step worker in a namespace."""
 
     def __init__(self, store: Store, clock: Clock, *, ack_seconds: float) -> None:
         self.name = worker_id()
@@ -51,14 +51,14 @@ class Seat:
         self._hand = Hand(store, Reports(store.connection, self._namespace), clock, self.name, ack_seconds=ack_seconds)
 
     def tell(self, stream: str, command: Any) -> None:
-        """Have a run know what its bench has to say."""
+        """Have a run know what its step worker has to say."""
         self._hand.tell(stream, command)
 
     @asynccontextmanager
-    async def taking(self, bench: Bench, queues: Sequence[str]) -> AsyncGenerator[None]:
+    async def taking(self, worker: StepWorker, queues: Sequence[str]) -> AsyncGenerator[None]:
         """Have orders of these queues performed until the end of the block; then let what runs end in its time, and hand back the rest."""
         hand = self._hand
-        hand.bench = bench
+        hand.worker = worker
 
         async def stop(message: Msg) -> None:
             hand.stop(message.data.decode(errors="replace"))

@@ -12,13 +12,13 @@ from perdure.actors.ports import OwnsAll
 from perdure.eventlog.errors import Invalid
 from perdure.eventlog.faults import FaultyLog, Script
 from perdure.eventlog.memory import MemoryLog
-from perdure.runtime.bench import Bench
 from perdure.runtime.engine import Runtime
 from perdure.runtime.perform.elsewhere import Order
 from perdure.runtime.perform.passing import answer_in, spoken, taken, verdict_in
 from perdure.runtime.perform.queueing import Asked, Taking, Verdict
 from perdure.runtime.run.events import StepHeartbeat
 from perdure.runtime.settings import Settings
+from perdure.runtime.step_worker import StepWorker
 from perdure.runtime.testing.loop import run_seeded, stream_of_chance
 from perdure.runtime.testing.node import InlineThreads, NodeClock, SeededIds
 from tests.laws.node import Flow
@@ -49,7 +49,7 @@ class Belt:
         if stop:
             self.stopped.append(key_of(order))
             for hands in self.hands:
-                hands.bench.cancel(order)
+                hands.worker.cancel(order)
 
     def ring(self) -> None:
         self.more.set()
@@ -85,7 +85,7 @@ class Hands:
     def __init__(self, belt: Belt, name: str, steps: list[Any], settings: Settings | None = None) -> None:
         self.belt = belt
         self.name = name
-        self.bench = Bench(steps, MemoryLog().carrier().blobs, name=name, tell=self.tell, clock=NodeClock(), threads=InlineThreads(),
+        self.worker = StepWorker(steps, MemoryLog().carrier().blobs, name=name, tell=self.tell, clock=NodeClock(), threads=InlineThreads(),
                            settings=settings)  # fmt: skip
         self.taken: dict[Key, Order] = {}
         self.refused: list[str] = []
@@ -103,7 +103,7 @@ class Hands:
             self.belt.orders.pop(key, None)
 
     async def serve(self) -> None:
-        async with anyio.create_task_group() as self._group, self.bench.serving():
+        async with anyio.create_task_group() as self._group, self.worker.serving():
             while True:
                 more = self.belt.more
                 for key, order in tuple(self.belt.orders.items()):
@@ -114,13 +114,13 @@ class Hands:
 
     async def _take(self, key: Key, order: Order) -> None:
         try:
-            call = await self.bench.call_of(order)
+            call = await self.worker.call_of(order)
         except Invalid as strange:
             self.refused.append(strange.message)  # and is not taken again
             return
         verdict = await self.belt.ask(order, self.name)
         if verdict.word == "begin":
-            self.bench.begin(order, call, verdict.before)
+            self.worker.begin(order, call, verdict.before)
         else:
             del self.taken[key]
             if verdict.word == "unwanted":

@@ -122,7 +122,7 @@ def test_a_cancelled_run_takes_its_order_back_and_ends_the_attempt() -> None:
         async with owner(belt, lasting, log=log) as runtime, hands_at(belt, long) as hands:
             run = await runtime.start(lasting, "sea", id="r")
             order = await belt.one()
-            await belt.until(lambda: hands.bench.pool.attempts)
+            await belt.until(lambda: hands.worker.pool.attempts)
             await run.cancel()
             await belt.until(lambda: cut)
             assert (belt.orders, len(belt.stopped)) == ({}, 1)

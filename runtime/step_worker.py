@@ -1,4 +1,4 @@
-"""A bench: performs attempts that others ordered, with all that a runtime gives its steps. It owns no run and decides nothing.
+"""A step worker: performs attempts that others ordered, with all that a runtime gives its steps. It owns no run and decides nothing.
 
 What becomes of an attempt is told as the very command that the pool of the run's owner would have posted.
 """
@@ -41,7 +41,7 @@ class Heard(Struct):
     heartbeat: Raw | UnsetType
 
 
-class Bench:
+class StepWorker:
     """Performs attempts while `serving()` is open. `tell` hears what becomes of each, with the stream of its run."""
 
     def __init__(
