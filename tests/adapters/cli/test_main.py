@@ -44,7 +44,7 @@ def test_help_names_every_command(folder: Folder) -> None:
 
 def test_the_commands_are_these() -> None:
     expected = [command for command in COMMANDS if command not in {"log", "nats"}]
-    expected += ["log verify", "log rebuild", "nats init", "nats check", "nats status"]
+    expected += ["log verify", "log rebuild", "log id", "log export", "log import", "nats init", "nats check", "nats status"]
 
     assert sorted(leaves()) == sorted(expected)
 

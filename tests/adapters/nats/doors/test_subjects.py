@@ -104,7 +104,7 @@ REFUSED: list[tuple[str, dict[str, str], bytes, str, str]] = [
     ("run.a.pause", {}, b'{"run":"b"}', "$.run", "reason"),
     ("run.a.approve", {}, b'{"by":"ann"}', "$.digest", "digest"),
     ("run.a.approve", {}, b'{"by":"ann","digest":"d","outcome":"rejected"}', "$.outcome", "outcome"),
-    ("run.a.resume", {}, b'{"reason":"x"}', "$.reason", "no fields"),
+    ("run.a.resume", {}, b'{"reason":"x"}', "$.reason", "children"),
     ("run.a.skip", {}, b'{"step":"s","value":"\xff"}', "$.value", "JSON"),
     ("run.a.cancel", {}, b"[]", "$", "object"),
 ]
