@@ -19,6 +19,8 @@ class Proxy:
         self.lost = asyncio.Event()
         self.still = False
         """While this is so, connections stand, and nothing passes."""
+        self.said = bytearray()
+        """All that clients said."""
         self.server: asyncio.Server | None = None
         self._lose_from: dict[str, bytes] = {}
         self._cut = False
@@ -74,6 +76,8 @@ class Proxy:
     async def _pump(self, side: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(65_536):
+                if side == "client":
+                    self.said += data
                 while self.still:  # noqa: ASYNC110 - a proxy is stilled once in its life
                     await asyncio.sleep(0.01)
                 if side in self._lose_from and self._lose_from[side] in data:
