@@ -8,6 +8,9 @@ BIN    := $(VENV)/bin
 ROOMS  := eventlog actors runtime adapters
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --no-compile -c constraints.txt
 
+# Compiled code is kept even where the shell asks otherwise: tests, claims and the demo start hundreds of processes, and each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo cluster test check bench sim chaos proofs clean
 

@@ -1,13 +1,17 @@
-"""Claim races: what people wish of a run may race with anything, and with crashes, and nothing that was promised breaks."""
+"""Claim races: what people wish of a run may race with anything, and with crashes, and nothing that was promised breaks.
+
+Seeds that break something are told on the error stream as they are found, to be played again.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from tests.proofs.frame import proof
-from tests.sim.__main__ import PROCESSES, RACES, Tally, play_all
+from tests.sim.__main__ import PROCESSES, RACES, Tally, play_all, told
 from tests.sim.hunt import SEEDS_MAX, first_seed_that_betrays
 from tests.sim.race_bugs import RACE_BUGS
 
@@ -22,6 +26,8 @@ def races() -> Mapping[str, float]:
         whole.add(played)
         if first.seeds < SEEDS_FOR_COUNTERS:
             first.add(played)
+        if played.violations:
+            print(told(played), file=sys.stderr, flush=True)
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         found = dict(zip(RACE_BUGS, pool.map(first_seed_that_betrays, RACE_BUGS), strict=True))
     return {
