@@ -74,10 +74,11 @@ def _made(version: str, home: Path, wanted: str) -> Path | None:
     base = _interpreter(version)
     if base is None:
         return None
-    pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
-    _run([str(base), "-m", "venv", "--clear", str(home)])
-    _run([*pip, "setuptools"])
-    _run([*pip, "--no-build-isolation", "-e", ".[fast,testing]", "hypothesis", "pytest-timeout"])
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(interpreter)]  # ours serves them all
+    install = [*pip, "install", "--quiet", "--no-compile", "-c", "constraints.txt"]
+    _run([str(base), "-m", "venv", "--clear", "--without-pip", str(home)])
+    _run([*install, "setuptools"])
+    _run([*install, "--no-build-isolation", "-e", ".[fast,testing]", "hypothesis", "pytest-timeout"])
     stamp.write_text(wanted)
     return interpreter
 
@@ -91,7 +92,7 @@ def _interpreter(version: str) -> Path | None:
 
 def _answers(interpreter: Path, version: str) -> bool:
     """Whether it really is that Python: a shim on PATH may lead nowhere."""
-    ask = [str(interpreter), "-c", "import ensurepip, sys; print('%d.%d' % sys.version_info[:2])"]
+    ask = [str(interpreter), "-c", "import venv, sys; print('%d.%d' % sys.version_info[:2])"]
     answer = subprocess.run(ask, capture_output=True, text=True, check=False, timeout=30)
     return answer.returncode == 0 and answer.stdout.strip() == version
 

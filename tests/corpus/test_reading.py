@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +24,15 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def here(log: Path) -> dict[str, Any]:
+    """What the Python of these tests finds."""
+    return read_elsewhere(Path(sys.executable), 0, log)
+
+
+@pytest.mark.timeout(300)  # makes the environment the first time
 @pytest.mark.parametrize("version", machine.PYTHONS)
-def test_every_python_and_loop_finds_one_state(version: str, log: Path) -> None:
-    here = read_elsewhere(machine.python(machine.PYTHONS[0]), 0, log)
+def test_every_python_and_loop_finds_one_state(version: str, log: Path, here: dict[str, Any]) -> None:
     there = read_elsewhere(machine.python(version), 7, log)
 
     assert {reading["digest"] for reading in [*here.values(), *there.values()]} == {here["asyncio"]["digest"]}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,8 +46,13 @@ HARMLESS = {
 """What can be imported without touching the world; that chance is drawn from a seed alone is tests/house/test_no_ambient.py's."""
 
 
-def imports(path: Path) -> Iterator[tuple[Path | None, str]]:
+@functools.cache
+def imports(path: Path) -> tuple[tuple[Path | None, str], ...]:
     """Each import of a module: (the file it is in, where it is ours, and its name)."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[Path | None, str]]:
     tree = parse(path)
     for block in [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]:
         block.body = [found for found in block.body if isinstance(found, ast.ImportFrom) and found.level]  # others never run

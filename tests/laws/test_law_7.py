@@ -20,7 +20,7 @@ from perdure.runtime.run.admitting import SIGNALS_MAX
 from perdure.runtime.run.machine import driver
 from perdure.runtime.run.runs import Runs
 from perdure.runtime.settings import Settings
-from tests.actors.account import Move, WatchedLog, opened
+from tests.actors.account import Look, Move, WatchedLog, opened
 from tests.laws.node import PATIENCE, Bench, events_of, node, rest, stream, until
 
 pytestmark = pytest.mark.anyio
@@ -46,6 +46,7 @@ async def test_a_full_mailbox_makes_its_senders_wait_and_then_lets_them_in() -> 
         assert (told, len(bank.dispatcher.mail_of(ANN))) == ([], 2)
         log.gate.set()
         await until(lambda: told)
+        assert await bank.dispatcher.ask(ANN, Look()) == 4
 
     assert sum(log.sizes) == len(log.records)
 
