@@ -42,6 +42,8 @@ class Performs:
 
     def wake_at(self, stream: str, due: int) -> None: ...
 
+    def rest_until(self, stream: str, due: int | None) -> None: ...
+
     def said(self, lines: list[Any]) -> None:
         speak(lines)
 

@@ -2,7 +2,8 @@
 
 What is due soon sits in a heap; what is due later rests in the index of heads alone, until the sweep, which runs every
 half horizon, finds it. The sweep also finds what should be live and is not: it is the recovery after a crash, and at
-rest it must find none. While the wall clock is doubted, no timer fires, and the sweep only recovers.
+rest it must find none. Suspended runs it wakes once, since the code of this node may be another. While the wall clock is
+doubted, no timer fires, and the sweep only recovers.
 """
 
 from __future__ import annotations
@@ -63,14 +64,30 @@ class Alarm:
         self._heap: list[tuple[int, str]] = []
         self._set: dict[str, int] = {}
         """The earliest entry of each stream that is in the heap."""
+        self._resting: set[str] = set()
+        """Suspended runs that the code of this node does not agree with either."""
         self._earlier: anyio.Event | None = None
         self.recovered = 0
         """Runs found live by a sweep though nothing held them awake."""
 
     def wake_at(self, stream: str, due: int) -> None:
         """Send Wake to the stream once the clock says `due`; forgotten if that is beyond the horizon, for the sweep to find."""
+        if due <= self._clock.now() + HORIZON:
+            self._keep(stream, due)
+
+    def rest_until(self, stream: str, due: int | None) -> None:
+        """Wake no more by sweeps what was tried in vain; when it is due, however late that is: the index says something else of it."""
+        self._resting.add(stream)
+        if due is not None:
+            self._keep(stream, due)
+
+    def lose(self, is_lost: Callable[[str], bool]) -> None:
+        """Another node may try these, and suspend them under its own build: what is known of them here counts no more."""
+        self._resting = {stream for stream in self._resting if not is_lost(stream)}
+
+    def _keep(self, stream: str, due: int) -> None:
         known = self._set.get(stream)
-        if due > self._clock.now() + HORIZON or (known is not None and known <= due):
+        if known is not None and known <= due:
             return
         self._set[stream] = due
         heappush(self._heap, (due, stream))
@@ -110,10 +127,12 @@ class Alarm:
     async def sweep(self) -> int:
         """Wake every run that should be live and is not; how many. Timers that come due soon go into the heap."""
         found, after, believed = 0, None, not self._steadiness.jumped()
+        rested, resting = frozenset(self._resting), set[str]()
         until = self._clock.now() + HORIZON if believed else 0
         while page := await self._heads.due(until, after=after, limit=RECOVERED_AT_ONCE):
             ours = [summary for summary in page if self._serves(summary)]
-            asleep = [s.stream for s in ours if s.head.wake_at == 0 and not self._is_awake(s.stream)]
+            resting |= {s.stream for s in ours if s.stream in rested and s.head.status == "suspended"}
+            asleep = [s.stream for s in ours if s.head.wake_at == 0 and s.stream not in resting and not self._is_awake(s.stream)]
             for stream in asleep[:-1]:
                 self._post(stream, Wake(timers=believed))
             if asleep:
@@ -124,6 +143,7 @@ class Alarm:
             found += len(asleep)
             last = page[-1]
             after = (last.head.wake_at or 0, last.stream)
+        self._resting -= rested - resting
         self.recovered += found
         return found
 

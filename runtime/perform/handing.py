@@ -53,6 +53,7 @@ class Handing(ABC):
         """Ownership says of these streams that they are not ours: forget them. Returns once no turn of this node decides for them."""
         self.dispatcher.lose(is_lost)
         self.performer.lose(is_lost)
+        self.alarm.lose(is_lost)
         while any(map(is_lost, self.dispatcher.deciding())):  # noqa: ASYNC110 - an event would cost every turn what a loss only needs
             await anyio.sleep(LOOKS_EVERY)
 

@@ -105,6 +105,10 @@ class Performer:
         if self._alarm is not None:
             self._alarm.wake_at(stream, due)
 
+    def rest_until(self, stream: str, due: int | None) -> None:
+        if self._alarm is not None:
+            self._alarm.rest_until(stream, due)
+
     def time(self) -> int:
         return self._clock.now()
 

@@ -114,6 +114,10 @@ class Run:
             due = min(due, facts.deadline)
         return None if due == NEVER else due
 
+    def waits_for_a_build(self) -> bool:
+        """Whether its code disagrees with its log: each node looks once whether its own does, too."""
+        return self.facts.phase == "suspended" and not self.facts.away
+
     def has_steps_under_way(self) -> bool:
         """Whether an attempt is, or should be, in flight; a run that stands still begins none."""
         facts = self.facts

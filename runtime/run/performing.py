@@ -83,6 +83,10 @@ class Performing(Protocol):
         """Send Wake once the clock says `due`."""
         ...
 
+    def rest_until(self, stream: str, due: int | None) -> None:
+        """The run is suspended, under the code of this node too: no sweep is to wake it here again, only the clock, if `due`."""
+        ...
+
     def time(self) -> int: ...
 
     def said(self, lines: list[Any]) -> None:

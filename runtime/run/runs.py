@@ -271,7 +271,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             return old
         facts = state.facts
         is_live = (facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred)) or has_errands(facts)
-        wake_at = 0 if is_live else state.next_due()
+        wake_at = 0 if is_live or state.waits_for_a_build() else state.next_due()
         attributes = _encode(facts.attributes) if facts.attributes else b"{}"
         if facts.approvals and not facts.ended:
             attributes = _encode(facts.attributes | ASKS)
@@ -333,7 +333,9 @@ class Runs(Kind[Run, cmd.Command, Event]):
         if run.facts.phase == "paused" and run.facts.steps:
             self._take_back(stream, run)
         due = run.next_due()
-        if due or (due == 0 and self.registry.find(run.facts.workflow, run.facts.version) is not None):
+        if run.waits_for_a_build():
+            self.performing.rest_until(stream, due)
+        elif due or (due == 0 and self.registry.find(run.facts.workflow, run.facts.version) is not None):
             self.performing.wake_at(stream, due)
 
     def _take_back(self, stream: str, run: Run) -> None:

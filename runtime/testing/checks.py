@@ -147,7 +147,8 @@ def of_replay(world: World, stream: str, records: Sequence[Record]) -> Iterator[
 
 def expected_wake_up(facts: RunState) -> int | None:
     """What the head of a run must say, by its facts alone."""
-    if facts.leaving or facts.telling or (facts.ended and facts.watchers) or (facts.phase == "running" and facts.starting):
+    has_errands = facts.leaving or facts.telling or (facts.ended and facts.watchers) or (facts.phase == "running" and facts.starting)
+    if facts.phase == "suspended" or has_errands:
         return 0
     dues = [facts.deadline] if facts.deadline and not facts.frozen_at and not facts.ended else []
     if facts.phase == "delayed":
@@ -201,10 +202,15 @@ def stuck(world: World) -> list[str]:
         if owner is None or (head.status in ENDED and head.wake_at is None):
             continue
         try:
-            due = expected_wake_up(fold(stream, world.log.streams[stream]))
+            facts = fold(stream, world.log.streams[stream])
         except PerdureError:
             continue  # told already where the stream itself is checked
-        if head.wake_at == 0 and not owner.runtime.dispatcher.is_awake(stream):
+        due = expected_wake_up(facts)
+        if facts.phase == "suspended":
+            code = owner.runtime.registry.find(facts.workflow, facts.version)
+            if code is not None and code.build != facts.build:
+                found.append(f"{stream}: suspended under the build {facts.build}, and that of {owner} has not been tried")
+        elif head.wake_at == 0 and not owner.runtime.dispatcher.is_awake(stream):
             found.append(f"{stream}: wants a turn, and {owner} does not hold it awake")
         if due and owner.clock.now() - due > 50_000_000:
             found.append(f"{stream}: was due {(owner.clock.now() - due) / 1e6:.0f} s ago")

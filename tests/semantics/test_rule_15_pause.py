@@ -310,3 +310,28 @@ async def test_a_beginning_that_comes_after_the_pause_is_not_recorded() -> None:
         facts.phase, step.begun = "running", begun
         bench.go.set()
         await run.result(within=PATIENCE)
+
+
+@pytest.mark.anyio
+async def test_an_attempt_that_was_interrupted_is_recorded_though_the_run_was_paused_meanwhile() -> None:
+    log = MemoryLog()
+    async with killed_node(log, once_only) as runtime:
+        await runtime.start(once_only, "one", id="r")
+        await until(lambda: "StepStarted" in named(log, "r"))
+    async with node(log.carrier(2), once_only) as runtime:
+        asked, go, ask = anyio.Event(), anyio.Event(), runtime.pool.ask
+
+        async def slow(stream: str, command: object) -> object:
+            asked.set()
+            await go.wait()
+            return await ask(stream, command)
+
+        runtime.pool.ask = slow
+        await asked.wait()
+        await runtime.run("r").pause()
+        go.set()
+        await until(lambda: "StepFailed" in named(log, "r"))
+        await runtime.run("r").resume()
+
+        with pytest.raises(perdure.RunError, match="owner was lost"):
+            await runtime.run("r").result(within=PATIENCE)

@@ -48,12 +48,15 @@ def _step_deferred(state: RunState, command: ev.StepDeferred, now: int) -> Seque
 
 
 def _begin(state: RunState, command: cmd.Begin, now: int) -> Sequence[Event]:
-    """An attempt is begun once: whoever comes with another beginning finds it interrupted."""
+    """An attempt is begun once: whoever comes with another beginning finds it interrupted.
+
+    That is a fact about the world, recorded though the run stands still; a beginning is a wish, and must wait.
+    """
     step, mine = state.steps.get(command.id), (command.started, command.worker)
-    if state.phase != "running" or step is None or step.attempt != command.attempt or step.begun == mine:
+    if state.ended or step is None or step.attempt != command.attempt or step.begun == mine:
         return NONE
     if step.begun is None:
-        return (ev.StepStarted(command.id, command.attempt, command.started, command.worker),)
+        return (ev.StepStarted(command.id, command.attempt, command.started, command.worker),) if state.phase == "running" else NONE
     started, worker = step.begun
     failure = Failure(INTERRUPTED, "the attempt had begun when its owner was lost, so nobody knows whether it took effect")
     return (ev.StepFailed(command.id, command.attempt, failure, started, now, worker),)

@@ -119,6 +119,14 @@ def tried_at_every_activation() -> Generator[None]:
         yield
 
 
+@breaks("18-unasked", "test_rule_18_suspended.py::test_a_build_that_agrees_is_tried_though_nobody_asks_for_the_run")
+@contextmanager
+def suspended_until_asked() -> Generator[None]:
+    """A suspended run is tried under another build only when somebody asks for it."""
+    with patch.object(Run, "waits_for_a_build", lambda _: False):
+        yield
+
+
 @breaks("20", "test_rule_20_losers.py::test_losers_are_cancelled_in_code_in_the_log_and_in_the_world")
 @contextmanager
 def losers_fail() -> Generator[None]:
