@@ -123,7 +123,7 @@ def tried_at_every_activation() -> Generator[None]:
 @contextmanager
 def suspended_until_asked() -> Generator[None]:
     """A suspended run is tried under another build only when somebody asks for it."""
-    with patch.object(Run, "waits_for_a_build", lambda _: False):
+    with patch.object(Run, "waits_for_a_build", return_value=False):
         yield
 
 
