@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -303,7 +304,7 @@ def exit_code_of(arguments: Sequence[str]) -> int:
     given = list(arguments)
     as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
     try:
-        code = typer.main.get_command(app).main(given, prog_name="perdure", standalone_mode=False)
+        code = _command().main(given, prog_name="perdure", standalone_mode=False)
     except PerdureError as error:
         return _failed(error, as_json=as_json)
     except SystemExit:
@@ -322,6 +323,12 @@ def exit_code_of(arguments: Sequence[str]) -> int:
         bug.__cause__ = error
         return _failed(bug, as_json=as_json)
     return code if isinstance(code, int) else DONE
+
+
+@cache
+def _command() -> Any:
+    """All commands, as the parser wants them: making them costs more than parsing, so whoever calls several makes them once."""
+    return typer.main.get_command(app)
 
 
 def _failed(error: PerdureError, *, as_json: bool) -> int:

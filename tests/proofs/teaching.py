@@ -10,7 +10,7 @@ import sys
 import sysconfig
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -58,19 +58,27 @@ def cases() -> Mapping[str, Case]:
     return {name: Case(name, each["command"], each["exit"], {part: each.get(part, "") for part in PARTS}) for name, each in page.items()}
 
 
+Answer = tuple[int, str, str]
+"""An exit code, what is on stdout, what is on stderr."""
+
+
+def by_a_process(path: Path, arguments: Sequence[str]) -> Answer:
+    """What the installed script answers in the folder."""
+    around = {name: value for name, value in os.environ.items() if not name.startswith("PERDURE_")}
+    told = subprocess.run([str(SCRIPT), *arguments], cwd=path, capture_output=True, text=True, check=False, timeout=60, env=around)
+    return told.returncode, told.stdout, told.stderr
+
+
 class Folder:
     """A new folder with the mistakes in it as `flows.py`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, answer: Callable[[Path, Sequence[str]], Answer]) -> None:
         self.path = path
+        self._answer = answer
         (path / "flows.py").write_text(MISTAKES.read_text(encoding="utf-8"), encoding="utf-8")
 
-    def call(self, command: str) -> tuple[int, str, str]:
-        around = {name: value for name, value in os.environ.items() if not name.startswith("PERDURE_")}
-        told = subprocess.run(
-            [str(SCRIPT), *command.split(), "--json"], cwd=self.path, capture_output=True, text=True, check=False, timeout=60, env=around
-        )
-        return told.returncode, told.stdout, told.stderr
+    def call(self, command: str) -> Answer:
+        return self._answer(self.path, [*command.split(), "--json"])
 
     def said(self, case: Case) -> Said:
         """Make the mistake, and read what is said to it."""
@@ -148,12 +156,12 @@ def illegal_transition() -> Said:
     raise AssertionError("an ended run was ended again")
 
 
-def made(case: Case) -> Said:
+def made(case: Case, answer: Callable[[Path, Sequence[str]], Answer] = by_a_process) -> Said:
     """What is said to a mistake, made in a folder of its own."""
     if not case.command:
         return illegal_transition()
     with tempfile.TemporaryDirectory() as path:
-        return Folder(Path(path)).said(case)
+        return Folder(Path(path), answer).said(case)
 
 
 if __name__ == "__main__":  # what the page would say today, for whoever changes an error on purpose

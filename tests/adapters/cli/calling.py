@@ -9,15 +9,19 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+import perdure
+from perdure.adapters.cli.loading import load_workflows
 from perdure.adapters.cli.main import exit_code_of
+from perdure.runtime.requests import AwaitRun, StartRun
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "perdure"
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PERDURE_")}
@@ -172,6 +176,18 @@ class Here:
         code = exit_code_of(arguments)
         told = self._capsys.readouterr()
         return Said(code, told.out, told.err)
+
+    def begun(self, *starts: tuple[str, str, str], ended: Sequence[str] = ()) -> None:
+        """Start runs of `flows.py` (tenant, run, workflow), see those end that are to, and leave the others."""
+
+        async def begin() -> None:
+            async with perdure.open(f"sqlite:///{self.folder.log}", workflows=load_workflows("flows.py")) as runtime:
+                for tenant, run, name in starts:
+                    await runtime.do(StartRun(tenant=tenant, run=run, workflow=name))
+                for run in ended:
+                    await runtime.do(AwaitRun(run=run))
+
+        anyio.run(begin)
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

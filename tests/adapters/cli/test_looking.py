@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from perdure.adapters.cli.drawing import ago, lasting
-from tests.adapters.cli.calling import Folder, Here
+from tests.adapters.cli.calling import Here
 
 
 def test_runs_come_newest_first_and_can_be_chosen(here: Here) -> None:
@@ -88,18 +88,18 @@ def test_events_are_lines_with_version_time_and_type(here: Here) -> None:
     assert {"version", "at", "type", "epoch"} <= events[3].keys()
 
 
-def test_the_timeline_tells_steps_retries_timers_and_recoveries(folder: Folder) -> None:
-    folder.call("run", "flows:rich", "7", "--id", "r")
-    folder.call("run", "flows:fragile", "--id", "f")
-    folder.call("run", "flows:fragile", "--id", "f")
-    rich, fragile = (folder.call("show", run, "--json").json for run in ("r", "f"))
+def test_the_timeline_tells_steps_retries_timers_and_recoveries(here: Here) -> None:
+    here("run", "flows.py:rich", "7", "--id", "r")
+    here.folder.call("run", "flows:fragile", "--id", "f")  # which kills its process
+    here("run", "flows.py:fragile", "--id", "f")
+    rich, fragile = (here("show", run, "--json").json for run in ("r", "f"))
 
     assert [moment["what"] for moment in rich["moments"]] == [
         "started", "attributes", "log", "retry", "retry", "step", "timer", "timer fired", "step", "step", "completed",
     ]  # fmt: skip
     assert (rich["steps"], rich["retries"], rich["recoveries"]) == (3, 2, 0)
     assert [moment["what"] for moment in fragile["moments"]] == ["started", "step", "recovered", "step", "step", "completed"]
-    assert "→" not in folder.call("show", "f").out
+    assert "→" not in here("show", "f").out
 
 
 def test_a_long_timeline_is_cut_in_front_and_says_so(here: Here) -> None:
@@ -132,16 +132,16 @@ def test_a_replay_has_the_same_digests_with_and_without_the_code(here: Here) -> 
     assert len(folded["state_digest"]) == len(folded["content_digest"]) == 64
 
 
-def test_a_replay_of_changed_code_shows_both_columns(folder: Folder) -> None:
-    folder.call("run", "flows:greet", "Ada", "--id", "g")
-    folder.change('f"hello {name}"', 'f"good day, {name}"')
-    said = folder.call("replay", "g", "flows.py")
+def test_a_replay_of_changed_code_shows_both_columns(here: Here) -> None:
+    here("run", "flows.py:greet", "Ada", "--id", "g")
+    here.folder.change('f"hello {name}"', 'f"good day, {name}"')
+    said = here("replay", "g", "flows.py")
 
     assert said.code == 8
     assert "code and log disagree" in said.out
     assert '["hello Ada"]' in said.out
     assert '["good day, Ada"]' in said.out
-    assert folder.call("replay", "g", "flows.py", "--json").json["agrees"] is False
+    assert here("replay", "g", "flows.py", "--json").json["agrees"] is False
 
 
 def test_a_replay_with_the_wrong_module_says_what_it_holds(here: Here) -> None:

@@ -111,8 +111,7 @@ def test_a_wrong_command_line_is_told_in_json_too(here: Here) -> None:
 def test_every_answer_in_json_parses(here: Here, arguments: list[str]) -> None:
     here("run", "flows.py:rich", "7", "--id", "rich-1")
     here("run", "flows.py:fails", "--id", "fails-1")
-    with here.folder.waiting_run("waits-1"):
-        pass
+    here.begun(("default", "waits-1", "waits"))
     said = here(*arguments, "--json")
 
     assert said.code == 0, said.err
@@ -141,8 +140,8 @@ def test_a_debugger_gets_the_traceback(folder: Folder) -> None:
     assert "NotFound" in said.err
 
 
-def test_who_stops_reading_gets_no_complaint(folder: Folder) -> None:
-    folder.call("run", "flows:greet", "Ada", "500", "--id", "long")
+def test_who_stops_reading_gets_no_complaint(folder: Folder, here: Here) -> None:
+    here("run", "flows.py:greet", "Ada", "500", "--id", "long")
     command = [str(SCRIPT), "events", "long"]
     with subprocess.Popen(command, cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-import anyio
-
-import perdure
-from perdure.adapters.cli.loading import load_workflows
-from perdure.runtime.requests import AwaitRun, StartRun
 from tests.adapters.cli.calling import Here
 
 MENDED = """
@@ -51,8 +45,7 @@ async def sell() -> list[int | str]:
 
 
 def test_a_signal_without_the_code_is_kept_until_the_code_is_there(here: Here) -> None:
-    with here.folder.waiting_run("w"):
-        pass
+    here.begun(("default", "w", "waits"))
     told = here("signal", "w", "approved", "Ada", "--json")
 
     assert told.json["told"] == "signal"
@@ -61,8 +54,7 @@ def test_a_signal_without_the_code_is_kept_until_the_code_is_there(here: Here) -
 
 
 def test_a_signal_with_the_code_drives_the_run_and_performs_nothing(here: Here) -> None:
-    with here.folder.waiting_run("w"):
-        pass
+    here.begun(("default", "w", "waits"))
     told = here("signal", "w", "approved", '"Ada"', "--module", "flows.py", "--json")
     waiting = here("show", "w", "--json").json["waiting"]
 
@@ -73,16 +65,14 @@ def test_a_signal_with_the_code_drives_the_run_and_performs_nothing(here: Here) 
 
 
 def test_a_signal_that_the_code_cannot_take_is_no_crash(here: Here) -> None:
-    with here.folder.waiting_run("w"):
-        pass
+    here.begun(("default", "w", "waits"))
 
     assert here("signal", "w", "approved", "[1]", "--module", "flows.py").code == 0
     assert here("run", "flows.py:waits", "--id", "w").code == 1
 
 
 def test_a_cancelled_run_ends_when_it_is_continued(here: Here) -> None:
-    with here.folder.waiting_run("w"):
-        pass
+    here.begun(("default", "w", "waits"))
     here("cancel", "w", "--reason", "changed my mind")
     said = here("run", "flows.py:waits", "--id", "w")
 
@@ -92,8 +82,7 @@ def test_a_cancelled_run_ends_when_it_is_continued(here: Here) -> None:
 
 
 def test_a_terminated_run_has_ended_at_once(here: Here) -> None:
-    with here.folder.waiting_run("w"):
-        pass
+    here.begun(("default", "w", "waits"))
 
     assert here("terminate", "w", "--json").json["status"] == "terminated"
     assert here("runs", "--json").json[0]["status"] == "terminated"
@@ -109,8 +98,7 @@ def test_a_run_that_has_ended_refuses_messages(here: Here) -> None:
 
 
 def test_a_paused_run_stands_still_until_it_is_resumed(here: Here) -> None:
-    with here.folder.waiting_run("w"):
-        pass
+    here.begun(("default", "w", "waits"))
 
     assert here("pause", "w", "--reason", "lunch", "--json").json["status"] == "paused"
 
@@ -133,23 +121,9 @@ def test_a_failed_run_is_retried_and_goes_on_when_it_is_continued(here: Here) ->
 
 
 def test_an_upgrade_needs_a_version_that_is_there(here: Here) -> None:
-    with here.folder.waiting_run("w"):
-        pass
+    here.begun(("default", "w", "waits"))
 
     assert here("upgrade", "w", "--to", "7", "--module", "flows.py", "--json").error["error"] == "refused"
-
-
-def begun(here: Here, *starts: tuple[str, str, str], ended: Sequence[str] = ()) -> None:
-    """Start runs (tenant, run, workflow), and see those end that are to."""
-
-    async def begin() -> None:
-        async with perdure.open(f"sqlite:///{here.folder.log}", workflows=load_workflows("flows.py")) as runtime:
-            for tenant, run, name in starts:
-                await runtime.do(StartRun(tenant=tenant, run=run, workflow=name))
-            for run in ended:
-                await runtime.do(AwaitRun(run=run))
-
-    anyio.run(begin)
 
 
 def test_a_retry_from_a_version_does_again_what_came_behind_it(here: Here) -> None:
@@ -168,7 +142,7 @@ def test_a_retry_from_a_version_does_again_what_came_behind_it(here: Here) -> No
 
 
 def test_a_message_under_one_name_counts_once(here: Here) -> None:
-    begun(here, ("default", "w", "waits"))
+    here.begun(("default", "w", "waits"))
     first, again = (here("signal", "w", "approved", "Ada", "--command", "till/7", "--json").json for _ in range(2))
 
     assert first["version"] == again["version"]
@@ -176,7 +150,7 @@ def test_a_message_under_one_name_counts_once(here: Here) -> None:
 
 
 def test_a_large_value_goes_to_a_blob_as_through_every_door(here: Here) -> None:
-    begun(here, ("default", "w", "waits"))
+    here.begun(("default", "w", "waits"))
     here("signal", "w", "approved", "x" * 200_000, "--module", "flows.py")
     signal = next(line for line in here("events", "w").out.splitlines() if "SignalReceived" in line)
 
@@ -186,7 +160,7 @@ def test_a_large_value_goes_to_a_blob_as_through_every_door(here: Here) -> None:
 
 
 def test_a_run_of_another_tenant_is_told_and_shown_by_its_tenant(here: Here) -> None:
-    begun(here, ("acme", "w", "waits"), ("default", "w", "waits"))
+    here.begun(("acme", "w", "waits"), ("default", "w", "waits"))
 
     assert here("pause", "w", "--tenant", "acme", "--json").json["status"] == "paused"
     assert here("show", "w", "--tenant", "acme", "--json").json["status"] == "paused"
@@ -198,7 +172,7 @@ def test_a_run_of_another_tenant_is_told_and_shown_by_its_tenant(here: Here) -> 
 
 
 def test_the_dead_letters_are_listed(here: Here) -> None:
-    begun(here, ("default", "w", "waits"), ("default", "f", "fails"), ("default", "s", "waits"), ended=["f"])
+    here.begun(("default", "w", "waits"), ("default", "f", "fails"), ("default", "s", "waits"), ended=["f"])
     here("signal", "s", "approved", "Ada")
     dead: list[Any] = here("runs", "--dead", "--json").json
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from tests.adapters.cli.calling import Folder, Here
+from tests.adapters.cli.calling import Here
 
 
-def test_a_run_goes_to_another_file_and_on_from_there(folder: Folder, here: Here) -> None:
-    with folder.waiting_run("w"):
-        pass
+def test_a_run_goes_to_another_file_and_on_from_there(here: Here) -> None:
+    here.begun(("default", "w", "waits"))
     identity = here("log", "id", "--log", "there.db", "--json").json["id"]
 
     left = here("log", "export", "w", "--to", identity, "--out", "w.move", "--json")
@@ -29,9 +28,8 @@ def test_a_run_goes_to_another_file_and_on_from_there(folder: Folder, here: Here
     assert here("runs", "--status", "moved", "--json").json[0]["run"] == "w"
 
 
-def test_a_move_is_taken_back_while_it_is_not_imported(folder: Folder, here: Here) -> None:
-    with folder.waiting_run("w"):
-        pass
+def test_a_move_is_taken_back_while_it_is_not_imported(here: Here) -> None:
+    here.begun(("default", "w", "waits"))
     move = here("log", "export", "w", "--to", "there.db", "--out", "w.move", "--json").json["move"]
 
     told = here("log", "export", "--abort", move, "--at", "there.db")
@@ -42,9 +40,8 @@ def test_a_move_is_taken_back_while_it_is_not_imported(folder: Folder, here: Her
     assert here("signal", "w", "approved", "ada", "--module", "flows.py").code == 0
 
 
-def test_what_an_export_lacks_is_said(folder: Folder, here: Here) -> None:
-    with folder.waiting_run("w"):
-        pass
+def test_what_an_export_lacks_is_said(here: Here) -> None:
+    here.begun(("default", "w", "waits"))
 
     assert here("log", "export", "w").code == 2
     assert here("log", "export", "--abort", "move-1").code == 2

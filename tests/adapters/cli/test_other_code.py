@@ -31,8 +31,7 @@ async def asks"""
 
 
 def test_a_run_goes_on_under_the_version_whose_code_agrees_with_its_log_and_not_under_another(here: Here) -> None:
-    with here.folder.waiting_run("w"):
-        pass
+    here.begun(("default", "w", "waits"))
     here.folder.change("\n@workflow\nasync def asks", OTHERS)
     forget_modules()
     refused = here("upgrade", "w", "--to", "3", "--module", "flows.py", "--json")

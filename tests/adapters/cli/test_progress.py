@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from perdure.adapters.cli.progress import Progress, Watch
 from perdure.eventlog.streams import stream_of
-from tests.adapters.cli.calling import Folder, until
+from tests.adapters.cli.calling import Folder, Here, until
 
 STREAM = stream_of("run", "default", "w")
 
@@ -15,14 +15,14 @@ def test_there_is_no_progress_while_there_is_no_log(folder: Folder) -> None:
         assert watch.look().doing() == "starting"
 
 
-def test_a_watch_sees_what_another_process_appends(folder: Folder) -> None:
+def test_a_watch_sees_what_another_process_appends(folder: Folder, here: Here) -> None:
     with Watch(folder.log, STREAM) as watch:
         with folder.waiting_run("w"):
             until(lambda: watch.look().phase == "running")
 
             assert watch.progress.doing() == "waiting for a signal"
-        folder.call("signal", "w", "approved", "Ada")
-        folder.call("run", "flows:waits", "--id", "w")
+        here("signal", "w", "approved", "Ada")
+        here("run", "flows.py:waits", "--id", "w")
         progress = watch.look()
 
     assert (progress.phase, progress.ended) == ("completed", True)

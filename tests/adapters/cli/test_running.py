@@ -16,7 +16,7 @@ def test_the_result_is_on_stdout_and_all_else_on_stderr(folder: Folder) -> None:
     assert said.err.splitlines() == ["run g  greet  started", "✓ completed"]
 
 
-def test_a_run_that_was_killed_goes_on_where_its_log_ends(folder: Folder) -> None:
+def test_a_run_that_was_killed_goes_on_where_its_log_ends(folder: Folder, here: Here) -> None:
     killed = folder.call("run", "flows:fragile", "--id", "f")
     again = folder.call("run", "flows:fragile", "--id", "f")
 
@@ -25,17 +25,17 @@ def test_a_run_that_was_killed_goes_on_where_its_log_ends(folder: Folder) -> Non
     assert "goes on" in again.err
     assert folder.attempts() == ["before", "during", "during", "after"]
     assert len(set(folder.keys("during"))) == 1
-    assert folder.call("show", "f", "--json").json["recoveries"] == 1
+    assert here("show", "f", "--json").json["recoveries"] == 1
 
 
-def test_a_run_that_has_ended_answers_again_and_does_nothing(folder: Folder) -> None:
-    first, second = (folder.call("run", "flows:greet", "Ada", "--id", "g", "--json") for _ in range(2))
+def test_a_run_that_has_ended_answers_again_and_does_nothing(here: Here) -> None:
+    first, second = (here("run", "flows.py:greet", "Ada", "--id", "g", "--json") for _ in range(2))
 
     assert first.json == second.json
-    assert folder.attempts() == ["hello Ada"]
+    assert here.folder.attempts() == ["hello Ada"]
 
 
-def test_ctrl_c_leaves_the_run_to_be_continued(folder: Folder) -> None:
+def test_ctrl_c_leaves_the_run_to_be_continued(folder: Folder, here: Here) -> None:
     with folder.waiting_run("w") as child:
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=30)
@@ -44,8 +44,8 @@ def test_ctrl_c_leaves_the_run_to_be_continued(folder: Folder) -> None:
     assert "left to be continued" in err
     assert "perdure run flows:waits --id w" in err
 
-    assert folder.call("signal", "w", "approved", "Ada").code == 0
-    assert folder.call("run", "flows:waits", "--id", "w").out == '"approved by Ada"\n'
+    assert here("signal", "w", "approved", "Ada").code == 0
+    assert here("run", "flows.py:waits", "--id", "w").out == '"approved by Ada"\n'
 
 
 def test_a_run_that_fails_is_exit_code_one_and_says_why(here: Here) -> None:
@@ -111,10 +111,10 @@ def test_a_module_that_breaks_when_imported_is_named_with_its_line(here: Here) -
     assert said.error["where"].endswith("flows.py:7")
 
 
-def test_code_that_no_longer_fits_the_log_suspends_the_run_with_both_columns(folder: Folder) -> None:
+def test_code_that_no_longer_fits_the_log_suspends_the_run_with_both_columns(folder: Folder, here: Here) -> None:
     folder.call("run", "flows:fragile", "--id", "f")
     folder.change('[await note("before")', '[await note("earlier")')
-    said = folder.call("run", "flows:fragile", "--id", "f", "--json")
+    said = here("run", "flows.py:fragile", "--id", "f", "--json")
 
     assert said.code == 8
     assert said.error["error"] == "diverged"
@@ -123,13 +123,13 @@ def test_code_that_no_longer_fits_the_log_suspends_the_run_with_both_columns(fol
 
     folder.change('[await note("earlier")', '[await note("before")')
 
-    assert folder.call("run", "flows:fragile", "--id", "f").code == 0
+    assert here("run", "flows.py:fragile", "--id", "f").code == 0
 
 
-def test_the_second_writer_is_told_who_holds_the_log(folder: Folder) -> None:
+def test_the_second_writer_is_told_who_holds_the_log(folder: Folder, here: Here) -> None:
     with folder.waiting_run("w") as child:
-        said = folder.call("run", "flows:greet", "Ada", "--json")
-        told = folder.call("signal", "w", "approved", "Ada")
+        said = here("run", "flows.py:greet", "Ada", "--json")
+        told = here("signal", "w", "approved", "Ada")
 
         assert said.code == told.code == 7
         assert f"process {child.pid} " in said.error["who"]
@@ -137,11 +137,11 @@ def test_the_second_writer_is_told_who_holds_the_log(folder: Folder) -> None:
         assert f"process {child.pid} " in told.err
 
 
-def test_reading_goes_on_beside_the_process_that_holds_the_log(folder: Folder) -> None:
+def test_reading_goes_on_beside_the_process_that_holds_the_log(folder: Folder, here: Here) -> None:
     with folder.waiting_run("w"):
         reading = [["runs"], ["show", "w"], ["events", "w"], ["replay", "w", "flows"], ["log", "verify"]]
 
-        assert [folder.call(*command).code for command in reading] == [0] * len(reading)
+        assert [here(*command).code for command in reading] == [0] * len(reading)
 
 
 def test_a_log_in_memory_ends_with_the_command(here: Here) -> None:
