@@ -1,8 +1,8 @@
 """Loading many streams at once, each held against what is known of how far it once was.
 
-One question gives the newest record of each, which for most is all there is to read; the others are read from the sequence
-behind which their records stand, where it is known. What seems to be missing is looked for at the leader before it is
-called missing: other replicas lag behind.
+One question gives the newest record of each, and a few more those before them, which for most is all there is to read; the
+others are read from the sequence behind which their records stand, where it is known. What seems to be missing is looked for
+at the leader before it is called missing: other replicas lag behind.
 """
 
 from __future__ import annotations
@@ -38,45 +38,58 @@ class Loading:
     async def load(self, after: Mapping[str, Version]) -> Mapping[str, Sequence[Record]]:
         """The records of each stream behind its version; Corrupt where one ends before it once did, or goes on otherwise."""
         streams = list(after)
-        newest, owed = await asyncio.gather(self._reader.newest_of(streams), self._tails(streams))
-        tasks = [asyncio.create_task(self._load(stream, after[stream], newest.get(stream), owed.get(stream, EMPTY))) for stream in streams]
+        newest, owed = await asyncio.gather(self._reader.newest_of(after), self._tails(streams))
+        found: dict[str, Sequence[Record]] = {}
+        tasks: dict[str, asyncio.Task[Sequence[Record]]] = {}
+        for stream, version in after.items():
+            last, once = newest.get(stream, ()), owed.get(stream, EMPTY)
+            if is_whole(last, version) and not lacks(last, version, once):
+                found[stream] = self._kept(stream, behind(last, version))
+            else:
+                tasks[stream] = asyncio.create_task(self._load(stream, version, last, once))
         try:
-            return dict(zip(streams, await asyncio.gather(*tasks), strict=True))
+            await asyncio.gather(*tasks.values())
         finally:
-            for task in tasks:
+            for task in tasks.values():
                 task.cancel()
+        return {stream: found[stream] if stream in found else tasks[stream].result() for stream in streams}
 
     async def _tails(self, streams: Sequence[str]) -> Mapping[str, Tail]:
         return {} if self._known is None else await self._known.tails(streams)
 
-    async def _load(self, stream: str, version: Version, newest: Record | None, owed: Tail) -> list[Record]:
+    async def _load(self, stream: str, version: Version, last: Sequence[Record], owed: Tail) -> Sequence[Record]:
+        """With care: as many questions as it takes."""
         async with self._turns:
-            records = await self._behind(stream, version, newest)
-            if lacks(records, newest, version, owed):
-                records = [record for record in await self._reader.all_of(stream) if record.first > version]
-                newest = await self._reader.last(stream)
-                if lacks(records, newest, version, owed):
-                    raise shortened(stream, owed if owed.version > version else Tail(version, b""), newest)
-            if records:  # so the next append of the stream can fly with the others, and nobody asks where it ends
-                self._places.keep(stream, records[-1].tail, records[-1].position)
-            return records
+            if not is_whole(last, version):
+                start = self._places.behind(stream, version) + 1
+                last = [record async for page in self._reader.pages(stream, start) for record in page]
+            if lacks(last, version, owed):
+                last = await self._reader.all_of(stream)
+                if lacks(last, version, owed):
+                    raise shortened(stream, owed if owed.version > version else Tail(version, b""), last[-1] if last else None)
+            return self._kept(stream, behind(last, version))
 
-    async def _behind(self, stream: str, version: Version, newest: Record | None) -> list[Record]:
-        if newest is None or newest.last <= version:
-            return []
-        if newest.first == version + 1:
-            return [newest]
-        start = self._places.behind(stream, version) + 1
-        return [record async for page in self._reader.pages(stream, start) for record in page if record.first > version]
+    def _kept(self, stream: str, records: Sequence[Record]) -> Sequence[Record]:
+        """The records. Their end is remembered: so the next append of the stream can fly with the others, and nobody asks where it ends."""
+        if records:
+            self._places.keep(stream, records[-1].tail, records[-1].position)
+        return records
 
 
-def lacks(records: Sequence[Record], newest: Record | None, version: Version, owed: Tail) -> bool:
-    """Whether a stream, read behind a version, ends before that version or what is owed, or does not have what is owed at its place."""
-    end = records[-1].last if records else 0 if newest is None else newest.last
-    if end < max(version, owed.version):
+def is_whole(last: Sequence[Record], version: Version) -> bool:
+    """Whether the newest records of a stream are all there are behind a version."""
+    return not last or last[0].first <= version + 1
+
+
+def behind(records: Sequence[Record], version: Version) -> Sequence[Record]:
+    return [record for record in records if record.first > version]
+
+
+def lacks(records: Sequence[Record], version: Version, owed: Tail) -> bool:
+    """Whether a stream ends before a version or what is owed, or does not have what is owed at its place."""
+    if (records[-1].last if records else 0) < max(version, owed.version):
         return True
-    there = [record for record in (*records, *([newest] if newest is not None else ())) if record.last == owed.version]
-    return any(record.digest != owed.digest for record in there)
+    return any(record.digest != owed.digest for record in records if record.last == owed.version)
 
 
 def shortened(stream: str, owed: Tail, newest: Record | None) -> Corrupt:

@@ -33,7 +33,10 @@ class JetStreamSnapshots:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def load(self, streams: Sequence[str]) -> Mapping[str, Snapshot]:
-        found = await asyncio.gather(*map(self._load, streams))
+        subjects = {stream: self._store.subjects.of(stream, TREE) for stream in streams}
+        newest = await self._store.newest_of(PART, list(subjects.values()))
+        there = [(stream, newest[subject]) for stream, subject in subjects.items() if subject in newest]
+        found = await asyncio.gather(*(self._load(stream, first) for stream, first in there))
         return {snapshot.stream: snapshot for snapshot in found if snapshot is not None}
 
     async def save(self, snapshots: Sequence[Snapshot]) -> None:
@@ -44,13 +47,10 @@ class JetStreamSnapshots:
         found = await self._store.behind(PART, self._store.subjects.tree(TREE), int(cursor or 0))
         return None if found is None else (str(found.sequence), stream_of_subject(whole(found.subject)))
 
-    async def _load(self, stream: str) -> Snapshot | None:
-        subject = self._store.subjects.of(stream, TREE)
+    async def _load(self, stream: str, first: Message) -> Snapshot | None:
         async with self._turns:
-            first = await self._store.newest(PART, subject)
-            if first is None:
-                return None
-            others = [await self._store.newest(PART, f"{subject}.{number}") for number in range(1, int(first.headers.get(CHUNKS, "1")))]
+            chunks = range(1, int(first.headers.get(CHUNKS, "1")))
+            others = [await self._store.newest(PART, f"{first.subject}.{number}") for number in chunks]
         try:
             return self._made(stream, first, others)
         except (KeyError, ValueError):

@@ -20,7 +20,7 @@ from nats.errors import ConnectionClosedError, Error, OutboundBufferLimitError
 
 from ....eventlog.errors import Refused, Unavailable
 from .patient import PatientClient, is_hopeless
-from .sheet import Sheet
+from .sheet import Basket, Leaf, Sheet
 
 logger = logging.getLogger("perdure.nats")
 
@@ -187,12 +187,31 @@ class Connection:
     @asynccontextmanager
     async def sheet(self) -> AsyncGenerator[Sheet]:
         """The same for answers that come in masses: they are gathered as bytes."""
-        client: Any = self.client  # its annotations are incomplete
-        prefix = client.new_inbox()
-        sheet, subscription = Sheet(prefix), await client.subscribe(f"{prefix}.*")
-        client.straight[subscription._id] = sheet.hear  # noqa: SLF001 - the only name that it has on the wire
-        try:
+        sheet = Sheet(self.client.new_inbox())
+        async with self._hearing(sheet.prefix, sheet.hear):
             yield sheet
+
+    async def ask_all(self, questions: Sequence[tuple[str, bytes]], *, within: float) -> list[Leaf | None]:
+        """The answers to many questions, a subject and a body each, that are sent as one; None where none came in time."""
+        await self.ready_within(within)
+        prefix = self.client.new_inbox()
+        basket = Basket(prefix, len(questions))
+        frames = [
+            b"PUB %b %b.%d %d\r\n%b\r\n" % (subject.encode(), prefix.encode(), number, len(body), body)
+            for number, (subject, body) in enumerate(questions)
+        ]
+        async with self._hearing(prefix, basket.hear):
+            await self.send(b"".join(frames))
+            return await basket.filled(within)
+
+    @asynccontextmanager
+    async def _hearing(self, prefix: str, hear: Callable[[bytes, bytes, bytes], None]) -> AsyncGenerator[None]:
+        """Whoever hears what comes below a prefix, as bytes."""
+        client: Any = self.client  # its annotations are incomplete
+        subscription = await client.subscribe(f"{prefix}.*")
+        client.straight[subscription._id] = hear  # noqa: SLF001 - the only name that it has on the wire
+        try:
+            yield
         finally:
             client.straight.pop(subscription._id)  # noqa: SLF001
             if not client.is_closed:

@@ -48,6 +48,11 @@ class Leaf(Struct, frozen=True, gc=False):
     def headers(self) -> Headers:
         return Headers(self.block)
 
+    @property
+    def is_status(self) -> bool:
+        """Whether it is a word of the server, not a message that is kept."""
+        return self.block.startswith(STATUS_LINE)
+
     def said(self, name: bytes) -> bytes:
         """What the server added under a name: the last of it counts, since whoever published the message may have used the name too."""
         block = self.block
@@ -59,7 +64,7 @@ class Sheet:
     """What came to the newest of its addresses, up to the message with a status, which is the last."""
 
     def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
+        self.prefix = prefix
         self._count = 0
         self._address = b""
         self._came: list[Leaf] = []
@@ -68,7 +73,7 @@ class Sheet:
     def address(self) -> str:
         """A new address: what still comes to an older one is for nobody."""
         self._count += 1
-        address = f"{self._prefix}.{self._count}"
+        address = f"{self.prefix}.{self._count}"
         self._address, self._came = address.encode(), []
         self._ended.clear()
         return address
@@ -90,6 +95,36 @@ class Sheet:
                 if len(self._came) == count:
                     return None
         return self._came
+
+
+class Basket:
+    """The answers to many questions that have one each, by the numbers of the questions."""
+
+    def __init__(self, prefix: str, count: int) -> None:
+        self._start = len(prefix) + 1
+        self._left = count
+        self._all = asyncio.Event()
+        self.answers: list[Leaf | None] = [None] * count
+
+    def hear(self, subject: bytes, headers: bytes, data: bytes) -> None:
+        number = int(subject[self._start :])
+        if self.answers[number] is None:
+            self.answers[number] = Leaf(headers, data)
+            self._left -= 1
+            if not self._left:
+                self._all.set()
+
+    async def filled(self, within: float) -> list[Leaf | None]:
+        """The answers; none for those to which nothing came, once nothing more came at all for so many seconds."""
+        while self._left:
+            left = self._left
+            try:
+                async with asyncio.timeout(within):
+                    await self._all.wait()
+            except TimeoutError:
+                if self._left == left:
+                    break
+        return self.answers
 
 
 def headers_in(block: bytes) -> dict[str, str]:

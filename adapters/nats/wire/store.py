@@ -17,7 +17,7 @@ from ....eventlog.errors import PerdureError, Unavailable
 from . import api
 from .connection import Connection, NoAnswer
 from .messages import FENCE, Message, Subjects
-from .sheet import Sheet, headers_in
+from .sheet import Leaf, Sheet, headers_in
 
 PAGE_MESSAGES = 2000
 """At the end of each the server counts what is left, which costs it as much as some hundreds of messages."""
@@ -74,6 +74,18 @@ class Store:
             asked = subjects[first : first + SUBJECTS_MAX]
             async for page in self._paged(part, {"seq": 1, "multi_last": asked, "batch": PAGE_MESSAGES, "max_bytes": PAGE_BYTES}):
                 found.update((message.subject, message) for message in page)
+        return found
+
+    async def at(self, part: str, sequences: Sequence[int]) -> dict[int, Message]:
+        """The messages at these sequences, all asked for at once, from any replica; without those that it does not have, or say."""
+        subject, found = f"$JS.API.DIRECT.GET.{self.subjects.bucket_of(part)}", dict[int, Message]()
+        for first in range(0, len(sequences), PAGE_MESSAGES):
+            asked = sequences[first : first + PAGE_MESSAGES]
+            questions = [(subject, b'{"seq":%d}' % sequence) for sequence in asked]
+            answers = await self.insist(partial(self.connection.ask_all, questions, within=self.answer_timeout))
+            for sequence, leaf in zip(asked, answers, strict=True):
+                if leaf is not None and not leaf.is_status:
+                    found[sequence] = message_in(leaf)
         return found
 
     async def _paged(self, part: str, question: Mapping[str, Any]) -> AsyncIterator[list[Message]]:
@@ -229,11 +241,16 @@ class Store:
             return [], False
         if status[api.STATUS] != api.END_OF_BATCH:
             raise NoAnswer(f"status {status[api.STATUS]} {status[api.DESCRIPTION]}")
-        page = [Message(leaf.said(b"Nats-Subject").decode(), int(leaf.said(b"Nats-Sequence")), leaf.headers, leaf.data) for leaf in leaves]
+        page = [message_in(leaf) for leaf in leaves]
         before = [0, *[message.sequence for message in page]]
         if [int(leaf.said(b"Nats-Last-Sequence")) for leaf in answers] != before:
             raise NoAnswer("a page came with a gap")
         return page, int(status["Nats-Num-Pending"]) > 0
+
+
+def message_in(leaf: Leaf) -> Message:
+    """The message that an answer of a replica holds."""
+    return Message(leaf.said(b"Nats-Subject").decode(), int(leaf.said(b"Nats-Sequence")), leaf.headers, leaf.data)
 
 
 def outage(message: Msg) -> str | None:

@@ -30,7 +30,8 @@ from tests.adapters.nats.doors.shop import Customer, customer
 PATIENCE = 30.0
 SLICE, AGAIN_EVERY = 2.0, 0.2
 SCRIPT = Path(sysconfig.get_path("scripts")) / "perdure"
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PERDURE_")}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PERDURE_") and name != "PYTHONDONTWRITEBYTECODE"}
+"""A worker keeps its bytecode, as an installed one has it: compiling everything anew would be most of its start."""
 
 FLOWS = """
 import os
