@@ -12,9 +12,11 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from typing import Any, Protocol
 
 import anyio
+import msgspec
 
 from ....eventlog.errors import PerdureError, Unavailable
 from ....runtime.perform.handing import HAND_OVER_SECONDS, Handing, Handover
@@ -41,8 +43,12 @@ LISTENS_FIRST = 0.05
 class Keeping(Protocol):
     """What a carrier keeps of the partitions that this worker owns."""
 
-    async def take(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
-        """These are ours now: know what is due in them. `after` are their fences as they were found."""
+    async def begin(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
+        """These are ours now: be able to serve them. `after` are their fences as they were found."""
+        ...
+
+    async def fill(self, partitions: Iterable[int]) -> None:
+        """Know what is due in these, which have begun."""
         ...
 
     async def let_go(self, partitions: Iterable[int]) -> None:
@@ -205,6 +211,8 @@ class Partitions:
         await self._learn()
         self.presence.expect(fence.owner for fence in self._known)
         await asyncio.sleep(LISTENS_FIRST)
+        if len(self.presence.alive()) > 1:
+            await self._look_back()
         while True:
             self._news.clear()
             try:
@@ -217,6 +225,16 @@ class Partitions:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOKS_EVERY):
                     await self._news.wait()
+
+    async def _look_back(self) -> None:
+        """Some who own something may have ended before we came: the beats that the server keeps tell since when they are silent."""
+        kept: dict[str, datetime] = {}
+        with suppress(TimeoutError, PerdureError):  # then they are waited for as if they had been here a moment ago
+            async with asyncio.timeout(LOOKS_EVERY):
+                for message in await self.fences.store.everything("ALIVE", self._subjects.tree("alive")):
+                    kept[message.subject.rpartition(".")[2]] = msgspec.convert(message.headers["Nats-Time-Stamp"], datetime)
+        for worker, at in kept.items() if self.owner in kept else ():
+            self.presence.missed(worker, (kept[self.owner] - at).total_seconds())
 
     async def _learn(self) -> None:
         """Read what is new of the fences, after a doubt all there is; whoever has read may trust in it again."""
@@ -278,7 +296,7 @@ class Partitions:
             won = [fence for fence in claimed if fence is not None]
             self.learnt(won)
             self.presence.beat()
-            await self.keeping.take(won, after=before)
+            await self.keeping.begin(won, after=before)
             self.served |= {fence.partition: fence.epoch for fence in won if not self._is_taken(self._known[fence.partition], fence.epoch)}
             if self._handover is not None:
                 self._handover.win([fence.partition for fence in won])
@@ -296,6 +314,7 @@ class Partitions:
             self._news.set()
         if self._runtime is not None and won:
             logger.info("%s has %d partitions, %d of them new", self.owner, len(self.served), len(won))
+            await self.keeping.fill(fence.partition for fence in won)
             await self._runtime.won()
 
     async def _lose(self, lost: set[int]) -> None:

@@ -66,6 +66,8 @@ class Neighbour(Struct):
     leaves: bool = False
     unheard_since: float | None = None
     """Since when nobody has listened at its subject."""
+    missed_since: float | None = None
+    """Since when a beat of it is missing, where this worker was not there to hear any."""
 
 
 class Presence:
@@ -115,6 +117,13 @@ class Presence:
         for worker in workers:
             if worker and worker != self.worker and worker not in self._others:
                 self._others[worker] = Neighbour(_now())
+
+    def missed(self, worker: str, seconds: float) -> None:
+        """The newest beat that the server keeps of one that is expected is so many seconds old: it may have been gone before we came."""
+        other = self._others.get(worker)
+        if other is not None and seconds > BEAT_SECONDS:
+            other.missed_since = min(other.heard, _now() + BEAT_SECONDS - seconds)
+            other.unheard_since = other.missed_since if other.unheard_since is not None else None
 
     def suspect(self, partition: int) -> None:
         """A partition that is held to be ours has another owner: there is a fence that is not known here."""
@@ -223,7 +232,7 @@ class Presence:
         if (answer.headers or {}).get(api.STATUS) != api.NO_RESPONDERS:
             other.unheard_since = None
         elif other.unheard_since is None:
-            other.unheard_since = _now()
+            other.unheard_since = _now() if other.missed_since is None else other.missed_since
 
     def _judge(self, last: float) -> float:
         """Forget the dead; the time of this look. Whoever was away or asleep meanwhile hears first, and judges then."""
@@ -231,7 +240,7 @@ class Presence:
         if not self._connection.client.is_connected or self._connection.losses != self._losses or now - last > SURE_SECONDS:
             self._losses = self._connection.losses
             for other in self._others.values():
-                other.heard, other.unheard_since = now, None
+                other.heard, other.unheard_since, other.missed_since = now, None, None
         for worker, other in list(self._others.items()):
             silent, gone = now - other.heard, 0.0 if other.unheard_since is None else now - other.unheard_since
             if silent > SILENT_SECONDS or gone > GONE_SECONDS:

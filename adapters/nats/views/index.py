@@ -19,6 +19,9 @@ from .quiet import Quiet
 CHANGES_MAX = 1000
 """So many changes are written to the views at once, before their time."""
 
+BEHIND_MAX = 4000
+"""So far behind the end of the log may an anchor stay in whose partition nothing happens: whoever takes over looks through that much."""
+
 
 class Part:
     """What is known of one partition.
@@ -27,7 +30,7 @@ class Part:
     heads in the views, as the newest anchor says; those up to `laid` are known here.
     """
 
-    __slots__ = ("fence", "fresh", "laid", "listed", "looks", "owed", "quiet", "renewed", "seats", "tails", "through", "waking")
+    __slots__ = ("fence", "fresh", "laid", "listed", "looks", "owed", "quiet", "renewed", "seats", "tails", "through", "touched", "waking")
 
     def __init__(self, fence: Fence) -> None:
         self.fence = fence
@@ -37,6 +40,8 @@ class Part:
         self.looks: list[float] = []
         """When the log behind `laid` is to be read again, for what a predecessor that was not dead may have written late."""
         self.seats: dict[str, int] = {}
+        self.touched: set[str] | None = set()
+        """Until the view of wake-ups has been read: streams of which it may have an older head than is known here."""
         self.waking: dict[str, Summary] = {}
         """Those with a wake-up; the only heads that are kept for good."""
         self.fresh: dict[str, Summary] = {}
@@ -53,11 +58,17 @@ class Part:
         """The head of a stream, if it is not in the views alone."""
         return self.fresh.get(stream) or self.waking.get(stream)
 
+    def is_ahead_of_views(self, settled: int) -> bool:
+        """Whether there is something to write; of what stands still, only now and then that the log has come to a sequence."""
+        return bool(self.fresh or self.tails or self.renewed) or (not self.looks and settled - self.through > BEHIND_MAX)
+
     def lay(self, summary: Summary) -> bool:
         """Know the head of a stream that the views do not have; False where a newer one is known."""
         stream, known = summary.stream, self.known(summary.stream)
         if known is not None and known.tail.version >= summary.tail.version:
             return False
+        if self.touched is not None:
+            self.touched.add(stream)
         if summary.head.wake_at is not None:
             self.waking[stream] = summary
         else:
@@ -127,6 +138,19 @@ class Index:
         if part.lay(summary):
             self._order.move(summary.stream, None if before is None else before.head.wake_at, summary.head.wake_at)
 
+    def wake(self, found: Iterable[tuple[Part, Summary]]) -> None:
+        """The view has these wake-ups. Whatever is known of their streams by now is newer."""
+        added: list[Summary] = []
+        for part, summary in found:
+            stream = summary.stream
+            if part.touched is None or self.parts.get(part.fence.partition) is not part:
+                continue
+            part.listed.add(stream)
+            if not (stream in part.touched or stream in part.waking or part.renewed):
+                part.waking[stream] = summary
+                added.append(summary)
+        self._order.add((summary.head.wake_at or 0, summary.stream) for summary in added)
+
     def add(self, *parts: Part) -> None:
         """These are owned from now on."""
         self.drop(*(part.fence.partition for part in parts))
@@ -146,7 +170,7 @@ class Index:
         part.listed.clear()
         for summary in summaries:
             part.lay(summary)
-        part.renewed = True
+        part.renewed, part.touched = True, None
         self.add(part)
 
     def known(self, stream: str) -> Summary | None:

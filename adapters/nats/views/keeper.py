@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from ....eventlog.errors import PerdureError
+from ....eventlog.errors import Corrupt, PerdureError
 from ....eventlog.log import Summary
 from ....eventlog.records import Tail
 from ..owning.fences import Fence
-from ..records.headlines import entry_data, laid
+from ..records.headlines import entry_data, laid, summary_in
 from ..wire.batches import Post, write
 from ..wire.messages import stream_of_subject
 from ..wire.store import Store
@@ -23,7 +23,7 @@ from . import anchors
 from .index import Index, Part
 from .quiet import AT_ONCE, heads_of
 from .rebuilding import rebuild
-from .taking import VIEWS, seat_of, take
+from .taking import VIEWS, read_log, seat_of, take, wakes
 
 logger = logging.getLogger("perdure.nats")
 
@@ -44,10 +44,25 @@ class Keeper:
         self._turn = asyncio.Lock()
 
     async def take(self, fences: Iterable[Fence], *, after: Sequence[Fence] = ()) -> None:
-        """Own the partitions of these claims of ours; `after` are the fences as they were found.
+        """Own the partitions of these claims of ours, and know who is to be woken in them; `after` are the fences as they were found."""
+        await self._fill(await self._begin(fences, after))
 
-        One whose predecessor let go of it (no owner), or that had none, is read once; the others again, a little later.
-        """
+    async def begin(self, fences: Iterable[Fence], *, after: Sequence[Fence] = ()) -> None:
+        """Own them, though nothing is known yet of the wake-ups that the view has: `fill` is to follow."""
+        await self._begin(fences, after)
+
+    async def fill(self, partitions: Iterable[int]) -> None:
+        """Know who is to be woken in these. It is tried as long as they are ours: no run may be forgotten."""
+        partitions = tuple(partitions)
+        while parts := [part for part in map(self.index.parts.get, partitions) if part is not None and part.touched is not None]:
+            try:
+                await self._fill(parts)
+            except PerdureError as away:
+                logger.warning("nats: who is to be woken cannot be read: %s", away)
+                await asyncio.sleep(EVERY)
+
+    async def _begin(self, fences: Iterable[Fence], after: Sequence[Fence]) -> Sequence[Part]:
+        """One whose predecessor let go of it (no owner), or that had none, is read once; the others again, a little later."""
         left = {fence.partition for fence in after if not fence.owner}
         fences, now = tuple(fences), asyncio.get_running_loop().time()
         parts = await take(self.store, fences)
@@ -57,6 +72,32 @@ class Keeper:
         self.index.add(*parts)
         for partition in {fence.partition for fence in fences} - {part.fence.partition for part in parts}:
             self._lost(partition)
+        return parts
+
+    async def _fill(self, parts: Sequence[Part]) -> None:
+        """Read the view of wake-ups; where an entry cannot be read, all of the partition's log."""
+        damaged = dict[Part, None]()
+        async for page in wakes(self.store, {part.fence.partition: part for part in parts}):
+            found: list[tuple[Part, Summary]] = []
+            for part, message in page:
+                try:
+                    found.append((part, summary_in(message)))
+                except Corrupt as damage:
+                    logger.warning("%s: it is made anew from the log", damage)
+                    damaged[part] = None
+            self.index.wake(found)
+            await asyncio.sleep(0)
+        for part in damaged:
+            await self._make_anew(part)
+        for part in parts:
+            part.touched = None
+
+    async def _make_anew(self, part: Part) -> None:
+        anew = Part(part.fence)
+        await read_log(self.store, self.store.subjects.branch("log", part.fence.partition), 1, lambda _: anew)
+        for summary in anew.fresh.values():
+            self.index.lay(part, summary)
+        self.index.wake([(part, summary) for stream, summary in anew.waking.items() if stream not in anew.fresh])
 
     async def serve(self) -> None:
         """Write the views for ever."""
@@ -89,7 +130,7 @@ class Keeper:
         await self._resolve()
         await self._vouch()
         settled = self.index.settled()
-        changed = [Change(part) for part in self.index.parts.values() if part.fresh or part.tails or part.renewed]
+        changed = [Change(part) for part in self.index.parts.values() if part.is_ahead_of_views(settled)]
         await self._write("HEADS", [post for change in changed for post in self._heads(change)])
         await self._write("WAKE", [post for change in self._ours(changed) for post in self._wakes(change)])
         for change in self._ours(changed):
@@ -124,7 +165,7 @@ class Keeper:
         for stream, summary in change.heads.items():
             if summary.head.wake_at is not None:
                 yield self._post("WAKE", change.part, stream, entry_data(summary))
-            elif stream in change.part.listed:
+            elif stream in change.part.listed or change.part.touched is not None:
                 yield self._post("WAKE", change.part, stream, b"", GONE_AFTER)
 
     def _anchor(self, change: Change, settled: int) -> Post:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
 
@@ -17,7 +16,7 @@ from .anchors import PART as ANCHORS
 from .anchors import TREE as ANCHOR
 from .anchors import Anchor, anchor_in, tails_in
 from .index import Part
-from .taking import READ_AT_ONCE, VIEWS, anchors_of, read_log
+from .taking import VIEWS, anchors_of, read_logs
 
 logger = logging.getLogger("perdure.nats")
 
@@ -46,13 +45,8 @@ async def fresh_heads(store: Store, there: Collection[str]) -> dict[str, Summary
     anchors = await anchors_of(store, parts) if ANCHORS in there else {}
     for partition, through in (await throughs(store, anchors, there)).items():
         parts[partition].through = parts[partition].laid = through
-    turns = asyncio.Semaphore(READ_AT_ONCE)
-
-    async def read(part: Part) -> None:
-        async with turns:
-            await read_log(store, part)
-
-    await asyncio.gather(*map(read, parts.values()))
+    newest = await store.last("LOG", store.subjects.all)
+    await read_logs(store, list(parts.values()), 0 if newest is None else newest.sequence)
     return {stream: summary for part in parts.values() for stream, summary in part.fresh.items()}
 
 

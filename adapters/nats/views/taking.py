@@ -2,21 +2,21 @@
 
 The views have all heads up to what the newest anchor says; behind that the log itself is read, of which only heads count. A view
 whose seats are gone was emptied by somebody: then the whole log is read, and the view is filled again.
-A crash, a hand-over and a first opening are this same path.
+A crash, a hand-over and a first opening are this same path. Requests can be served from there on: wake-ups are read afterwards.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 
 from ....eventlog.errors import Corrupt
 from ..owning.fences import Fence, Sitting, sitting
-from ..records.headlines import hint, laid, summary_in
+from ..records.headlines import hint, laid
 from ..wire import api
 from ..wire.batches import Post, replace_all
 from ..wire.messages import SEAT, Message, Subjects, stream_of_subject
@@ -32,6 +32,8 @@ VIEWS = {"HEADS": "head", "WAKE": "wake", ANCHORS: ANCHOR}
 """What a seat guards: the parts, and their trees."""
 
 READ_AT_ONCE = 16
+TOGETHER_MAX = 10_000
+"""So many records are looked through in one question for all partitions, rather than asking for each."""
 
 
 encode = msgspec.json.Encoder().encode
@@ -50,34 +52,31 @@ def seat_of(subjects: Subjects, part: Part, view: str) -> tuple[str, int]:
 
 
 async def take(store: Store, fences: Sequence[Fence]) -> list[Part]:
-    """What is known of the partitions that the fences give us; without those where a newer owner sits already."""
+    """What anchors and the log say of the partitions that the fences give us; without those where a newer owner sits already.
+
+    Of the wake-ups that the views have, nothing is known yet.
+    """
     parts = {fence.partition: Part(fence) for fence in fences}
-    unseated: set[int] = set()
-    for view, tree in VIEWS.items():
-        for partition, seat in (await sit(store, view, tree, [part.fence for part in parts.values()])).items():
+    for seats, view in zip(await asyncio.gather(*(sit(store, view, tree, fences) for view, tree in VIEWS.items())), VIEWS, strict=True):
+        for partition, seat in seats.items():
             if seat is None:
-                del parts[partition]
-                continue
-            parts[partition].seats[view] = seat.sequence
-            unseated |= {partition} if seat.is_first else set()
+                parts.pop(partition, None)
+            elif (part := parts.get(partition)) is not None:
+                part.seats[view] = seat.sequence
+                part.renewed |= seat.is_first
     anchors = await anchors_of(store, parts)
-    await hold(store, [anchor for found in anchors.values() for anchor in found])
+    last = await hold(store, [anchor for found in anchors.values() for anchor in found])
     for partition, found in anchors.items():
-        parts[partition].renewed = partition in unseated
-        if partition not in unseated:
-            parts[partition].through = parts[partition].laid = found[-1].through
+        part = parts[partition]
+        if not part.renewed:
+            part.through = part.laid = found[-1].through
         for anchor in found:
             tails = tails_in([anchor])
-            parts[partition].owed |= tails
-            parts[partition].quiet.anchored(tails, {})
-    await read_wakes(store, parts)
-    turns = asyncio.Semaphore(READ_AT_ONCE)
-
-    async def read(part: Part) -> None:
-        async with turns:
-            await read_log(store, part)
-
-    await asyncio.gather(*map(read, parts.values()))
+            part.owed |= tails
+            part.quiet.anchored(tails, {})
+    for part in parts.values():
+        part.renewed &= part.fence.partition in anchors
+    await read_logs(store, list(parts.values()), last)
     return list(parts.values())
 
 
@@ -120,8 +119,8 @@ async def anchors_of(store: Store, parts: Collection[int]) -> dict[int, list[Anc
     return {partition: anchors for partition, anchors in found.items() if anchors}
 
 
-async def read_wakes(store: Store, parts: Mapping[int, Part]) -> None:
-    """Know who is to be woken, as the view says; where it cannot be read, the whole log of that partition is.
+async def wakes(store: Store, parts: Mapping[int, Part]) -> AsyncIterator[list[tuple[Part, Message]]]:
+    """What the view of wake-ups has of these partitions, a page at a time.
 
     The server looks through the whole view for each question, so where most partitions are taken there is one for all.
     """
@@ -129,46 +128,50 @@ async def read_wakes(store: Store, parts: Mapping[int, Part]) -> None:
     whole = 2 * len(parts) >= subjects.partitions
     for subject in [subjects.tree("wake")] if whole else [subjects.branch("wake", partition) for partition in parts]:
         async for page in store.complete("WAKE", subject):
-            for message in page:
-                partition = message.subject.split(".", 4)[3]
-                part = None if partition == SEAT else parts.get(int(partition))
-                if part is not None and message.data:
-                    _list(part, message)
-            await asyncio.sleep(0)
+            places = [(message.subject.split(".", 4)[3], message) for message in page if message.data]
+            yield [(parts[int(place)], message) for place, message in places if place != SEAT and int(place) in parts]
 
 
-def _list(part: Part, message: Message) -> None:
-    try:
-        summary = summary_in(message)
-    except Corrupt as damage:
-        logger.warning("%s: it is made anew from the log", damage)
-        part.through = part.laid = 0
-        part.listed.add(stream_of_subject(message.subject))
+async def read_logs(store: Store, parts: Sequence[Part], last: int) -> None:
+    """Know what the log, which ends at a sequence, has that the views do not: in one question where that is little to look through."""
+    first = 1 + min((part.through for part in parts), default=last)
+    if 2 * len(parts) >= store.subjects.partitions and last - first < TOGETHER_MAX:
+        by_partition = {str(part.fence.partition): part for part in parts}
+        await read_log(store, store.subjects.all, first, lambda message: by_partition.get(message.subject.split(".", 4)[3]))
         return
-    part.listed.add(summary.stream)
-    if not part.renewed:
-        part.waking[summary.stream] = summary
+    turns = asyncio.Semaphore(READ_AT_ONCE)
+
+    async def read(part: Part) -> None:
+        async with turns:
+            await read_log(store, store.subjects.branch("log", part.fence.partition), part.through + 1, lambda _: part)
+
+    await asyncio.gather(*map(read, parts))
 
 
-async def read_log(store: Store, part: Part) -> None:
-    """Know what the log has that the views do not."""
-    async for page in store.complete("LOG", store.subjects.branch("log", part.fence.partition), part.through + 1):
+async def read_log(store: Store, subject: str, first: int, part_of: Callable[[Message], Part | None]) -> None:
+    """Know what the log has below a subject from a sequence on that the views of its part do not."""
+    async for page in store.complete("LOG", subject, first):
         for message in page:
-            part.laid = message.sequence
-            try:
-                part.tails[stream_of_subject(message.subject)], summary = laid(message)
-            except Corrupt as damage:
-                logger.warning("%s: its run is woken all the same", damage)
-                summary = hint(stream_of_subject(message.subject))
-                part.waking.setdefault(summary.stream, summary)
-            else:
-                if summary is not None:
-                    part.lay(summary)
+            part = part_of(message)
+            if part is not None and message.sequence > part.through:
+                _lay(part, message)
         await asyncio.sleep(0)
 
 
-async def hold(store: Store, anchors: list[Anchor]) -> None:
-    """Hold the log against anchors: one that ends before what was anchored is Corrupt as a whole."""
+def _lay(part: Part, message: Message) -> None:
+    part.laid, stream = message.sequence, stream_of_subject(message.subject)
+    try:
+        part.tails[stream], summary = laid(message)
+    except Corrupt as damage:
+        logger.warning("%s: its run is woken all the same", damage)
+        part.waking.setdefault(stream, hint(stream))
+    else:
+        if summary is not None:
+            part.lay(summary)
+
+
+async def hold(store: Store, anchors: list[Anchor]) -> int:
+    """Hold the log against anchors: one that ends before what was anchored is Corrupt as a whole. The sequence at which it ends."""
     bucket, until = store.subjects.bucket, max((anchor.through for anchor in anchors), default=0)
     info = api.stream_info(await store.call(f"STREAM.INFO.{bucket}", {}))
     if info.error is not None:
@@ -178,3 +181,4 @@ async def hold(store: Store, anchors: list[Anchor]) -> None:
                       expected=f"at least {until} messages, as anchors in {store.subjects.bucket_of(ANCHORS)} say",
                       found=f"{info.state.last_seq}: it was cut, or replaced by an older copy",
                       instead="put the newest copy of the stream back; nothing may be written to this one")
+    return info.state.last_seq

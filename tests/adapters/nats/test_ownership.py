@@ -51,11 +51,13 @@ class Kept:
         self.tries: list[float] = []
         """When something was to be taken though it is damaged."""
 
-    async def take(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
+    async def begin(self, fences: Sequence[Fence], *, after: Sequence[Fence] = ()) -> None:
         if self.damage is not None:
             self.tries.append(time.monotonic())
             raise self.damage
         self.taken += [fence.partition for fence in fences]
+
+    async def fill(self, partitions: Iterable[int]) -> None: ...
 
     async def let_go(self, partitions: Iterable[int]) -> None:
         self.let += partitions
