@@ -58,7 +58,11 @@ async def test_who_joins_learns_how_old_the_newest_beats_of_owners_are(
     nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: dict[str, float] = {}
-    monkeypatch.setattr(Presence, "missed", lambda _, worker, seconds: told.update({worker: seconds}))
+
+    def missed(_: Presence, who: str, seconds: float) -> None:
+        told[who] = seconds
+
+    monkeypatch.setattr(Presence, "missed", missed)
     async with connect(nats_server.url) as connection:
         store = Store(connection, Subjects(namespace, PARTITIONS))
         await prepare(store, [FENCES, ALIVE])
