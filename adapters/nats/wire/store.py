@@ -26,6 +26,9 @@ SUBJECTS_MAX = 500
 PAUSE = 0.02
 BUSY_PAUSE = 0.001
 
+TREE_DOTS = 3
+"""`perdure.<namespace>.<tree>.>`"""
+
 T = TypeVar("T")
 
 
@@ -52,7 +55,11 @@ class Store:
 
     async def last(self, part: str, subject: str) -> Message | None:
         """The newest message of a subject, from the leader: a follower may lag behind what was acknowledged. Wildcards are understood."""
-        return await self._from_leader(part, {"last_by_subj": subject})
+        wide = widest(subject)
+        found = await self._from_leader(part, {"last_by_subj": wide})
+        if found is None and wide != subject:  # perhaps the very last message was deleted
+            found = await self._from_leader(part, {"last_by_subj": subject})
+        return found
 
     async def behind(self, part: str, subject: str, sequence: int) -> Message | None:
         """The first message of a subject behind a sequence, from the leader."""
@@ -63,7 +70,7 @@ class Store:
 
         They come from any replica, which may lag behind what was acknowledged; what comes has no gap.
         """
-        question = {"seq": start, "next_by_subj": subject, "batch": PAGE_MESSAGES, "max_bytes": PAGE_BYTES}
+        question = {"seq": start, "next_by_subj": widest(subject), "batch": PAGE_MESSAGES, "max_bytes": PAGE_BYTES}
         async for page in self._paged(part, question):
             yield page
 
@@ -246,6 +253,11 @@ class Store:
         if [int(leaf.said(b"Nats-Last-Sequence")) for leaf in answers] != before:
             raise NoAnswer("a page came with a gap")
         return page, int(status["Nats-Num-Pending"]) > 0
+
+
+def widest(subject: str) -> str:
+    """All of a tree is all of its bucket. Asked for as such, the server need not look at a million subjects one by one."""
+    return ">" if subject.count(".") == TREE_DOTS and subject.endswith(".>") else subject
 
 
 def message_in(leaf: Leaf) -> Message:

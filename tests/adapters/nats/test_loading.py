@@ -109,3 +109,15 @@ async def test_what_was_written_in_flights_is_read_backwards_too(
         assert [records[-1].tail for records in found.values()] == ends
         assert {len(records) for records in found.values()} == {3}
         assert read == []
+
+
+async def test_the_newest_of_all_is_found_though_the_very_last_message_was_deleted(nats_server: NatsServer, namespace: str) -> None:
+    async with opened(nats_server.url, namespace) as log:
+        await accepted(log, row_of(STREAMS[0], 3))
+        store = log.store
+        assert api.done(await store.call(f"STREAM.MSG.DELETE.{store.subjects.bucket}", {"seq": 3})).error is None
+        newest = await store.last("LOG", store.subjects.all)
+
+        assert newest is not None
+        assert newest.sequence == 2
+        assert [message.sequence for message in await store.everything("LOG", store.subjects.all)] == [1, 2]

@@ -7,6 +7,7 @@ from functools import partial
 
 import anyio
 import pytest
+from nats.aio.msg import Msg
 
 from perdure.adapters.nats.owning import presence
 from perdure.adapters.nats.owning.fences import Fences
@@ -40,9 +41,9 @@ async def test_who_was_silent_before_we_came_is_dead_once_nobody_listens(
         ann = Presence(connection, store.subjects, "ann", revive=partial(prepare, store, [ALIVE]))
         ask = connection.ask
 
-        async def counted(subject: str, *arguments: object, **named: float) -> object:
+        async def counted(subject: str, body: bytes, headers: dict[str, str] | None = None, *, within: float) -> Msg:
             probed.extend([subject] if ".probe." in subject else [])
-            return await ask(subject, *arguments, **named)  # type: ignore[arg-type]
+            return await ask(subject, body, headers, within=within)
 
         monkeypatch.setattr(connection, "ask", counted)
         ann.expect(["bob"])
