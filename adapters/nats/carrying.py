@@ -11,6 +11,7 @@ from msgspec import Struct
 from ...eventlog.log import Carrier, Durability
 from .fitness import durability, fit
 from .records.blobs import JetStreamBlobs
+from .records.committer import Committer
 from .records.log import JetStreamLog
 from .records.snapshots import JetStreamSnapshots
 from .url import Place
@@ -23,10 +24,11 @@ from .wire.store import Store
 
 
 class Carrying(Struct, frozen=True):
-    """A carrier, and who keeps what of it is owned."""
+    """A carrier, who keeps what of it is owned, and who appends to it."""
 
     carrier: Carrier
     keeper: Keeper
+    committer: Committer
 
 
 async def prepared(store: Store, place: Place) -> Durability:
@@ -44,7 +46,7 @@ async def carrying(store: Store, lasts: Durability, lost: Callable[[int], None] 
     heads, snapshots = JetStreamHeads(store, index, keeper), JetStreamSnapshots(store, log.committer.places)
     serving = asyncio.create_task(keeper.serve())
     try:
-        yield Carrying(Carrier(log, heads, snapshots, JetStreamBlobs(store), lasts), keeper)
+        yield Carrying(Carrier(log, heads, snapshots, JetStreamBlobs(store), lasts), keeper, log.committer)
     finally:
         serving.cancel()
         await asyncio.wait([serving])

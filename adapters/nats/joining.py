@@ -8,11 +8,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from ...eventlog.errors import Unavailable
-from ...eventlog.log import Carrier
 from ...eventlog.records import Record, Tail
 from ...runtime.authoring.triggers import Trigger
 from ...runtime.engine import Runtime
-from .carrying import carrying, prepared
+from .carrying import Carrying, carrying, prepared
 from .doors.opening import doors
 from .doors.road import Road, road
 from .open import on_asyncio
@@ -33,10 +32,11 @@ READ_AT_ONCE = 16
 class Membership:
     """A carrier, and which partitions of it are this worker's."""
 
-    def __init__(self, place: Place, store: Store, carrier: Carrier, partitions: Partitions) -> None:
-        self.carrier = carrier
+    def __init__(self, place: Place, store: Store, ours: Carrying, partitions: Partitions) -> None:
+        self.carrier = ours.carrier
         self.partitions = partitions
         self.task_queues = Orders(store)
+        self._committer = ours.committer
         self._place = place
         self._store = store
 
@@ -46,7 +46,7 @@ class Membership:
 
         Requests and answers have a connection of their own, so that records do not wait behind them.
         """
-        place, partitions = self._place, self.partitions
+        place, partitions, committer = self._place, self.partitions, self._committer
         runtime.dispatcher.newest = partial(tails_of, Reader(self._store))
         async with (
             connect(place.servers, name=f"perdure {partitions.owner}, doors", **place.settings()) as talk,
@@ -54,7 +54,7 @@ class Membership:
             self._heeding(neighbours, talk),
             self.task_queues.serving(),
             partitions.serving(runtime),
-            doors(Store(talk, self._store.subjects), runtime, owns=self._owns, triggers=triggers, replicas=place.replicas),
+            doors(Store(talk, self._store.subjects), runtime, committer, owns=self._owns, triggers=triggers, replicas=place.replicas),
         ):
             yield
 
@@ -94,4 +94,4 @@ async def joined(url: str, *, hand_over_seconds: float) -> AsyncGenerator[Member
         presence = Presence(connection, store.subjects, worker, revive=partial(prepare, store, [ALIVE], place.replicas))
         async with carrying(store, lasts, presence.suspect) as ours:
             partitions = Partitions(Fences(store), presence, ours.keeper, hand_over_seconds=hand_over_seconds)
-            yield Membership(place, store, ours.carrier, partitions)
+            yield Membership(place, store, ours, partitions)

@@ -1,32 +1,32 @@
 """Broadcast: what happens to runs, told live on `perdure.<namespace>.events.<run>` to whoever listens.
 
-At most once: each event carries its version, so who missed one sees the gap, and reads the run.
+Each worker tells what it has appended itself: to read the log for it cost as much as all else that a step does, though mostly
+nobody listens. At most once: each event carries its version, so who missed one sees the gap, and reads the run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 from msgspec import Raw, Struct
-from nats.errors import Error
 
 from ....eventlog.codec import Stored
-from ....eventlog.log import Cursor, Log
-from ....eventlog.records import Record
+from ....eventlog.records import Append
 from ....eventlog.streams import unescape
 from ....runtime.authoring.words import moment
-from ..wire.connection import Connection
-from .inbox import ended, in_turn
+from ..wire.connection import Connection, NoAnswer
+from ..wire.frames import plain
 
-logger = logging.getLogger("perdure.nats")
+WAITING_BYTES_MAX = 16 * 1024 * 1024
+"""What waits to be told beyond that is not told."""
 
-TURN = "door/default/events"
-"""The stream whose owner broadcasts: nobody writes it."""
+AT_ONCE = 200
+"""Records told between two looks at the loop."""
 
 
 class RunEvent(Struct, frozen=True, omit_defaults=True):
@@ -39,41 +39,72 @@ class RunEvent(Struct, frozen=True, omit_defaults=True):
     tenant: str = "default"
 
 
+class Appends(Protocol):
+    """Whoever appends: `told` hears of each append that was stored."""
+
+    told: Callable[[Append], object]
+
+
 _encode = msgspec.json.Encoder().encode
 _stored = msgspec.json.Decoder(Stored).decode
 
 
+class Teller:
+    """Tells what it hears of, a little later and much at once."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self._connection = connection
+        self._root = f"perdure.{namespace}.events."
+        self._waiting: list[Append] = []
+        self._bytes = 0
+        self._more = asyncio.Event()
+
+    def hear(self, append: Append) -> None:
+        if append.stream.startswith("run/") and self._bytes < WAITING_BYTES_MAX:
+            self._waiting.append(append)
+            self._bytes += len(append.data)
+            self._more.set()
+
+    async def serve(self) -> None:
+        """Tell it, until cancelled. What is lost on the way is a gap, which its version shows."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            waiting, self._waiting, self._bytes = self._waiting, [], 0
+            for start in range(0, len(waiting), AT_ONCE):
+                if self._connection.client.is_connected:
+                    await self._tell(waiting[start : start + AT_ONCE])
+                await asyncio.sleep(0)
+
+    async def _tell(self, appends: list[Append]) -> None:
+        most = self._connection.client.max_payload
+        try:
+            await self._connection.send(b"".join([frame for append in appends for frame in self._frames(append, most)]))
+        except NoAnswer:
+            return
+
+    def _frames(self, append: Append, most: int) -> Iterator[bytes]:
+        stored, (_, tenant, id) = _stored(append.data), append.stream.split("/")
+        subject, run, who, at = f"{self._root}{id}".encode(), unescape(id), unescape(tenant), moment(stored.at)
+        for version, event in enumerate(stored.events, append.expected.version + 1):
+            body = _encode(RunEvent(run, version, at, event, who))
+            if len(body) <= most:
+                yield plain(subject, body)
+
+
+def unheard(_: Append) -> None:
+    """Nobody is to be told."""
+
+
 @asynccontextmanager
-async def broadcast(
-    connection: Connection, log: Log, namespace: str, *, now: Callable[[], Awaitable[Cursor | None]],
-    has_turn: Callable[[], bool] = lambda: True,
-) -> AsyncGenerator[None]:  # fmt: skip
-    """Tell what is appended while it is this worker's turn; `now` is the place in the log behind its last record."""
-
-    async def tell() -> None:
-        async for record in log.follow(after=await now()):
-            if record.stream.startswith("run/"):
-                await _tell(connection, f"perdure.{namespace}.events.{record.stream.rpartition('/')[2]}", record)
-
-    task = asyncio.create_task(in_turn(has_turn, tell))
+async def broadcast(connection: Connection, appends: Appends, namespace: str) -> AsyncGenerator[None]:
+    """Tell what is appended here, until the end of the block."""
+    teller = Teller(connection, namespace)
+    serving = asyncio.create_task(teller.serve())
+    appends.told = teller.hear
     try:
         yield
     finally:
-        await ended(task)
-
-
-async def _tell(connection: Connection, subject: str, record: Record) -> None:
-    for body in _bodies(record):
-        if len(body) > connection.client.max_payload or not connection.client.is_connected:
-            continue  # a gap, which its version shows
-        try:
-            await connection.client.publish(subject, body)
-        except Error as error:
-            logger.debug("nats: an event is not told: %r", error)
-
-
-def _bodies(record: Record) -> Iterator[bytes]:
-    stored = _stored(record.data)
-    _, tenant, id = record.stream.split("/")
-    for place, event in enumerate(stored.events):
-        yield _encode(RunEvent(unescape(id), record.first + place, moment(stored.at), event, unescape(tenant)))
+        appends.told = unheard
+        serving.cancel()
+        await asyncio.wait([serving])

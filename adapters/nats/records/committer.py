@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
@@ -143,6 +143,8 @@ class Committer:
     def __init__(self, reader: Reader, witness: Witness) -> None:
         self.reader = reader
         self.witness = witness
+        self.told: Callable[[Append], object] = lambda _: None
+        """Hears, after the witness, of every append that was stored."""
         self.store = reader.store
         self.connection = reader.store.connection
         self.places = Places()
@@ -344,6 +346,7 @@ class Committer:
     def _stored(self, append: Append, sequence: int) -> Tail:
         self.places.keep(append.stream, append.tail, sequence)
         self.witness.stored(append, sequence)
+        self.told(append)
         return append.tail
 
     def _lost(self, append: Append, found: Record | None) -> Conflict:

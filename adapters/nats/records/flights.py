@@ -19,6 +19,7 @@ from ....eventlog.errors import Refused
 from ..wire import api
 from ..wire.batches import BATCH_COMMIT, BATCH_ID, BATCH_SEQUENCE
 from ..wire.connection import Connection, NoAnswer
+from ..wire.frames import framed
 
 TOGETHER_MIN = 16
 """Fewer records go one by one: an atomic batch costs the server several syncs, however small it is."""
@@ -43,10 +44,7 @@ class Parcel(Struct, frozen=True, gc=False):
 
     def framed(self, reply: str = "", more: str = "") -> bytes:
         """The message as the protocol has it, `more` being lines of headers."""
-        lines = [f"{name}: {value}\r\n" for name, value in self.headers.items()]
-        head = f"NATS/1.0\r\n{''.join(lines)}{more}\r\n".encode()
-        size = len(head)
-        return b"HPUB %b %d %d\r\n%b%b\r\n" % (f"{self.subject} {reply}".encode(), size, size + len(self.body), head, self.body)
+        return framed(self.subject, self.body, self.headers, reply, more)
 
 
 Verdict: TypeAlias = int | Exception

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from . import api
 from .connection import NoAnswer
+from .frames import framed
 from .messages import FENCE
 from .store import Store
 
@@ -110,8 +111,8 @@ async def attempt(store: Store, batch: Sequence[Post]) -> api.Ack:
     connection = store.connection
     await connection.ready_within(store.answer_timeout)
     *others, last = zip(batch, headers_of_batch(batch), strict=True)
-    for post, headers in others:
-        await connection.tell(post.subject, post.data, headers=headers)
+    if others:
+        await connection.send(b"".join([framed(post.subject, post.data, headers) for post, headers in others]))
     message = await connection.ask(last[0].subject, last[0].data, last[1], within=store.answer_timeout)
     if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS:
         raise NoAnswer("nobody stores what is published there")

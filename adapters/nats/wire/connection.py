@@ -19,6 +19,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error, OutboundBufferLimitError
 
 from ....eventlog.errors import Refused, Unavailable
+from .frames import plain
 from .patient import PatientClient, is_hopeless
 from .sheet import Basket, Leaf, Sheet
 
@@ -166,7 +167,7 @@ class Connection:
             raise NoAnswer(str(error)) from error
 
     async def send(self, frames: bytes) -> None:
-        """Send messages that are framed already, many at once: the client frames each by itself, at the price of all else of an append."""
+        """Send messages that are framed already, many at once."""
         client: Any = self.client
         if client.is_closed:
             raise NoAnswer("the connection is closed")
@@ -196,10 +197,7 @@ class Connection:
         await self.ready_within(within)
         prefix = self.client.new_inbox()
         basket = Basket(prefix, len(questions))
-        frames = [
-            b"PUB %b %b.%d %d\r\n%b\r\n" % (subject.encode(), prefix.encode(), number, len(body), body)
-            for number, (subject, body) in enumerate(questions)
-        ]
+        frames = [plain(subject.encode(), body, f"{prefix}.{number}".encode()) for number, (subject, body) in enumerate(questions)]
         async with self._hearing(prefix, basket.hear):
             await self.send(b"".join(frames))
             return await basket.filled(within)

@@ -66,7 +66,7 @@ class Subjects(Struct, frozen=True, gc=False):
         return f"perdure.{self.namespace}.{tree}.{tokens_of(self.partitions, stream)}"
 
     def partition_of(self, stream: str) -> int:
-        return int(tokens_of(self.partitions, stream).partition(".")[0])
+        return partition_in(self.partitions, stream)
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -86,6 +86,12 @@ def tokens_of(partitions: int, stream: str) -> str:
                       expected="parts of [A-Za-z0-9_-] between slashes", instead="make the name with stream_of; it escapes each part")
     tokens = ".".join(part or NOTHING for part in stream.split("/"))
     return f"{partition_of(stream, partitions)}.{tokens}"
+
+
+@lru_cache(maxsize=65_536)
+def partition_in(partitions: int, stream: str) -> int:
+    """The partition of a stream; kept, since each step asks for it several times."""
+    return int(tokens_of(partitions, stream).partition(".")[0])
 
 
 def stream_of_subject(subject: str) -> str:

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from nats.aio.msg import Msg
 
-from perdure.adapters.nats.doors.broadcast import broadcast
+from perdure.adapters.nats.doors import broadcast as telling
+from perdure.adapters.nats.doors.broadcast import broadcast, unheard
 from perdure.adapters.nats.wire.connection import connect
+from perdure.eventlog.errors import Conflict
 from perdure.eventlog.memory import MemoryLog
+from perdure.eventlog.records import Append, Tail
 from tests.adapters.nats.doors.shop import SHOP, order, plain_client, total
 from tests.adapters.nats.server import NatsServer
+from tests.eventlog.making import row_of
 from tests.laws.node import PATIENCE, named, node
 
 pytestmark = pytest.mark.anyio
+
+
+class Heard(MemoryLog):
+    """A log in memory that tells of what is appended, as the committer of the real one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: Callable[[Append], object] = unheard
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
+        answers = await super().append(appends)
+        for append, answer in zip(appends, answers, strict=True):
+            if isinstance(answer, Tail):
+                self.told(append)
+        return answers
 
 
 @pytest.fixture
@@ -27,7 +46,7 @@ def namespace() -> str:
 
 
 async def test_every_event_of_a_run_is_told_once_with_its_version(nats_server: NatsServer, namespace: str) -> None:
-    log, heard = MemoryLog(), list[dict[str, Any]]()
+    log, heard = Heard(), list[dict[str, Any]]()
     end = asyncio.Event()
 
     async def hear(message: Msg) -> None:
@@ -37,11 +56,10 @@ async def test_every_event_of_a_run_is_told_once_with_its_version(nats_server: N
 
     async with connect(nats_server.url) as connection, node(log.carrier(), *SHOP) as runtime:
         await (await runtime.start(total, 1, id="before")).result(within=PATIENCE)
-        async with broadcast(connection, log, namespace, now=latest(log)):
+        async with broadcast(connection, log, namespace):
             client: Any = await plain_client(nats_server.url)
             await client.subscribe(f"perdure.{namespace}.events.*", cb=hear)
             await client.flush()
-            await asyncio.sleep(0.3)
             run = await runtime.start(order, "bob", id="o 1", tenant="north")
             await run.signal("word", "x")
             await asyncio.wait_for(end.wait(), 10)
@@ -55,8 +73,24 @@ async def test_every_event_of_a_run_is_told_once_with_its_version(nats_server: N
     assert named(log, "before")[0] == "RunStarted"
 
 
-def latest(log: MemoryLog) -> Callable[[], Any]:
-    async def now() -> str:
-        return str(len(log.records))
 
-    return now
+async def test_what_cannot_be_told_is_a_gap_and_nothing_is_kept_for_it(
+    nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "WAITING_BYTES_MAX", 100)
+    first, *others = row_of("run/default/one", 50)
+    async with connect(nats_server.url) as connection:
+        teller, told = telling.Teller(connection, namespace), asyncio.Queue[Msg]()
+        client: Any = await plain_client(nats_server.url)
+        await client.subscribe(f"perdure.{namespace}.events.*", cb=told.put)
+        await client.flush()
+        for append in (first, *others):
+            teller.hear(append)
+        serving = asyncio.create_task(teller.serve())
+        versions = [json.loads((await asyncio.wait_for(told.get(), 10)).data)["version"] for _ in range(2)]
+        teller.hear(others[-1])
+        versions.append(json.loads((await asyncio.wait_for(told.get(), 10)).data)["version"])
+        serving.cancel()
+        await client.close()
+
+    assert versions == [1, 2, 50]

@@ -48,7 +48,6 @@ async def test_two_workers_serve_every_door_of_one_namespace(nats_server: NatsSe
             perdure.connect(url) as shop,
             customer(nats_server.url, namespace) as ann,
         ):
-            await asyncio.sleep(0.5)  # until the one that broadcasts has begun to
             await client.subscribe(f"perdure.{namespace}.events.*", cb=hear)
             await client.flush()
             runs = [await shop.start(order, f"c{number}", id=f"o-{number}") for number in range(8)]
