@@ -2,8 +2,8 @@
 
 A turn: gather the ready actors, activate the cold ones, decide every letter, append all that was decided in one
 write, and only then let anything out: replies, refusals, effects. Mail that arrives meanwhile is the next turn, so the
-size of a commit follows the load by itself. One append is under way at a time; a state that was driven past an append
-that failed is thrown away whole and folded again.
+size of a commit follows the load by itself. Of an actor one append is under way at a time; a state that was driven past an
+append that failed is thrown away whole and folded again.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from ..eventlog.blobs import Blob
 from ..eventlog.errors import Bug, Conflict, PerdureError, Unavailable
 from ..eventlog.log import Log, Snapshots
 from ..eventlog.records import Tail
-from . import losing, passivating, waking
+from . import losing, passivating, restarting, waking
 from .deadlines import Deadlines, too_late
 from .fetching import Fetching
 from .judging import Judged, judge
@@ -66,7 +65,7 @@ class Dispatcher:
         self._pure = pure
         """How the pure half of a turn is called: a runtime takes the event loop away meanwhile."""
         self.shelf = shelf or Shelf()
-        self._fetching = Fetching(self.shelf, partial(waking.go_on, self))
+        self.fetching = Fetching(self.shelf, partial(waking.go_on, self))
         self.actors: dict[str, Actor] = {}
         self.turns = self.conflicts = self.passivated = self.held = self._waiting = 0
         """`held`: bytes of the log that the states in memory were folded from."""
@@ -75,6 +74,8 @@ class Dispatcher:
         """What each turn has to pass first: a node that doubts whether it still owns anything stops there."""
         self.newest: Callable[[Sequence[str]], Awaitable[Mapping[str, Tail]]] | None = None
         """Where other nodes serve the same log: how far streams have come by now. One of them may write to a stream of ours until we do."""
+        self.piece = 0
+        """Where storing takes time beside ours: so many actors of a large turn are written while the next are decided. 0: all at once."""
         self.broke: Callable[[str, PerdureError], object] = waking.unheard
         """Hears of each stream that is found not to hold, and why."""
         self._ready: list[Actor] = []
@@ -185,7 +186,7 @@ class Dispatcher:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._deadlines.serve)
-                group.start_soon(self._fetching.serve)
+                group.start_soon(self.fetching.serve)
                 await self._take_turns()
         finally:
             self._closed = True
@@ -211,7 +212,7 @@ class Dispatcher:
 
     async def drain(self) -> None:
         """Return once no actor has mail."""
-        while self._ready or self._busy or self._fetching.under_way:  # noqa: ASYNC110 - an event would cost every turn what only the end needs
+        while self._ready or self._busy or self.fetching.under_way:  # noqa: ASYNC110 - an event would cost every turn what only the end needs
             await anyio.sleep(0.001)
 
     async def _turn(self) -> None:
@@ -221,23 +222,52 @@ class Dispatcher:
         cold: list[Actor] = []
         for actor in turn:
             actor.queued, actor.in_turn, actor.touched = False, True, self.turns
-            if not (actor.awake or actor.broken or self._opens(actor)):
+            if not (actor.awake or actor.broken or waking.opens(actor)):
                 cold.append(actor)
+        failures = self._failed_in_a_row
         try:
             if cold:
                 turn = await waking.wake(self, turn, cold, _rest)
-            judged = await self._decide_all(turn)
-            overtaken = await losing.overtaken(self, turn, judged.writers) if self.newest is not None else ()
-            answers: Sequence[Tail | Conflict] = ()
-            if judged.appends:
-                if self.shelf.unwritten:
-                    await self.shelf.write()
-                answers = await self.log.append(judged.appends)
         except Exception as error:
             self._outcome_unknown(turn, error)
-            self._busy = False
+        else:
+            await self._commit_all(turn)
+        if self._failed_in_a_row == failures:
+            self._failed_in_a_row = 0
+        self.crowding.look(passivating.weight(self))
+        self._busy = False
+
+    async def _commit_all(self, turn: list[Actor]) -> None:
+        """Decide and write the turn; a large one in pieces, each of which is let out by itself."""
+        if not 0 < 2 * self.piece <= len(turn):
+            await self._store(turn, await self._decided(turn))
             return
-        self._failed_in_a_row = 0
+        async with anyio.create_task_group() as group:
+            for start in range(0, len(turn), self.piece):
+                piece = turn[start : start + self.piece]
+                group.start_soon(self._store, piece, await self._decided(piece))
+
+    async def _decided(self, turn: list[Actor]) -> Judged | None:
+        """What the turn comes to; large values that its events name are durable. None where it could not be decided."""
+        try:
+            judged = await self._decide_all(turn)
+            if judged.appends and self.shelf.unwritten:
+                await self.shelf.write()
+        except Exception as error:
+            self._outcome_unknown(turn, error)
+            return None
+        return judged
+
+    async def _store(self, turn: Sequence[Actor], judged: Judged | None) -> None:
+        """Append what was decided; then let out what it led to."""
+        if judged is None:
+            return
+        try:
+            overtaken = await losing.overtaken(self, turn, judged.writers) if self.newest is not None else ()
+            answers: Sequence[Tail | Conflict] = await self.log.append(judged.appends) if judged.appends else ()
+        except Exception as error:
+            self._outcome_unknown(turn, error)
+            return
         for actor in overtaken:
             self._came_too_late(actor)
         for actor, append, answer in zip(judged.writers, judged.appends, answers, strict=True):
@@ -248,17 +278,8 @@ class Dispatcher:
                 actor.bytes += len(append.data)
                 self.held += len(append.data)
         self._let_out(turn)
-        self.crowding.look(passivating.weight(self))
         if self.shelf.lent:
-            self._fetching.taken(turn)
-        self._busy = False
-
-    def _opens(self, actor: Actor) -> bool:
-        first = actor.mail[0] if actor.mail and not actor.exists else None
-        opens = first is not None and actor.kind.opens(first.command if type(first) is Letter else first)
-        if opens:
-            actor.state, actor.awake = actor.kind.initial(actor.stream), True
-        return opens
+            self.fetching.taken(turn)
 
     async def _decide_all(self, turn: list[Actor]) -> Judged:
         """The pure half of the turn, in slices. Within one nobody is told anything, because there is no loop then that could."""
@@ -271,26 +292,18 @@ class Dispatcher:
             for actor in judged.elsewhere:
                 losing.turn_away(self, actor)
             for actor in judged.outdated:
-                self._again(actor)
+                self.again(actor)
                 self.queue(actor)
             for actor, letter, error in judged.broken:
-                self._broke(actor, letter, error)
+                restarting.broke(self, actor, letter, error)
             for actor, blobs in judged.needy[needy:]:
-                self._lacks_values(actor, blobs)
+                waking.lacks_values(self, actor, blobs)
             judged.roomy, judged.elsewhere, judged.outdated, judged.broken, needy = [], [], [], [], len(judged.needy)
             if start + SLICE < len(turn):
                 await _rest()
         for actor, _ in judged.needy:
             turn.remove(actor)
         return judged
-
-    def _lacks_values(self, actor: Actor, blobs: Sequence[Blob]) -> None:
-        """The letters are judged again once the values are at hand. A state that was driven on meanwhile is thrown away."""
-        actor.mail[:0], actor.letters = actor.letters, ()
-        if actor.claimed:
-            actor.wanted = (*actor.wanted, *blobs)
-            self.forget(actor)
-        self._fetching.begin(actor, blobs)
 
     def make_room(self, actor: Actor) -> None:
         if actor.room is not None:
@@ -303,7 +316,7 @@ class Dispatcher:
         """Somebody else wrote to the stream first."""
         self.conflicts += 1
         actor.exists = True
-        self._again(actor)
+        self.again(actor)
 
     def _let_out(self, turn: Sequence[Actor]) -> None:
         """What the turn decided is durable, or was nothing: answers go out, and effects begin."""
@@ -317,13 +330,13 @@ class Dispatcher:
             try:
                 kind.perform(actor.stream, actor.state)
             except Exception as error:
-                self._broke(actor, None, error)
+                restarting.broke(self, actor, None, error)
                 continue
             if kind.done(actor.state) and not (actor.mail or actor.queued or actor.room):
                 self.forget(actor)
                 del self.actors[actor.stream]
 
-    def _again(self, actor: Actor) -> None:
+    def again(self, actor: Actor) -> None:
         """Forget what could not be made durable, and judge the same letters again on what the log really says."""
         letters = actor.letters
         self.forget(actor)
@@ -346,23 +359,6 @@ class Dispatcher:
                 if type(letter) is Letter:
                     letter.breaks(unknown)
             self.queue(actor)  # without mail, too: what did happen has to be performed and told
-
-    def _broke(self, actor: Actor, letter: Any, error: Exception) -> None:
-        """The kind's own code failed: restart by forgetting and folding, within its intensity and period."""
-        logger.error("actor %s broke on %r", actor.stream, letter, exc_info=error)
-        now, period = self.clock.now(), self.settings.restart_seconds * 1_000_000
-        actor.failures = [*(at for at in actor.failures if now - at < period), now]
-        command = letter.command if type(letter) is Letter else letter
-        bug = Bug("an actor's own code failed", who=actor.stream, where=type(command).__name__, found=repr(error),
-                  instead="report it with the log of this run")
-        if type(letter) is Letter:
-            letter.breaks(bug)
-        if len(actor.failures) > self.settings.restarts_max:
-            actor.broken = bug
-            losing.turn_away(self, actor)
-            return
-        actor.letters = [kept for kept in actor.letters if kept is not letter]
-        self._again(actor)
 
     # -- forgetting ----------------------------------------------------------------------------------------------------
 

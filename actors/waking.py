@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..eventlog.blobs import Blob
 from . import losing
 from .activation import activate
-from .mailbox import Actor
+from .mailbox import Actor, Letter
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
@@ -26,6 +27,24 @@ async def wake(dispatcher: Dispatcher, turn: Sequence[Actor], cold: Sequence[Act
         if actor.broken is not None:
             dispatcher.broke(actor.stream, actor.broken)
     return kept
+
+
+def opens(actor: Actor) -> bool:
+    """Whether the first mail begins a stream that nothing is known of, so that nothing need be read."""
+    first = actor.mail[0] if actor.mail and not actor.exists else None
+    begins = first is not None and actor.kind.opens(first.command if type(first) is Letter else first)
+    if begins:
+        actor.state, actor.awake = actor.kind.initial(actor.stream), True
+    return begins
+
+
+def lacks_values(dispatcher: Dispatcher, actor: Actor, blobs: Sequence[Blob]) -> None:
+    """The letters are judged again once the values are at hand. A state that was driven on meanwhile is thrown away."""
+    actor.mail[:0], actor.letters = actor.letters, ()
+    if actor.claimed:
+        actor.wanted = (*actor.wanted, *blobs)
+        dispatcher.forget(actor)
+    dispatcher.fetching.begin(actor, blobs)
 
 
 def go_on(dispatcher: Dispatcher, actor: Actor) -> None:

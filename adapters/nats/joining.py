@@ -27,6 +27,8 @@ from .wire.messages import Subjects
 from .wire.store import Store
 
 READ_AT_ONCE = 16
+PIECE = 500
+"""Runs of a turn that are on their way to the server while the next are decided: it takes as long for them as deciding does."""
 
 
 class Membership:
@@ -47,7 +49,7 @@ class Membership:
         Requests and answers have a connection of their own, so that records do not wait behind them.
         """
         place, partitions, committer = self._place, self.partitions, self._committer
-        runtime.dispatcher.newest = partial(tails_of, Reader(self._store))
+        runtime.dispatcher.newest, runtime.dispatcher.piece = partial(tails_of, Reader(self._store)), PIECE
         async with (
             connect(place.servers, name=f"perdure {partitions.owner}, doors", **place.settings()) as talk,
             road(talk, runtime, place.namespace, partitions.owner_of) as neighbours,

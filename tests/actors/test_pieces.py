@@ -1,0 +1,110 @@
+"""A large turn in pieces: each is stored and let out by itself, beside the deciding of the next, and fails by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+import pytest
+
+from perdure.eventlog.errors import Conflict, Unavailable
+from perdure.eventlog.records import Append, Tail, sealed
+from tests.actors.account import Accounts, Look, Move, Moved, WatchedLog, opened, until
+
+pytestmark = pytest.mark.anyio
+
+NAMES = ("a", "b", "late", "d", "e", "f")
+"""Three pieces of two."""
+
+
+class Uneven(WatchedLog):
+    """Appends wait only together with that of `late`, which may be refused once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuses = False
+        self.streams_of: list[list[str]] = []
+
+    async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
+        self.streams_of.append([append.stream.rpartition("/")[2] for append in appends])
+        if "late" not in self.streams_of[-1]:
+            return await super(WatchedLog, self).append(appends)
+        await self.gate.wait()
+        if self.refuses:
+            self.refuses = False
+            raise Unavailable("the disk is full")
+        return await super().append(appends)
+
+
+def stream(name: str) -> str:
+    return f"account/default/{name}"
+
+
+async def test_a_piece_is_let_out_while_another_is_still_being_stored() -> None:
+    log = Uneven()
+    log.shut()
+    async with opened(log.carrier()) as bank:
+        bank.dispatcher.piece = 2
+        for name in NAMES:
+            bank.dispatcher.post(stream(name), Move(1))
+        await until(lambda: len(bank.kind.performed) == 4)
+        assert {who for who, _ in bank.kind.performed} == {stream(name) for name in ("a", "b", "e", "f")}
+
+        bank.dispatcher.post(stream("a"), Move(1))  # comes while the turn is under way: the next one
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+        assert log.streams_of == [["a", "b"], ["late", "d"], ["e", "f"]]
+        log.gate.set()
+
+        assert [await bank.ask(name, Look()) for name in NAMES] == [2, 1, 1, 1, 1, 1]
+    assert log.streams_of == [["a", "b"], ["late", "d"], ["e", "f"], ["a"]]
+
+
+async def test_a_piece_that_is_not_stored_takes_no_other_with_it() -> None:
+    log = Uneven()
+    log.refuses = True
+    answers: dict[str, int | Exception] = {}
+    async with opened(log.carrier()) as bank, anyio.create_task_group() as group:
+        bank.dispatcher.piece = 2
+
+        async def one(name: str) -> None:
+            try:
+                answers[name] = await bank.ask(name, Move(3))
+            except Unavailable as error:
+                answers[name] = error
+
+        for name in NAMES:
+            bank.dispatcher.post(stream(name), Move(1))
+            group.start_soon(one, name)
+        await until(lambda: len(answers) == len(NAMES))
+
+        unknown = {name for name, answer in answers.items() if isinstance(answer, Unavailable)}
+        assert unknown <= {"late", "d"}
+        assert {name: await bank.ask(name, Look()) for name in NAMES} == {name: 1 if name in unknown else 4 for name in NAMES}
+
+
+async def test_a_conflict_in_a_piece_is_that_of_its_own_actor() -> None:
+    log = Uneven()
+    async with opened(log.carrier()) as bank:
+        bank.dispatcher.piece = 2
+        for name in NAMES:
+            await bank.ask(name, Move(100))
+        tail = log.streams[stream("e")][-1].tail
+        await log.append([sealed(stream("e"), tail, Accounts.codec.encode(2_000_000, 1, [Moved(-70)]), 1)])
+        for name in NAMES:
+            bank.dispatcher.post(stream(name), Move(-30))
+
+        assert [await bank.ask(name, Look()) for name in NAMES] == [70, 70, 70, 70, 0, 70]
+        assert bank.dispatcher.conflicts == 1
+        assert bank.kind.forgotten == [stream("e")]
+
+
+async def test_a_turn_that_is_smaller_than_two_pieces_is_one_append() -> None:
+    log = Uneven()
+    async with opened(log.carrier()) as bank:
+        bank.dispatcher.piece = 4
+        for name in NAMES:
+            bank.dispatcher.post(stream(name), Move(1))
+        await until(lambda: len(bank.kind.performed) == len(NAMES))
+
+    assert log.streams_of == [list(NAMES)]
