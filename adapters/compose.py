@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from ..eventlog.log import Carrier
+    from ..runtime.perform.delivering import Post
 
 URLS = "sqlite:///FILE.db (a relative path), sqlite:////absolute/FILE.db, nats://HOST:PORT/NAMESPACE, or memory:"
 
@@ -69,9 +70,20 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             task_queues=ground.task_queues,
             bell=bell,
         )
-        runtime.pool.processes = processes
+        runtime.pool.processes, runtime.delivering.post = processes, posting(os.environ)
         async with runtime.serving(), ground.join(runtime):
             yield runtime
+
+
+def posting(environment: Mapping[str, str]) -> Post | None:
+    """How webhooks leave this process, by the rules of the environment; None where what that takes is not installed."""
+    try:
+        from .webhooks.posting import Posting
+    except ModuleNotFoundError as missing:
+        if missing.name != "h11":
+            raise
+        return None
+    return Posting.of(environment, SystemClock().now)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ Each is one Request; who carries it is all that a runtime and a client over a wi
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
@@ -39,6 +39,7 @@ from .requests import (
     UpdateRun,
 )
 from .run.commands import OnConflict, Reuse
+from .webhooks import CallingWebhooks
 from .where import Where, conditions
 
 P = ParamSpec("P")
@@ -46,7 +47,7 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 
-class Calling(ABC):
+class Calling(CallingWebhooks):
     """Carries requests; the rest follows from that."""
 
     @abstractmethod
@@ -55,7 +56,7 @@ class Calling(ABC):
 
     @abstractmethod
     async def _list(self, request: AnyList) -> AnyPage:
-        """The page that a request for a list gives; raises what it is declined with."""
+        """The answer to a request for a list, or about something else than a run; raises what it is declined with."""
 
     @abstractmethod
     def shape_of(self, workflow: str) -> Shape | None:
@@ -181,7 +182,7 @@ class Calling(ABC):
     async def handle(self, request: AnyRequest | AnyList) -> AnyReply | AnyPage:
         """The one way in for every door: whatever happens is a Reply."""
         try:
-            return await (self._list(request) if isinstance(request, ListRuns | ListApprovals) else self.do(request))
+            return await (self._list(request) if isinstance(request, AnyList) else self.do(request))
         except PerdureError as error:
             return Declined.of(error)
 

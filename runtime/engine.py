@@ -27,6 +27,7 @@ from .authoring.workflows import Registry, Workflow
 from .conversations import Conversations
 from .handle import OVER, here, too_slow
 from .inspect.replay import fold
+from .kinds.delivery import Deliveries
 from .kinds.limit import Limits
 from .kinds.quarantine import Quarantine
 from .kinds.registry import by_name, served
@@ -36,6 +37,7 @@ from .moves import must_be_taken
 from .perform.alarm import Alarm, time_of_loop
 from .perform.auditor import Auditor
 from .perform.courier import Courier
+from .perform.delivering import Delivering
 from .perform.handing import Handing
 from .perform.interceptors import Interceptor, chain
 from .perform.limiting import Limiting
@@ -121,11 +123,16 @@ class Runtime(Listing, Storing, Handing):
         self.ids = ids
         self.performer = Performer(clock, bell)
         self.shelf = Shelf(carrier.blobs, large_bytes=self.settings.large_bytes, value_bytes_max=self.settings.value_bytes_max)
-        self.limiting = Limiting(self._ask_actor, f"{ownership.owner}:{carrier.epoch}")
+        self.limiting = Limiting(self.ask_actor, f"{ownership.owner}:{carrier.epoch}")
         limits = Limits(self.limiting.given, self.performer.wake_at)
-        self.quarantining = Quarantining(carrier, self._ask_actor)
+        self.quarantining = Quarantining(carrier, self.ask_actor)
+        webhooks = self.settings.webhooks
+        self.delivering = Delivering(self._tell_actor, clock, at_once=webhooks.batch, within=webhooks.timeout_seconds)
+        deliveries = Deliveries(
+            webhooks.policy, self.delivering.deliver, self.delivering.leave, self.performer.wake_at, clock.now
+        )
         runs, quarantine = Runs(self.registry, self.performer, self.shelf), Quarantine(self.quarantining.look)
-        self.kinds = by_name(runs, limits, quarantine, *kinds)
+        self.kinds = by_name(runs, limits, quarantine, deliveries, *kinds)
         self.dispatcher = dispatcher = Dispatcher(
             carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell,
             shelf=self.shelf,
@@ -162,9 +169,13 @@ class Runtime(Listing, Storing, Handing):
         answer: Standing = await (self.passing or self.dispatcher).ask(stream, command)
         return answer
 
-    async def _ask_actor(self, stream: str, command: Any) -> Any:
+    async def ask_actor(self, stream: str, command: Any) -> Any:
         """What a part of this node has to say to an actor, wherever that is."""
         return await self.courier.ask(stream, command)
+
+    def _tell_actor(self, stream: str, command: Any) -> None:
+        """Leave a command with an actor of this node."""
+        self.dispatcher.post(stream, command)
 
     def _serves(self, summary: Summary) -> bool:
         """Whether a stream is one to wake here: runs of workflows that only another program knows are left to it."""

@@ -51,7 +51,7 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
             await runtime.dispatcher.passivate(untouched_since=mark)
             mark = runtime.dispatcher.turns
 
-    alarm, carriers = runtime.alarm, (runtime.courier.serve, runtime.limiting.serve)
+    alarm, carriers = runtime.alarm, (runtime.courier.serve, runtime.limiting.serve, runtime.delivering.serve)
     queueing = () if runtime.queueing is None else (runtime.queueing.serve,)
     watchers = (runtime.quarantining.serve, runtime.auditor.serve)
     timers = (alarm.serve, alarm.sweep_for_ever, passivate_for_ever)
@@ -62,7 +62,7 @@ async def _serve(runtime: Runtime, service: Callable[[], Coroutine[Any, Any, Non
     """In the context of the services alone: what the pool performs is begun from there."""
     RESOURCES.set(resources)
     STORE.set(runtime.carrier.blobs)
-    OUTBOX.set(RequestOutbox(runtime.do))
+    OUTBOX.set(RequestOutbox(runtime.do, runtime.ask_actor, runtime.delivering.check))
     await service()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from .calling import Calling
 from .kinds.quarantine import NAME as QUARANTINE
 from .kinds.quarantine import QUARANTINED, quarantined_by
 from .requests import AnyList, AnyPage, ApprovalPage, ListApprovals, ListRuns, OpenApproval, RunLine, RunPage
+from .webhooks import answer_about
 
 LIMIT_MAX = 1000
 DEAD = ("failed", "suspended")
@@ -32,15 +34,22 @@ class Listing(Calling):
 
     carrier: Carrier
 
+    @abstractmethod
+    async def ask_actor(self, stream: str, command: Any) -> Any:
+        """What an actor answers, wherever it is."""
+
     async def _list(self, request: AnyList) -> AnyPage:
-        if not 1 <= request.limit <= LIMIT_MAX:
-            raise Invalid("a page holds some runs and not all", who="limit", expected=f"1 to {LIMIT_MAX}", found=str(request.limit),
+        limit: int = getattr(request, "limit", 1)
+        if not 1 <= limit <= LIMIT_MAX:
+            raise Invalid("a page holds some runs and not all", who="limit", expected=f"1 to {LIMIT_MAX}", found=str(limit),
                           instead="go on with after=page.after")
         match request:
             case ListRuns():
                 return await self._list_runs(request)
             case ListApprovals():
                 return await self._list_approvals(request)
+            case _:
+                return await answer_about(request, self.carrier, self.ask_actor)
 
     async def _list_runs(self, asked: ListRuns) -> RunPage:
         """A quarantined run is listed as such, whatever its head, written while it was whole, says of it."""

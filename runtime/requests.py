@@ -14,16 +14,12 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from ..eventlog.blobs import Blob
 from ..eventlog.errors import PerdureError
 from ..eventlog.search import Condition
+from .asking import Request as Request  # noqa: PLC0414 - handed on
 from .authoring.errors import Failure
 from .run.commands import OnConflict, Reuse
-
-
-class Request(Struct, frozen=True, tag_field="request", kw_only=True, omit_defaults=True):
-    """Who is meant, and how long the answer may take (seconds)."""
-
-    tenant: str = "default"
-    command: str = ""
-    within: float | None = None
+from .webhook_requests import AnyWebhook
+from .webhook_requests import WebhookPage as WebhookPage  # noqa: PLC0414 - handed on
+from .webhook_requests import WebhookShown as WebhookShown  # noqa: PLC0414 - handed on
 
 
 class StartRun(Request, frozen=True, tag="start", kw_only=True):
@@ -255,8 +251,8 @@ Commanding = (
 AnyRequest = Commanding | UpdateRun | QueryRun
 """A request about one run."""
 
-AnyList = ListRuns | ListApprovals
-"""A request about many runs."""
+AnyList = ListRuns | ListApprovals | AnyWebhook
+"""A request about many runs, or about something else than runs."""
 
 
 class OpenApproval(Struct, frozen=True, omit_defaults=True):
@@ -345,4 +341,4 @@ class ApprovalPage(Struct, frozen=True, tag_field="reply", tag="approvals"):
     unread: dict[str, str]
 
 
-AnyPage = RunPage | ApprovalPage
+AnyPage = RunPage | ApprovalPage | WebhookPage | WebhookShown

@@ -11,6 +11,7 @@ from ..actors.settings import Settings as ActorSettings
 from ..actors.shelf import LARGE_BYTES, VALUE_BYTES_MAX
 from ..eventlog.errors import Invalid
 from ..eventlog.guard import BYTES_MAX
+from .delivery_settings import WebhookSettings
 
 LARGE_BYTES_MIN = 1024
 
@@ -29,6 +30,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """A value with more bytes as JSON is kept in a blob beside the log, and its event names it."""
     value_bytes_max: int = VALUE_BYTES_MAX
     """A value with more bytes as JSON is TooLarge: a step fails for good, a start or a signal is refused."""
+    webhooks: WebhookSettings = WebhookSettings()
     actors: ActorSettings = ActorSettings()
 
     def __post_init__(self) -> None:
@@ -49,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             worker_concurrency=_count(environment, "WORKER_CONCURRENCY", 100),
             audit_seconds=_seconds(environment, "AUDIT_SECONDS", 10.0),
             watch_workflows=_is_on(environment, "WATCH_WORKFLOWS"),
+            webhooks=WebhookSettings.of(environment),
         )
 
 

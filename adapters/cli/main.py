@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ...eventlog.errors import Bug, PerdureError
-from . import moving, nats, steering
+from . import moving, nats, steering, webhooks
 from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
 from .options import Json, Log, RunId, Tenant, code_of, wait
 from .places import DEFAULT
@@ -29,6 +29,7 @@ app = typer.Typer(
 log_commands = typer.Typer(help="Check a log as a whole, rebuild its index, or move runs to another.", no_args_is_help=True)
 app.add_typer(log_commands, name="log")
 app.add_typer(nats.commands, name="nats")
+app.add_typer(webhooks.commands, name="webhooks")
 
 def show_version(wanted: bool) -> None:  # noqa: FBT001 - the shape of a callback
     if wanted:

@@ -17,7 +17,7 @@ HTTP, PORTS, PRIVATE = "PERDURE_DIAL_HTTP", "PERDURE_DIAL_PORTS", "PERDURE_DIAL_
 class Rules(Struct, frozen=True, kw_only=True):
     """By default: https to port 443 of public addresses. Denied wins over allowed, and over `private`."""
 
-    lists: HostLists = HostLists()
+    lists: HostLists = HostLists.of({})
     http: bool = False
     """Whether calls may go without encryption (`PERDURE_DIAL_HTTP=1`); then to port 80, too."""
     ports: frozenset[int] = frozenset({443})

@@ -25,13 +25,11 @@ from ...runtime.requests import (
     AnyReply,
     AnyRequest,
     Applied,
-    ApprovalPage,
     AwaitRun,
     Declined,
     LookAtRun,
     QueryRun,
     Request,
-    RunPage,
     StartRun,
 )
 from .wire import api
@@ -77,7 +75,7 @@ class Client(Calling):
 
     async def _list(self, request: AnyList) -> AnyPage:
         reply = await self._insist(request)
-        if isinstance(reply, RunPage | ApprovalPage):
+        if isinstance(reply, AnyPage):
             return reply
         raise nobody(self._root, f"a reply to something else: {type(reply).__name__}")
 

@@ -22,6 +22,14 @@ create table meta (key text primary key, value integer not null) without rowid;
 ADDED = (
     """create table if not exists outcome (key text primary key, stream text not null, value blob not null, seal blob not null)
     without rowid""",
+    """create view if not exists workflow_webhook_dlq as
+    select substr(stream, length(stream) - 35) as id, json_extract(told, '$.tenant') as tenant_id, json_extract(told, '$.run') as run_id,
+        json_extract(told, '$.url') as url, json_extract(body, '$.events[0].body') as body_json,
+        json_extract(told, '$.attempts') as attempts, due as next_attempt_at, json_extract(told, '$.error') as last_error,
+        started_at as created_at, status
+    from (select head.stream, head.wake_at as due, head.started_at, head.status, cast(head.attributes as text) as told,
+        cast(record.data as text) as body from head join record on record.stream = head.stream and record.first = 1
+        where head.stream >= 'delivery/' and head.stream < 'delivery0' and head.status in ('retrying', 'dead'))""",
 )
 """Tables that came without a new format: a release that does not know them has no use for them, and leaves them alone."""
 

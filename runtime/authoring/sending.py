@@ -28,6 +28,10 @@ class Outbox(Protocol):
 
     async def cancel(self, tenant: str, run: str, reason: str, command: str) -> None: ...
 
+    async def webhook(self, stream: str, key: str, url: str, topic: str, data: Raw) -> str:
+        """The id of the webhook that is durable now; under one key of a run's stream there is one."""
+        ...
+
 
 OUTBOX: ContextVar[Outbox] = ContextVar("perdure_outbox")
 

@@ -22,7 +22,7 @@ from ....eventlog.guard import guard
 from ....runtime.authoring.values import explained
 from ....runtime.calling import Calling
 from ....runtime.perform.passing import lasts
-from ....runtime.requests import Answered, AnyList, AnyPage, AnyReply, AnyRequest, Applied, ApprovalPage, Declined, Request, RunPage
+from ....runtime.requests import AnyList, AnyPage, AnyReply, AnyRequest, Applied, Declined, Request
 from ..wire.connection import Connection
 from ..wire.messages import checked_namespace
 from .answers import STATUS, answer_of, refusal, too_large
@@ -146,10 +146,10 @@ def status_of(reply: AnyReply | AnyPage) -> str:
     match reply:
         case Applied():
             return "applied"
-        case Answered() | RunPage() | ApprovalPage():
-            return "answered"
         case Declined(retryable=retryable):
             return "unavailable" if retryable else "refused"
+        case _:
+            return "answered"
 
 
 def timed(request: Timed, where: str) -> Timed:

@@ -1,0 +1,1 @@
+"""Webhooks on their way out: signed, sent, and what their receivers say."""

@@ -1,0 +1,87 @@
+"""Settings of webhooks, with the environment variables that give them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+
+from msgspec import Struct
+
+from ..eventlog.errors import Invalid
+from .kinds.delivery import Policy
+
+ENABLED = "WORKFLOWS_WEBHOOK_DLQ_ENABLED"
+BASE, LONGEST = "WORKFLOWS_WEBHOOK_DLQ_BASE_SEC", "WORKFLOWS_WEBHOOK_DLQ_MAX_BACKOFF_SEC"
+ATTEMPTS, INTERVAL = "WORKFLOWS_WEBHOOK_DLQ_MAX_ATTEMPTS", "WORKFLOWS_WEBHOOK_DLQ_INTERVAL_SEC"
+BATCH, TIMEOUT = "WORKFLOWS_WEBHOOK_DLQ_BATCH", "WORKFLOWS_WEBHOOK_DLQ_TIMEOUT_SEC"
+
+YES, NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
+
+
+class WebhookSettings(Struct, frozen=True, kw_only=True):
+    """How webhooks are tried again; seconds."""
+
+    enabled: bool = True
+    """Whether a webhook is tried again at all (`WORKFLOWS_WEBHOOK_DLQ_ENABLED`); else one attempt, and what failed is a dead letter."""
+    base_seconds: float = 30.0
+    """The first pause (`…_BASE_SEC`); each later one is twice as long."""
+    max_backoff_seconds: float = 3600.0
+    """The longest pause (`…_MAX_BACKOFF_SEC`)."""
+    max_attempts: int = 8
+    """`…_MAX_ATTEMPTS`."""
+    interval_seconds: float = 15.0
+    """`…_INTERVAL_SEC` is read and checked, and nothing hangs on it: each webhook is woken when it is due, none is looked for."""
+    batch: int = 25
+    """Attempts under way at once in this process (`…_BATCH`)."""
+    timeout_seconds: float = 10.0
+    """How long an attempt may take in all (`…_TIMEOUT_SEC`)."""
+
+    @property
+    def policy(self) -> Policy:
+        attempts = self.max_attempts if self.enabled else 1
+        return Policy(attempts, timedelta(seconds=self.base_seconds), timedelta(seconds=self.max_backoff_seconds))
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> WebhookSettings:
+        """The settings that the environment names; what does not fit is Invalid."""
+        given = cls()
+        return cls(
+            enabled=_switch(environment, ENABLED, default=given.enabled),
+            base_seconds=_seconds(environment, BASE, given.base_seconds),
+            max_backoff_seconds=_seconds(environment, LONGEST, given.max_backoff_seconds),
+            max_attempts=_count(environment, ATTEMPTS, given.max_attempts),
+            interval_seconds=_seconds(environment, INTERVAL, given.interval_seconds),
+            batch=_count(environment, BATCH, given.batch),
+            timeout_seconds=_seconds(environment, TIMEOUT, given.timeout_seconds),
+        )
+
+
+def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name, "").lower()
+    if text and text not in YES | NO:
+        raise _unfit(name, "true or false", text)
+    return default if not text else text in YES
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name, "")
+    try:
+        seconds = float(text or default)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < math.inf:
+        raise _unfit(name, "a number of seconds", text)
+    return seconds
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "") or str(default)
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise _unfit(name, "a whole number from 1", text)
+    return int(text)
+
+
+def _unfit(name: str, expected: str, found: str) -> Invalid:
+    return Invalid("a setting does not fit", who=name, where="environment", expected=expected, found=repr(found),
+                   instead="correct it, or unset it to have the default")
