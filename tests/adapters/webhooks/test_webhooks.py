@@ -44,7 +44,7 @@ async def until(runtime: perdure.Runtime, id: str, status: str) -> WebhookLine:
         if found.status == status:
             return found
         await anyio.sleep(0.01)
-    raise AssertionError(f"the webhook is {found.status}")
+    raise AssertionError(f"the webhook {id} is not {status}")
 
 
 @pytest.mark.anyio
