@@ -60,7 +60,7 @@ class HostLists(Struct, frozen=True):
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> HostLists:
         """The lists that the environment holds."""
-        return cls(PerTenant.of(ALLOW, environment, HostList.of), PerTenant.of(DENY, environment, HostList.of))
+        return cls(PerTenant[HostList].of(ALLOW, environment, HostList.of), PerTenant[HostList].of(DENY, environment, HostList.of))
 
     def why_not(self, tenant: str, host: str, addresses: tuple[Address, ...] | None) -> str:
         """What keeps a tenant from calling a host that has these addresses (None: nobody knows yet); empty where nothing does.

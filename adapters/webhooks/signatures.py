@@ -54,7 +54,7 @@ class Secrets(Struct, frozen=True):
         def secrets(text: str, name: str) -> tuple[Secret, ...]:
             return tuple(Secret.of(part, name) for part in text.split())
 
-        return cls(PerTenant.of(SECRET, environment, secrets))
+        return cls(PerTenant[tuple[Secret, ...]].of(SECRET, environment, secrets))
 
     def of_tenant(self, tenant: str) -> tuple[Secret, ...]:
         """Those of the tenant; Invalid where nobody can tell which tenant a variable is for."""

@@ -59,7 +59,7 @@ def receiving() -> Generator[Receiver]:
                 receiver.requests.append(Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
                 receiver.came.notify_all()
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is that of the library
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
