@@ -20,6 +20,7 @@ from .views.heads import JetStreamHeads
 from .views.index import Index
 from .views.keeper import Keeper
 from .wire.buckets import log_config, prepare
+from .wire.lasting import lasting
 from .wire.store import Store
 
 
@@ -44,7 +45,7 @@ async def carrying(store: Store, lasts: Durability, lost: Callable[[int], None] 
     index = Index(store.subjects)
     keeper, log = Keeper(store, index, lost), JetStreamLog(store, index, Evidence(store, index))
     heads, snapshots = JetStreamHeads(store, index, keeper), JetStreamSnapshots(store, log.committer.places)
-    serving = asyncio.create_task(keeper.serve())
+    serving = asyncio.create_task(lasting(keeper.serve))
     try:
         yield Carrying(Carrier(log, heads, snapshots, JetStreamBlobs(store), lasts), keeper, log.committer)
     finally:

@@ -63,6 +63,10 @@ class Parts(Protocol):
 
     def part_of(self, stream: str) -> int: ...
 
+    async def prepare(self, parts: Collection[int]) -> None:
+        """These are about to go, and still served: do what need not be done while nobody serves them."""
+        ...
+
     def disown(self, parts: Collection[int]) -> None:
         """Say from now on that these are not ours."""
         ...
@@ -82,6 +86,7 @@ class Handover:
         self.leaving: dict[int, float] = {}
         """The parts that are to go, and when at the latest."""
         self._more = anyio.Event()
+        self._told = False
 
     def begin(self, parts: Iterable[int]) -> None:
         """Hand these over from now on."""
@@ -90,6 +95,7 @@ class Handover:
         if more:
             self.leaving |= more
             self.runtime.stand_still(self._leaves)
+            self._told = True
             self._more.set()
 
     def lose(self, parts: Collection[int]) -> None:
@@ -106,11 +112,21 @@ class Handover:
         """Hand over what is to go, until cancelled."""
         while True:
             if self.leaving:
+                await self._prepare()
                 await self._look()
                 await anyio.sleep(LOOKS_EVERY)
             else:
                 self._more = anyio.Event()
                 await self._more.wait()
+
+    async def _prepare(self) -> None:
+        """Once for all that were told to go since the last look."""
+        if self._told:
+            self._told = False
+            try:
+                await self.parts.prepare(self.leaving)
+            except PerdureError as away:
+                logger.warning("%d parts go unprepared: %r", len(self.leaving), away)
 
     async def _look(self) -> None:
         """Let go of what is quiet. What meanwhile is lost, or ours anew, is left alone."""

@@ -83,6 +83,9 @@ class Fences:
     def part_of(self, stream: str) -> int:
         return partition_of(stream, PARTITIONS)
 
+    async def prepare(self, parts: Collection[int]) -> None:
+        """Nothing is written behind here."""
+
     def disown(self, parts: Collection[int]) -> None:
         for partition in sorted(parts):
             self.held.pop(partition, None)

@@ -21,6 +21,7 @@ import msgspec
 from ....eventlog.errors import PerdureError, Unavailable
 from ....runtime.perform.handing import HAND_OVER_SECONDS, Handing, Handover
 from ....runtime.perform.job import Job
+from ..wire.lasting import lasting
 from .fences import Fence, Fences
 from .presence import SURE_SECONDS, Presence
 from .sharing import shares
@@ -49,6 +50,10 @@ class Keeping(Protocol):
 
     async def fill(self, partitions: Iterable[int]) -> None:
         """Know what is due in these, which have begun."""
+        ...
+
+    async def flush(self) -> None:
+        """Write down what is known, so that there is little left to write when partitions go."""
         ...
 
     async def let_go(self, partitions: Iterable[int]) -> None:
@@ -110,6 +115,9 @@ class Partitions:
     def part_of(self, stream: str) -> int:
         return self._subjects.partition_of(stream)
 
+    async def prepare(self, parts: Collection[int]) -> None:
+        await self.keeping.flush()
+
     def disown(self, parts: Collection[int]) -> None:
         for partition in parts:
             self.served.pop(partition, None)
@@ -163,9 +171,7 @@ class Partitions:
         self._runtime, self._handover = runtime, Handover(runtime, self, seconds=self._hand_over_seconds)
         runtime.dispatcher.gate, runtime.pool.gate = self.until_sure, self.before_an_attempt
         await self.presence.open()
-        services = [asyncio.create_task(service) for service in (self.presence.serve(), self._handover.serve(), self._rule())]
-        for service in services:
-            service.add_done_callback(_cry_out)
+        services = [asyncio.create_task(lasting(service)) for service in (self.presence.serve, self._handover.serve, self._rule)]
         try:
             await self._until_settled()
             yield
@@ -338,9 +344,3 @@ class Partitions:
         except PerdureError as problem:
             self.problem = problem
             logger.warning("partitions could not be moved: %s", problem)
-
-
-def _cry_out(service: asyncio.Task[None]) -> None:
-    """A service ends only when it is cancelled; whatever else ends it is our own fault, and the worker will be taken for dead."""
-    if not service.cancelled() and (error := service.exception()) is not None:
-        logger.critical("what keeps this worker among the others has broken; end it, and report this", exc_info=error)

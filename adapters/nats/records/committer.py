@@ -19,7 +19,7 @@ from ....eventlog.records import EMPTY, Append, Record, Tail
 from ..wire import api
 from ..wire.connection import NoAnswer
 from ..wire.messages import HEADERS_BYTES_MAX, headers_of
-from .flights import Apart, Pace, Parcel, Verdict, loads, together
+from .flights import Flying, Parcel, Verdict
 from .headlines import with_head
 from .reader import Reader
 
@@ -28,9 +28,6 @@ IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024
 PLACES_MAX = 100_000
 BUSY_PAUSE = 0.001
 AWAY_PAUSE = 0.02
-FAILED_IS_SLOWER = 10
-"""What did not work as a whole counts as so many times slower."""
-
 T = TypeVar("T")
 
 
@@ -150,7 +147,10 @@ class Committer:
         self.places = Places()
         self._losses = 0
         self._room = Room()
-        self.pace = Pace()
+        self._flying = Flying(
+            self.connection, within=self.store.answer_timeout, at_once=IN_FLIGHT_MAX, bytes_at_once=IN_FLIGHT_BYTES_MAX
+        )
+        self.pace = self._flying.pace
         self._queues: dict[str, deque[Wish]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -194,22 +194,7 @@ class Committer:
         for number, _ in lot.flying:
             self.witness.begun(lot.appends[number])
         parcels = [self._parcel(lot.appends[number], behind) for number, behind in lot.flying]
-        clock, within = asyncio.get_running_loop().time, self.store.answer_timeout
-        begun, as_one = clock(), self.pace.prefers_together(len(parcels))
-        verdicts: Sequence[Verdict]
-        try:
-            await self.connection.ready_within(within)
-            if as_one:
-                flights = await asyncio.gather(*(together(self.connection, load, within=within) for load in loads(parcels)))
-                verdicts = [verdict for flight in flights for verdict in flight]
-            else:
-                apart = Apart(self.connection, parcels, within=within, at_once=IN_FLIGHT_MAX, bytes_at_once=IN_FLIGHT_BYTES_MAX)
-                verdicts = await apart.fly()
-        except NoAnswer as away:
-            return [away] * len(parcels)
-        whole = all(isinstance(verdict, int) for verdict in verdicts)
-        self.pace.note(len(parcels), (clock() - begun) * (1 if whole else FAILED_IS_SLOWER), as_one=as_one)
-        return verdicts
+        return await self._flying.fly(parcels)
 
     def _landed(self, lot: Lot, number: int, behind: int, verdict: Verdict) -> None:
         """The record was stored, or is to be looked into before anything else of its stream."""

@@ -34,6 +34,15 @@ AGAIN = 64
 
 WEIGHT = 0.25
 
+TRIED = 64
+"""So many messages show how the other way goes."""
+
+FAR = 4
+"""So many times slower they may be: the more are under way at once, the less each takes, where servers gather writes."""
+
+FAILED_IS_SLOWER = 10
+"""What did not work as a whole counts as so many times slower."""
+
 
 class Parcel(Struct, frozen=True, gc=False):
     """A message to be stored: a record with its fence."""
@@ -170,11 +179,62 @@ class Pace:
         faster = self._means[True] < self._means[False]
         return faster if self._flights % AGAIN else not faster
 
+    def is_doubtful(self, count: int) -> bool:
+        """Whether messages one by one are not known to be faster, and there are more than a try needs."""
+        return count > 2 * TRIED and True in self._means and self._means[True] <= self._means.get(False, self._means[True])
+
+    def is_far_faster_together(self) -> bool:
+        """Whether a few messages one by one were so slow that many will be, too."""
+        return self._means[True] * FAR < self._means[False]
+
     def note(self, count: int, seconds: float, *, as_one: bool) -> None:
         """A flight of many records took so long."""
         if count >= TOGETHER_MIN:
             mean, each = self._means.get(as_one), seconds / count
             self._means[as_one] = each if mean is None else mean + WEIGHT * (each - mean)
+
+
+class Flying:
+    """Publishes flights, each the way that is faster here."""
+
+    def __init__(self, connection: Connection, *, within: float, at_once: int, bytes_at_once: int) -> None:
+        self.pace = Pace()
+        self._connection = connection
+        self._within = within
+        self._at_once = at_once
+        self._bytes_at_once = bytes_at_once
+
+    async def fly(self, parcels: Sequence[Parcel]) -> Sequence[Verdict]:
+        """What became of each message; NoAnswer where the connection is away.
+
+        Where the other way is tried, the first few show how it goes: it may take a second for all of a large flight.
+        """
+        pace, count = self.pace, len(parcels)
+        as_one = pace.prefers_together(count)
+        tried = TRIED if not as_one and pace.is_doubtful(count) else count
+        try:
+            await self._connection.ready_within(self._within)
+        except NoAnswer as away:
+            return [away] * count
+        verdicts = list(await self.timed(parcels[:tried], as_one=as_one))
+        if tried < count:
+            verdicts += await self.timed(parcels[tried:], as_one=pace.is_far_faster_together())
+        return verdicts
+
+    async def timed(self, parcels: Sequence[Parcel], *, as_one: bool) -> Sequence[Verdict]:
+        """Publish them this way, and note how long that took."""
+        clock, within = asyncio.get_running_loop().time, self._within
+        begun = clock()
+        verdicts: Sequence[Verdict]
+        if as_one:
+            flights = await asyncio.gather(*(together(self._connection, load, within=within) for load in loads(parcels)))
+            verdicts = [verdict for flight in flights for verdict in flight]
+        else:
+            apart = Apart(self._connection, parcels, within=within, at_once=self._at_once, bytes_at_once=self._bytes_at_once)
+            verdicts = await apart.fly()
+        whole = all(isinstance(verdict, int) for verdict in verdicts)
+        self.pace.note(len(parcels), (clock() - begun) * (1 if whole else FAILED_IS_SLOWER), as_one=as_one)
+        return verdicts
 
 
 def loads(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:

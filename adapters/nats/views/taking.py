@@ -57,20 +57,22 @@ async def take(store: Store, fences: Sequence[Fence]) -> list[Part]:
     Of the wake-ups that the views have, nothing is known yet.
     """
     parts = {fence.partition: Part(fence) for fence in fences}
-    for seats, view in zip(await asyncio.gather(*(sit(store, view, tree, fences) for view, tree in VIEWS.items())), VIEWS, strict=True):
+    views = asyncio.gather(*(sit(store, view, tree, fences) for view, tree in VIEWS.items()))
+    anchors, found = await asyncio.gather(anchors_of(store, parts), views)  # an anchor that is a moment older says no more than is true
+    for view, seats in zip(VIEWS, found, strict=True):
         for partition, seat in seats.items():
             if seat is None:
                 parts.pop(partition, None)
+                anchors.pop(partition, None)
             elif (part := parts.get(partition)) is not None:
                 part.seats[view] = seat.sequence
                 part.renewed |= seat.is_first
-    anchors = await anchors_of(store, parts)
-    last = await hold(store, [anchor for found in anchors.values() for anchor in found])
-    for partition, found in anchors.items():
+    last = await hold(store, [anchor for list_ in anchors.values() for anchor in list_])
+    for partition, list_ in anchors.items():
         part = parts[partition]
         if not part.renewed:
-            part.through = part.laid = found[-1].through
-        for anchor in found:
+            part.through = part.laid = list_[-1].through
+        for anchor in list_:
             tails = tails_in([anchor])
             part.owed |= tails
             part.quiet.anchored(tails, {})

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from perdure.adapters.nats.records.flights import AGAIN, TOGETHER_MIN, Pace, Parcel, loads
+from perdure.adapters.nats.records.flights import AGAIN, TOGETHER_MIN, TRIED, Flying, Pace, Parcel, loads
 from perdure.adapters.nats.records.log import JetStreamLog
+from perdure.adapters.nats.wire.connection import connect
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.records import EMPTY, Append, Record, Tail, sealed
 from tests.adapters.nats.proxy import proxied
@@ -108,6 +109,28 @@ def test_the_faster_way_is_taken_and_the_other_tried_again_now_and_then() -> Non
     assert taken[:2] == [True, False]
     assert taken.count(False) == 3
     assert not pace.prefers_together(TOGETHER_MIN - 1)
+
+
+@pytest.mark.parametrize(("seconds_apart", "one_by_one"), [(64.0, TRIED), (0.064, 3 * TRIED)])
+async def test_only_a_few_are_tried_the_way_that_is_far_slower(
+    nats_server: NatsServer, seconds_apart: float, one_by_one: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways: list[tuple[bool, int]] = []
+    async with connect(nats_server.url) as connection:
+        flying = Flying(connection, within=1.0, at_once=1, bytes_at_once=1)
+        flying.pace.note(MANY, 0.001 * MANY, as_one=True)
+        flying.pace.prefers_together(MANY)
+
+        async def timed(parcels: Sequence[Parcel], *, as_one: bool) -> list[int]:
+            ways.append((as_one, len(parcels)))
+            flying.pace.note(len(parcels), 0.1 if as_one else seconds_apart * len(parcels) / TRIED, as_one=as_one)
+            return [1] * len(parcels)
+
+        monkeypatch.setattr(flying, "timed", timed)
+        verdicts = await flying.fly([Parcel("a", b"", {})] * (3 * TRIED))
+
+    assert len(verdicts) == 3 * TRIED
+    assert sum(count for as_one, count in ways if not as_one) == one_by_one
 
 
 def test_what_does_not_fit_one_batch_goes_in_several() -> None:

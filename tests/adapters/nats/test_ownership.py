@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -58,6 +59,8 @@ class Kept:
         self.taken += [fence.partition for fence in fences]
 
     async def fill(self, partitions: Iterable[int]) -> None: ...
+
+    async def flush(self) -> None: ...
 
     async def let_go(self, partitions: Iterable[int]) -> None:
         self.let += partitions
@@ -269,3 +272,23 @@ async def test_a_short_outage_of_the_server_costs_nobody_a_partition_or_a_step(t
             await anyio.sleep(presence_module.BEAT_SECONDS + ownership_module.LOOKS_EVERY)
             assert (dict(ann.ownership.served), dict(bob.ownership.served)) == before
     assert bench.count() == [1]
+
+
+async def test_a_service_that_breaks_is_begun_anew(
+    nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("perdure.adapters.nats.wire.lasting.PAUSE", 0.01)
+    since, asked = Fences.since, list[int]()
+
+    async def breaks_at_first(self: Fences, sequence: int) -> list[Fence]:
+        asked.append(sequence)
+        if len(asked) == 1:
+            raise ZeroDivisionError
+        return await since(self, sequence)
+
+    monkeypatch.setattr(Fences, "since", breaks_at_first)
+    with caplog.at_level(logging.CRITICAL, "perdure.nats"):
+        async with worker(nats_server.url, namespace, "ann", MemoryLog()) as ann:
+            await until(lambda: ann.count == PARTITIONS)
+
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]

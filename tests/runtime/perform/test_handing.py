@@ -32,12 +32,20 @@ class Held:
         self.owner = owner
         self.held = {int(part.removeprefix("p")): epoch for part, epoch in held.items()}
         self.released: list[int] = []
+        self.prepared: list[dict[int, bool]] = []
+        """Of each preparation: the parts, and whether they were still held."""
+        self.is_away = False
 
     def epoch(self, stream: str) -> int | None:
         return self.held.get(self.part_of(stream))
 
     def part_of(self, stream: str) -> int:
         return partition_of(stream, PARTITIONS)
+
+    async def prepare(self, parts: Collection[int]) -> None:
+        self.prepared.append({part: part in self.held for part in parts})
+        if self.is_away:
+            raise Unavailable("away")
 
     def disown(self, parts: Collection[int]) -> None:
         for part in parts:
@@ -239,3 +247,16 @@ async def test_a_part_that_is_ours_anew_before_it_was_let_go_of_begins_its_steps
 
         assert await run.result() == "quick"
         assert held.released == []
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_parts_that_are_to_go_are_prepared_once_while_they_are_still_served(is_away: bool) -> None:
+    held = Held("first", p0=1, p1=1)
+    held.is_away = is_away
+    async with node(MemoryLog(), held) as (_, handover):
+        handover.begin([0, 1])
+        handover.begin([0, 1])
+        await handover.finish()
+
+    assert held.prepared == [{0: True, 1: True}]
+    assert sorted(held.released) == [0, 1]
