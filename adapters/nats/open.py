@@ -84,5 +84,6 @@ async def claimed(fences: Fences, found: Sequence[Fence], owner: str) -> list[Fe
 async def left(keeper: Keeper, fences: Fences, held: Sequence[Fence]) -> None:
     """Write all that is known, and let go of what is still ours."""
     ours = [fence for fence in held if fence.partition in keeper.index.parts]
+    await keeper.flush()
     await keeper.let_go(fence.partition for fence in ours)
     await fences.release_all(ours)

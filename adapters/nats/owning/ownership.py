@@ -57,7 +57,7 @@ class Keeping(Protocol):
         ...
 
     async def let_go(self, partitions: Iterable[int]) -> None:
-        """These are about to be released: write down what makes the next owner's start short."""
+        """These are about to be released: return once nothing of ours is under way to them."""
         ...
 
     def drop(self, partitions: Iterable[int]) -> None:

@@ -7,7 +7,8 @@ here before its caller hears of it, so nothing that was acknowledged is missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 from ....eventlog.log import Summary
 from ....eventlog.records import EMPTY, Append, Tail
@@ -77,6 +78,13 @@ class Part:
         return True
 
 
+class Begun(NamedTuple):
+    """An append that is under way: the highest sequence that was known when it began, and its partition."""
+
+    behind: int
+    partition: int
+
+
 class Index:
     """The parts that are owned, and the order in which their streams are to be woken."""
 
@@ -89,12 +97,12 @@ class Index:
         """Streams whose records behind a sequence are not known: an append to them ended in doubt."""
         self._order = Order()
         self._high = 0
-        self._begun: dict[int, int] = {}
-        """The highest sequence known when each append that is under way began; ascending."""
+        self._begun: dict[int, Begun] = {}
+        """The appends that are under way, in the order in which they began."""
         self._changes = 0
 
     def begun(self, append: Append) -> None:
-        self._begun[id(append)] = self._high
+        self._begun[id(append)] = Begun(self._high, self.subjects.partition_of(append.stream))
 
     def stored(self, append: Append, sequence: int) -> None:
         del self._begun[id(append)]
@@ -106,15 +114,20 @@ class Index:
                 self.lay(part, Summary(append.stream, append.tail, append.head))
 
     def unstored(self, append: Append, *, certain: bool) -> None:
-        before = self._begun.pop(id(append), self._high)
+        begun = self._begun.pop(id(append), None)
         if not certain:
+            before = self._high if begun is None else begun.behind
             self.doubts[append.stream] = min(before, self.doubts.get(append.stream, before))
             self.full.set()
 
     def settled(self) -> int:
         """Up to this sequence everything that this worker wrote is known."""
-        under_way = next(iter(self._begun.values()), self._high)
+        under_way = next((begun.behind for begun in self._begun.values()), self._high)
         return min([under_way, self._high, *self.doubts.values()])
+
+    def is_appending(self, partitions: Collection[int]) -> bool:
+        """Whether an append to one of these is under way."""
+        return any(begun.partition in partitions for begun in self._begun.values())
 
     def seen(self, sequence: int) -> None:
         """The log has come so far."""

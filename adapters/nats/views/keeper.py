@@ -28,6 +28,7 @@ from .taking import VIEWS, read_log, seat_of, take, wakes
 logger = logging.getLogger("perdure.nats")
 
 EVERY = 1.0
+PAUSE = 0.002
 GONE_AFTER = 1
 """Seconds for which the view of wake-ups keeps a stream that has none any more."""
 LOOKS = (2.0, 10.0, 60.0)
@@ -140,8 +141,19 @@ class Keeper:
             change.anchored()
 
     async def let_go(self, partitions: Iterable[int]) -> None:
-        """Write all that is known of these partitions, and own them no more; their fences are the caller's to release."""
-        await self.flush()
+        """Own these no more; their fences are the caller's to release.
+
+        Nothing of ours may arrive in them any more. What the views do not have yet is in the log, where the next owner finds it: to
+        write it now would take longer than to read it then, and nobody serves them meanwhile.
+        """
+        partitions, clock = set(partitions), asyncio.get_running_loop().time
+        deadline = clock() + self.store.patience
+        while self.index.is_appending(partitions):
+            if clock() > deadline:
+                raise self.store.unavailable("appends are under way to partitions that are to go")
+            await asyncio.sleep(PAUSE)
+        if any(self.store.subjects.partition_of(stream) in partitions for stream in self.index.doubts):
+            await self.flush()
         self.drop(partitions)
 
     def drop(self, partitions: Iterable[int]) -> None:

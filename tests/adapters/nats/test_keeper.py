@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -155,6 +156,29 @@ async def test_who_was_let_go_of_is_not_looked_at_again(nats_server: NatsServer,
 
         assert await bob.due() == [("run/default/1", 1)]
         assert [part.looks for part in bob.index.parts.values()] == [[]] * PARTITIONS
+
+
+async def test_who_lets_go_waits_for_what_is_under_way_and_writes_nothing(
+    nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with node(nats_server.url, namespace) as ann, node(nats_server.url, namespace, "bob", claims=False) as bob:
+        first, second = opening(1, 5), next_of(opening(1, 5), 9)
+        await accepted(ann.log, [first])
+        monkeypatch.setattr(ann.keeper, "flush", None)
+        ann.index.begun(second)
+        going = asyncio.create_task(ann.keeper.let_go(range(PARTITIONS)))
+        await asyncio.sleep(0.02)
+        assert not going.done()
+        assert ann.index.parts
+        ann.index.unstored(second, certain=True)
+        await going
+        for fence in ann.held:
+            await Fences(ann.store).release(fence)
+        await bob.claim()
+
+        assert ann.index.parts == {}
+        assert await bob.due() == [("run/default/1", 1)]
+        assert [one.stream for one in bob.index.fresh()] == ["run/default/1"]
 
 
 async def test_an_append_in_doubt_is_read_again_and_anchors_wait_for_it(
