@@ -24,7 +24,7 @@ cluster: $(VENV)/.test ## three servers, three workers and a load: kill a worker
 	@$(BIN)/perdure cluster $(ARGS)
 
 test: $(VENV)/.test ## run the tests in two processes (ARGS="-k word" narrows them, ARGS="-n 0" takes one)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: $(VENV)/.check ## lint, three type checkers, the import contracts
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -41,16 +42,25 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
-TIMED = ("tests/adapters/nats/", "tests/adapters/cli/test_nats", "tests/adapters/cli/test_worker", "tests/corpus/", "tests/crash/")
+TIMED = ("tests/adapters/nats/", "tests/adapters/cli/test_nats", "tests/adapters/cli/test_worker", "tests/chaos/", "tests/crash/")
 """Where tests start servers and processes, and hold them to times: these stay one after another."""
+
+LONG = ("tests/sim/", "tests/corpus/", "tests/house/test_documentation", "tests/adapters/cli/demo/", "tests/typing/")
+"""The longest of the others: they begin early, so that two processes end at the same time."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two processes share the tests, file by file."""
-    for item in items:
-        file = item.location[0]
-        item.add_marker(pytest.mark.xdist_group("timed" if file.startswith(TIMED) else file))
+    items.sort(key=lambda item: (not item.nodeid.startswith(TIMED), not item.nodeid.startswith(LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Processes share the tests file by file, in their order; xdist's own groups by a mark do not hold on every pytest."""
+    config.option.loadscopereorder = False
+    scheduler: Any = importlib.import_module("xdist.scheduler").LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda nodeid: "timed" if nodeid.startswith(TIMED) else nodeid.partition("::")[0]
+    return scheduler
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
