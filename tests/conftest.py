@@ -59,8 +59,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Processes share the tests file by file, in their order; xdist's own groups by a mark do not hold on every pytest."""
     config.option.loadscopereorder = False
     scheduler: Any = importlib.import_module("xdist.scheduler").LoadScopeScheduling(config, log)
-    scheduler._split_scope = lambda nodeid: "timed" if nodeid.startswith(TIMED) else nodeid.partition("::")[0]
+    scheduler._split_scope = share_of
     return scheduler
+
+
+def share_of(test: str) -> str:
+    """The tests of one share run in one process, one after another."""
+    return "timed" if test.startswith(TIMED) else test.partition("::")[0]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -126,6 +126,12 @@ async def plain_client(url: str | list[str]) -> Client:
     return client
 
 
+async def listening(client: Client) -> None:
+    """Return once the server knows what the client listens to: nats-py's first question passes what waits to be sent."""
+    for _ in range(2):
+        await client.flush()
+
+
 @asynccontextmanager
 async def customer(url: str | list[str], namespace: str) -> AsyncGenerator[Customer]:
     client = await plain_client(url)

@@ -17,7 +17,7 @@ from perdure.adapters.nats.wire.connection import connect
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Append, Tail
-from tests.adapters.nats.doors.shop import SHOP, order, plain_client, total
+from tests.adapters.nats.doors.shop import SHOP, listening, order, plain_client, total
 from tests.adapters.nats.server import NatsServer
 from tests.eventlog.making import row_of
 from tests.laws.node import PATIENCE, named, node
@@ -59,7 +59,7 @@ async def test_every_event_of_a_run_is_told_once_with_its_version(nats_server: N
         async with broadcast(connection, log, namespace):
             client: Any = await plain_client(nats_server.url)
             await client.subscribe(f"perdure.{namespace}.events.*", cb=hear)
-            await client.flush()
+            await listening(client)
             run = await runtime.start(order, "bob", id="o 1", tenant="north")
             await run.signal("word", "x")
             await asyncio.wait_for(end.wait(), 10)
@@ -83,7 +83,7 @@ async def test_what_cannot_be_told_is_a_gap_and_nothing_is_kept_for_it(
         teller, told = telling.Teller(connection, namespace), asyncio.Queue[Msg]()
         client: Any = await plain_client(nats_server.url)
         await client.subscribe(f"perdure.{namespace}.events.*", cb=told.put)
-        await client.flush()
+        await listening(client)
         for append in (first, *others):
             teller.hear(append)
         serving = asyncio.create_task(teller.serve())

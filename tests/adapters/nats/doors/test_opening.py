@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 
 import perdure
 from perdure import Invalid, Trigger, workflow
-from tests.adapters.nats.doors.shop import SHOP, customer, order, plain_client, total
+from tests.adapters.nats.doors.shop import SHOP, customer, listening, order, plain_client, total
 from tests.adapters.nats.server import NatsServer
 from tests.laws.node import PATIENCE
 
@@ -49,7 +49,7 @@ async def test_two_workers_serve_every_door_of_one_namespace(nats_server: NatsSe
             customer(nats_server.url, namespace) as ann,
         ):
             await client.subscribe(f"perdure.{namespace}.events.*", cb=hear)
-            await client.flush()
+            await listening(client)
             runs = [await shop.start(order, f"c{number}", id=f"o-{number}") for number in range(8)]
             for number, run in enumerate(runs):
                 assert (await ann.ask(f"run.o-{number}.update.put", [1]))["result"] == 1
