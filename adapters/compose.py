@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..actors.kind import Kind
@@ -77,12 +78,10 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
 
 def posting(environment: Mapping[str, str]) -> Post | None:
     """How webhooks leave this process, by the rules of the environment; None where what that takes is not installed."""
-    try:
-        from .webhooks.posting import Posting
-    except ModuleNotFoundError as missing:
-        if missing.name != "h11":
-            raise
+    if find_spec("h11") is None:
         return None
+    from .webhooks.posting import Posting
+
     return Posting.of(environment, SystemClock().now)
 
 

@@ -305,7 +305,7 @@ def exit_code_of(arguments: Sequence[str]) -> int:
     given = list(arguments)
     as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
     try:
-        code = _command().main(given, prog_name="perdure", standalone_mode=False)
+        code = _command(given[0] if given else "").main(given, prog_name="perdure", standalone_mode=False)
     except PerdureError as error:
         return _failed(error, as_json=as_json)
     except SystemExit:
@@ -327,9 +327,14 @@ def exit_code_of(arguments: Sequence[str]) -> int:
 
 
 @cache
-def _command() -> Any:
-    """All commands, as the parser wants them: making them costs more than parsing, so whoever calls several makes them once."""
-    return typer.main.get_command(app)
+def _command(word: str) -> Any:
+    """The parser, with no more commands than the first word asks for: making all of them takes longer than most of them need to begin."""
+    named = [one for one in app.registered_commands if one.callback is not None and (one.name or one.callback.__name__) == word]
+    if not named:
+        return typer.main.get_command(app)
+    lone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    lone.registered_callback, lone.registered_commands = app.registered_callback, named
+    return typer.main.get_command(lone)
 
 
 def _failed(error: PerdureError, *, as_json: bool) -> int:

@@ -11,17 +11,19 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.abc
-from anyio.streams.tls import TLSStream
 from msgspec import Struct
 
 from ...eventlog.errors import Refused, Unavailable
 from .addresses import Address, address_of
-from .exchange import Exchange, headers_for
 from .rules import Rules
 from .urls import Target, target_of
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 Connect = Callable[[str, int], Awaitable[anyio.abc.ByteStream]]
@@ -51,6 +53,8 @@ async def resolved(host: str, port: int) -> Sequence[str]:
 
 async def secured(stream: anyio.abc.ByteStream, host: str, trust: ssl.SSLContext) -> anyio.abc.ByteStream:
     """The stream by TLS, with a server that proves to be the host."""
+    from anyio.streams.tls import TLSStream
+
     return await TLSStream.wrap(stream, server_side=False, hostname=host, ssl_context=trust, standard_compatible=False)
 
 
@@ -98,6 +102,8 @@ class Dialer:
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"", tenant: str = "default"
     ) -> AsyncGenerator[Exchange]:
         """As `send`, the body left to be read, and the time to be limited, by who calls."""
+        from .exchange import Exchange, headers_for  # not before the first call: most processes make none
+
         target = target_of(url)
         self.rules.must_lead(target, tenant)
         sent = headers_for(target, headers or {}, body)

@@ -11,7 +11,7 @@ import typer
 
 import perdure
 from perdure.adapters.cli.exits import exit_codes
-from perdure.adapters.cli.main import app
+from perdure.adapters.cli.main import app, exit_code_of
 from perdure.eventlog.errors import PerdureError
 from tests.adapters.cli.calling import SCRIPT, Folder, Here
 from tests.house import tree
@@ -45,6 +45,7 @@ def test_help_names_every_command(folder: Folder) -> None:
 def test_the_commands_are_these() -> None:
     expected = [command for command in COMMANDS if command not in {"log", "nats"}]
     expected += ["log verify", "log rebuild", "log id", "log export", "log import", "nats init", "nats check", "nats status"]
+    expected += ["webhooks dead", "webhooks show", "webhooks redrive", "webhooks drop"]
 
     assert sorted(leaves()) == sorted(expected)
 
@@ -59,6 +60,30 @@ def test_help_loads_no_engine_and_no_database() -> None:
     told = subprocess.run([sys.executable, "-c", program], cwd=tree.ROOT, capture_output=True, text=True, check=True)
 
     assert {"perdure.runtime.engine", "aiosqlite", "sqlite3", "rich.live", "rich.table"}.isdisjoint(told.stdout.split())
+
+
+def test_a_command_is_parsed_the_same_whether_the_others_are_made_or_not(capsys: pytest.CaptureFixture[str]) -> None:
+    told: list[str] = []
+    for word in ("worker", "runs"):
+        assert exit_code_of([word, "--help"]) == 0
+        told.append(capsys.readouterr().out)
+        assert typer.main.get_command(app).main([word, "--help"], prog_name="perdure", standalone_mode=False) in {0, None}
+        told.append(capsys.readouterr().out)
+
+    assert told[0] == told[1] != told[2] == told[3]
+
+
+def test_opening_a_log_loads_nothing_that_only_webhooks_need() -> None:
+    program = """
+import asyncio, sys, perdure
+async def main():
+    async with perdure.open("memory:"):
+        print(*sys.modules)
+asyncio.run(main())
+"""
+    told = subprocess.run([sys.executable, "-c", program], cwd=tree.ROOT, capture_output=True, text=True, check=True)
+
+    assert "h11" not in told.stdout.split()
 
 
 def test_the_page_of_the_command_line_lists_the_exit_codes_as_they_are() -> None:
