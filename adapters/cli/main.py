@@ -329,7 +329,7 @@ def exit_code_of(arguments: Sequence[str]) -> int:
 @cache
 def _command(word: str) -> Any:
     """The parser, with no more commands than the first word asks for: making all of them takes longer than most of them need to begin."""
-    named = [one for one in app.registered_commands if one.callback is not None and (one.name or one.callback.__name__) == word]
+    named = [one for one in app.registered_commands if (one.name or getattr(one.callback, "__name__", "")) == word]
     if not named:
         return typer.main.get_command(app)
     lone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -40,6 +40,7 @@ HEALS_WITHIN = 90.0
 """Seconds after which a fleet that nothing befalls any more must be well."""
 
 LOOKS_EVERY = 0.3
+COMPLAINTS = 5
 LEAVES_WITHIN = 45.0
 NOWHERE = "127.0.0.1:1"
 """What servers tell each other of where they are, so that each keeps to the links that it was given."""
@@ -203,7 +204,16 @@ class Fleet:
             owners = Counter(fence.owner for fence in await Fences(self.store).all())
         except PerdureError as away:
             return f"the log does not answer: {away.found}"
-        return f"replicas: {sick or 'all well'}; partitions: {dict(owners)} of {[hand and hand.name for hand in self.hands]}"
+        hands = [hand and hand.name for hand in self.hands]
+        return f"replicas: {sick or 'all well'}; partitions: {dict(owners)} of {hands}; servers say: {self._complaints()}"
+
+    def _complaints(self) -> list[str]:
+        """The last that each server has warned of: who leads is theirs to settle."""
+        told: list[str] = []
+        for server in self.servers:
+            lines = (server.room / "server.log").read_text(encoding="utf-8", errors="replace").splitlines()
+            told += [line for line in lines if "[WRN]" in line or "[ERR]" in line][-COMPLAINTS:]
+        return told
 
     async def _is_replicated(self) -> bool:
         try:
