@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..actors.kind import Kind
 from ..actors.ports import Ownership, OwnsAll
 from ..eventlog.errors import Invalid, Unavailable
+from ..runtime.authoring.steps import Step
 from ..runtime.authoring.triggers import Trigger
 from ..runtime.authoring.workflows import Workflow
+from ..runtime.definitions.types import Secrets, StepType, Types
 from ..runtime.engine import Runtime
 from ..runtime.perform.interceptors import Interceptor
 from ..runtime.perform.ports import TaskQueues
@@ -21,7 +23,9 @@ from ..runtime.resources import Resources
 from ..runtime.settings import Settings
 from .system.bell import bell
 from .system.clock import SystemClock, SystemIds, WorkerThreads, owner
+from .system.plugins import installed_types
 from .system.processes import WorkerProcesses
+from .system.secrets import SecretsInEnvironment
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -41,6 +45,9 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     resources: Resources | None = None,
     interceptors: Iterable[Interceptor] = (),
     triggers: Iterable[Trigger] = (),
+    steps: Iterable[Step[..., Any]] = (),
+    step_types: Iterable[StepType[Any]] = (),
+    secrets: Secrets | None = None,
     settings: Settings | None = None,
 ) -> AsyncGenerator[Runtime]:
     """Open the log at `url` and serve its runs until the end of the block.
@@ -51,6 +58,8 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     `current().resource(…)`, by type or name: the thing itself, or a function that gives a context manager, which is entered
     now and left when the last step has ended. `interceptors` run around every attempt of a step, the first one outermost.
     `triggers`, on NATS, begin runs by messages of others.
+    Definitions may name `steps` and `step_types`, beside the types of installed packages; `secrets` are those of their configs, by
+    default PERDURE_SECRET_NAME.
     Raises Unavailable if another process serves the file, the server cannot be reached or a resource cannot be opened,
     Corrupt if the log does not hold what was written to it.
     """
@@ -70,6 +79,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             interceptors=interceptors,
             task_queues=ground.task_queues,
             bell=bell,
+            types=types_of(step_types, steps, secrets),
         )
         runtime.pool.processes, runtime.delivering.post = processes, posting(os.environ)
         async with runtime.serving(), ground.join(runtime):
@@ -86,15 +96,25 @@ def posting(environment: Mapping[str, str]) -> Post | None:
 
 
 @asynccontextmanager
-async def deciding(url: str, workflows: Iterable[Workflow[..., Any]] = ()) -> AsyncGenerator[Runtime]:
+async def deciding(
+    url: str, workflows: Iterable[Workflow[..., Any]] = (), types: Types | None = None
+) -> AsyncGenerator[Runtime]:
     """A runtime over a log that nobody serves, until the end of the block: it judges and records requests, and performs nothing."""
     async with carrier_of(url) as carrier:
         ownership = OwnsAll(owner(), carrier.epoch)
         runtime = Runtime(
-            carrier, workflows, clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(1), ownership=ownership, performs=False
-        )
+            carrier, workflows, clock=SystemClock(), ids=SystemIds(), threads=WorkerThreads(1), ownership=ownership, performs=False,
+            types=types or types_of(),
+        )  # fmt: skip
         async with runtime.serving():
             yield runtime
+
+
+def types_of(
+    step_types: Iterable[StepType[Any]] = (), steps: Iterable[Step[..., Any]] = (), secrets: Secrets | None = None
+) -> Types:
+    """The types of steps that definitions may name here, those of installed packages among them."""
+    return Types(step_types, steps, secrets=secrets or SecretsInEnvironment(), discover=installed_types)
 
 
 class Ground(NamedTuple):

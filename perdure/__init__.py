@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .adapters.compose import open  # noqa: A004 - the word a user expects
     from .adapters.connecting import connect
     from .adapters.working import work_for
+    from .runtime.definitions.types import StepType
     from .runtime.engine import Runtime
     from .runtime.handle import RunHandle
     from .runtime.requests import OpenApproval
@@ -82,6 +83,7 @@ __all__ = [
     "Runtime",
     "Settings",
     "StepError",
+    "StepType",
     "TooLarge",
     "Trigger",
     "Unavailable",
@@ -127,6 +129,7 @@ _LATER = {
     "Runtime": ("perdure.runtime.engine", "Runtime"),
     "OpenApproval": ("perdure.runtime.requests", "OpenApproval"),
     "RunHandle": ("perdure.runtime.handle", "RunHandle"),
+    "StepType": ("perdure.runtime.definitions.types", "StepType"),
     "Settings": ("perdure.runtime.settings", "Settings"),
     "connect": ("perdure.adapters.connecting", "connect"),
     "open": ("perdure.adapters.compose", "open"),

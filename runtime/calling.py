@@ -17,6 +17,8 @@ from ..eventlog.errors import Invalid, PerdureError
 from .authoring.errors import Failure, failure_of
 from .authoring.values import Shape, as_json
 from .authoring.workflows import Workflow
+from .defining import AnyDefined, AnyDefining
+from .describing import Describing
 from .handle import RunHandle
 from .requests import (
     Answered,
@@ -47,7 +49,7 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 
-class Calling(CallingWebhooks):
+class Calling(CallingWebhooks, Describing):
     """Carries requests; the rest follows from that."""
 
     @abstractmethod
@@ -179,9 +181,13 @@ class Calling(CallingWebhooks):
     async def handle(self, request: AnyRequest) -> AnyReply: ...
     @overload
     async def handle(self, request: AnyRequest | AnyList) -> AnyReply | AnyPage: ...
-    async def handle(self, request: AnyRequest | AnyList) -> AnyReply | AnyPage:
+    @overload
+    async def handle(self, request: AnyRequest | AnyList | AnyDefining) -> AnyReply | AnyPage | AnyDefined: ...
+    async def handle(self, request: AnyRequest | AnyList | AnyDefining) -> AnyReply | AnyPage | AnyDefined:
         """The one way in for every door: whatever happens is a Reply."""
         try:
+            if isinstance(request, AnyDefining):
+                return await self._define(request)
             return await (self._list(request) if isinstance(request, AnyList) else self.do(request))
         except PerdureError as error:
             return Declined.of(error)

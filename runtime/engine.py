@@ -25,8 +25,13 @@ from ..eventlog.streams import parts_of, stream_of
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
 from .conversations import Conversations
+from .defining import AnyDefined, AnyDefining
+from .definitions.interpreter import Interpreter
+from .definitions.keeping import Keeping
+from .definitions.types import Types
 from .handle import OVER, here, too_slow
 from .inspect.replay import fold
+from .kinds.definition import Definitions
 from .kinds.delivery import Deliveries
 from .kinds.limit import Limits
 from .kinds.quarantine import Quarantine
@@ -59,6 +64,7 @@ from .requests import (
     RetryRun,
     SignalOrStartRun,
     SignalRun,
+    StartDefinition,
     StartRun,
     UpdateRun,
 )
@@ -104,11 +110,14 @@ class Runtime(Listing, Storing, Handing):
         task_queues: TaskQueues | None = None,
         bell: Callable[[], Bell] = anyio.Event,
         steady: Callable[[], int] = time_of_loop,
+        types: Types | None = None,
         performs: bool = True,
     ) -> None:
         self.carrier = carrier
         self.performs = performs
-        self.registry = Registry(workflows)
+        self.keeping = Keeping(self.ask_actor, carrier.heads, types or Types(), lambda: self.registry)
+        interpreter = Interpreter(self.keeping.types, self.keeping.find)
+        self.registry = interpreter.registry = Registry(workflows, interpreter.workflow)
         queued = task_queues is not None
         self.resources: Resources = checked(resources or {}, self.registry.by_key.values(), queued=queued) if performs else {}
         check_transactional(carrier.transactions, self.registry.by_key.values())
@@ -132,7 +141,7 @@ class Runtime(Listing, Storing, Handing):
             webhooks.policy, self.delivering.deliver, self.delivering.leave, self.performer.wake_at, clock.now
         )
         runs, quarantine = Runs(self.registry, self.performer, self.shelf), Quarantine(self.quarantining.look)
-        self.kinds = by_name(runs, limits, quarantine, deliveries, *kinds)
+        self.kinds = by_name(runs, limits, quarantine, deliveries, Definitions(), *kinds)
         self.dispatcher = dispatcher = Dispatcher(
             carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell,
             shelf=self.shelf,
@@ -228,7 +237,12 @@ class Runtime(Listing, Storing, Handing):
     async def _begun(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> str:
         return (await self._begin(workflow, raw, request))[0] if self.passing is None else (await self.do(request)).run
 
+    async def _define(self, request: AnyDefining) -> AnyDefined:
+        return await self.keeping.do(request)
+
     async def _do(self, request: AnyRequest) -> Applied | Answered:
+        if isinstance(request, StartDefinition):
+            request = await self.keeping.start_of(request)
         if self.passing is None:
             return await self._do_here(request)
         if isinstance(request, StartRun) and not request.run:

@@ -47,6 +47,19 @@ class SignalOrStartRun(StartRun, frozen=True, tag="signal_or_start", kw_only=Tru
     value: Raw = Raw(b"null")
 
 
+class StartDefinition(StartRun, frozen=True, tag="start_definition", kw_only=True):
+    """Begin a run of a saved definition, or of the one that `text` holds. Whoever judges it fills in the workflow and its arguments."""
+
+    workflow: str = "perdure.definition"
+    definition: str = ""
+    """The name of a saved one."""
+    number: int = 0
+    """Its version; 0 for the newest."""
+    text: str = ""
+    """YAML or JSON of one that is not saved."""
+    inputs: Raw = Raw(b"{}")
+
+
 class SignalRun(Request, frozen=True, tag="signal", kw_only=True):
     """Send a signal to a run."""
 
@@ -229,6 +242,7 @@ class ListApprovals(Request, frozen=True, tag="approvals", kw_only=True):
 
 Commanding = (
     StartRun
+    | StartDefinition
     | SignalOrStartRun
     | SignalRun
     | DecideApproval

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ...eventlog.errors import Bug, PerdureError
-from . import moving, nats, steering, webhooks
+from . import definitions, moving, nats, steering, webhooks
 from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
 from .options import Json, Log, RunId, Tenant, code_of, wait
 from .places import DEFAULT
@@ -30,6 +30,7 @@ log_commands = typer.Typer(help="Check a log as a whole, rebuild its index, or m
 app.add_typer(log_commands, name="log")
 app.add_typer(nats.commands, name="nats")
 app.add_typer(webhooks.commands, name="webhooks")
+app.add_typer(definitions.commands, name="definitions")
 
 def show_version(wanted: bool) -> None:  # noqa: FBT001 - the shape of a callback
     if wanted:
@@ -126,10 +127,11 @@ def worker(
     """Serve the workflows of modules until SIGTERM or Ctrl-C; then let running steps end. A second signal ends it at once."""
     from .places import url_of
     from .serving import known_in, perform, steps_in, work
+    from .using import types_in
 
     if queue:
         return DONE if perform(url_of(log), queue, steps_in(modules), as_json=json) else INTERRUPTED
-    return DONE if work(url_of(log), known_in(modules), as_json=json) else INTERRUPTED
+    return DONE if work(url_of(log), known_in(modules), types_in(modules), as_json=json) else INTERRUPTED
 
 
 @app.command()

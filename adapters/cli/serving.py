@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ...runtime.authoring.steps import Step
 from ...runtime.authoring.workflows import Workflow
+from ...runtime.definitions.types import Types
 from ..compose import open as open_runtime
 from ..working import work_for
 from .console import console_for_errors, say_json
@@ -38,10 +39,10 @@ def steps_in(modules: Sequence[str]) -> list[Step[..., Any]]:
     return list(dict.fromkeys(step for module in modules for step in steps_of(load_module(module))))
 
 
-def work(url: str, workflows: Sequence[Workflow[..., Any]], *, as_json: bool) -> bool:
+def work(url: str, workflows: Sequence[Workflow[..., Any]], types: Types, *, as_json: bool) -> bool:
     """Serve until a signal says to stop; False where Ctrl-C came before it could serve, or twice. A second SIGTERM ends the process."""
     names = sorted({flow.name for flow in workflows})
-    return _run(partial(serve, url, workflows, partial(_told, "workflows", names, as_json=as_json)))
+    return _run(partial(serve, url, workflows, types, partial(_told, "workflows", names, as_json=as_json)))
 
 
 def perform(url: str, queues: Sequence[str], steps: Sequence[Step[..., Any]], *, as_json: bool) -> bool:
@@ -62,12 +63,12 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
     return True
 
 
-async def serve(url: str, workflows: Sequence[Workflow[..., Any]], told: Callable[[str, str], None]) -> None:
+async def serve(url: str, workflows: Sequence[Workflow[..., Any]], types: Types, told: Callable[[str, str], None]) -> None:
     """`told` hears the name of this worker, with "serving", "leaving" and "done".
 
     Behind the first signal, signals mean again what they mean to every process: the end.
     """
-    async with open_runtime(url, workflows=workflows) as runtime:
+    async with open_runtime(url, workflows=workflows, step_types=types.given, steps=types.steps.values()) as runtime:
         owner = runtime.dispatcher.ownership.owner
         await _until_signalled(owner, told)
     told(owner, "done")

@@ -17,6 +17,7 @@ from ...eventlog.errors import PerdureError, TooLarge, Unavailable
 from ...runtime.authoring.values import Shape
 from ...runtime.authoring.workflows import Workflow
 from ...runtime.calling import Calling
+from ...runtime.defining import AnyDefined, AnyDefining
 from ...runtime.perform.passing import lasts
 from ...runtime.requests import (
     Answered,
@@ -45,7 +46,7 @@ GRACE = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 _encode = msgspec.json.Encoder().encode
-_reply: Callable[[bytes], AnyReply | AnyPage] = msgspec.json.Decoder(AnyReply | AnyPage).decode
+_reply: Callable[[bytes], AnyReply | AnyPage | AnyDefined] = msgspec.json.Decoder(AnyReply | AnyPage | AnyDefined).decode
 
 
 class Client(Calling):
@@ -79,7 +80,13 @@ class Client(Calling):
             return reply
         raise nobody(self._root, f"a reply to something else: {type(reply).__name__}")
 
-    async def _insist(self, request: AnyRequest | AnyList) -> Applied | Answered | AnyPage:
+    async def _define(self, request: AnyDefining) -> AnyDefined:
+        reply = await self._insist(request)
+        if isinstance(reply, AnyDefined):
+            return reply
+        raise nobody(self._root, f"a reply to something else: {type(reply).__name__}")
+
+    async def _insist(self, request: AnyRequest | AnyList | AnyDefining) -> Applied | Answered | AnyPage | AnyDefined:
         """The reply, asked for until it comes or the time of the request is over."""
         clock = asyncio.get_running_loop().time
         end = clock() + self._seconds(request)
@@ -110,7 +117,9 @@ class Client(Calling):
             return request.within
         return float("inf") if lasts(request) and not isinstance(request, QueryRun) else PATIENCE
 
-    async def _asked(self, request: AnyRequest | AnyList, within: float) -> Applied | Answered | AnyPage:
+    async def _asked(
+        self, request: AnyRequest | AnyList | AnyDefining, within: float
+    ) -> Applied | Answered | AnyPage | AnyDefined:
         subject = f"{self._root}{request.__struct_config__.tag}"
         body = _encode(replace(request, within=within))
         try:

@@ -80,11 +80,12 @@ def workflow(function: Callable[..., Any] | None = None, /, *, name: str | None 
 
 
 class Registry:
-    """The workflows that a runtime knows, by name and version."""
+    """The workflows that a runtime knows, by name and version; `own` are those of the engine itself."""
 
-    def __init__(self, workflows: Iterable[Workflow[..., Any]]) -> None:
+    def __init__(self, workflows: Iterable[Workflow[..., Any]], *own: Workflow[..., Any]) -> None:
         self.by_key: dict[tuple[str, int], Workflow[..., Any]] = {}
-        for known in workflows:
+        self._own = frozenset(known.name for known in own)
+        for known in (*workflows, *own):
             other = self.by_key.setdefault((known.name, known.version), known)
             if other is not known:
                 raise Invalid(
@@ -130,4 +131,5 @@ class Registry:
         return self.by_key[name, max(versions)]
 
     def names(self) -> str:
-        return ", ".join(f"{name} {version}" for name, version in sorted(self.by_key))
+        """Those that users have registered, as errors tell them."""
+        return ", ".join(f"{name} {version}" for name, version in sorted(self.by_key) if name not in self._own)

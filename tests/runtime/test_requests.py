@@ -91,7 +91,8 @@ async def test_every_request_and_every_reply_travels_as_json() -> None:
     async with node(MemoryLog().carrier(), total, parked) as runtime:
         for request, becomes in REQUESTS:
             sent = msgspec.json.encode(request)
-            reply = await runtime.handle(requests.decode(sent))
+            asked: AnyRequest = requests.decode(sent)
+            reply = await runtime.handle(asked)
             received = replies.decode(msgspec.json.encode(reply))
 
             assert msgspec.json.encode(requests.decode(sent)) == sent

@@ -21,6 +21,7 @@ from ....eventlog.errors import Invalid, PerdureError
 from ....eventlog.guard import guard
 from ....runtime.authoring.values import explained
 from ....runtime.calling import Calling
+from ....runtime.defining import AnyDefined, AnyDefining
 from ....runtime.perform.passing import lasts
 from ....runtime.requests import AnyList, AnyPage, AnyReply, AnyRequest, Applied, Declined, Request
 from ..wire.connection import Connection
@@ -110,11 +111,11 @@ class Whole:
         await self._hall.enter(Guest(message.subject, message.reply, len(message.data), lasts(request), serve, declined))
 
 
-_request: Callable[[bytes], AnyRequest | AnyList] = msgspec.json.Decoder(AnyRequest | AnyList).decode
+_request: Callable[[bytes], AnyRequest | AnyList | AnyDefining] = msgspec.json.Decoder(AnyRequest | AnyList | AnyDefining).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def whole_request(kind: str, body: bytes) -> AnyRequest | AnyList:
+def whole_request(kind: str, body: bytes) -> AnyRequest | AnyList | AnyDefining:
     """The request that a body holds; its subject must say the same kind, for permissions are given by subject."""
     who = f"subject 'request.{kind}'"
     try:
@@ -130,7 +131,7 @@ def whole_request(kind: str, body: bytes) -> AnyRequest | AnyList:
     return request
 
 
-def whole_answer(reply: AnyReply | AnyPage, bytes_max: int) -> Answer:
+def whole_answer(reply: AnyReply | AnyPage | AnyDefined, bytes_max: int) -> Answer:
     body = _encode(reply)
     if len(body) > bytes_max:
         return declined(too_large(len(body), bytes_max))
@@ -142,7 +143,7 @@ def declined(error: PerdureError) -> Answer:
     return {STATUS: status_of(reply)}, _encode(reply)
 
 
-def status_of(reply: AnyReply | AnyPage) -> str:
+def status_of(reply: AnyReply | AnyPage | AnyDefined) -> str:
     match reply:
         case Applied():
             return "applied"

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import NODEFAULT, Raw, Struct, UnsetType, defstruct
 from msgspec.structs import FieldInfo, fields
 
+from ....runtime.defining import AnyDefined, AnyDefining
 from ....runtime.requests import AnyList, AnyPage, AnyReply, AnyRequest
 from .answers import AnyAnswer
 from .broadcast import RunEvent
@@ -23,7 +24,8 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 def schemas() -> dict[str, Any]:
     """By name, below `$defs`: `Answer` to a subject, `<verb>.body`, `Event` of a run, and `Request` and `Reply` for whole ones."""
     bodies = {verb: _body(verb, known) for verb, known in VERBS.items() if known.body == "options"}
-    types: list[Any] = [*map(_plain_union, (AnyAnswer, RunEvent, AnyRequest | AnyList, AnyReply | AnyPage)), *bodies.values()]
+    whole_ones = AnyRequest | AnyList | AnyDefining, AnyReply | AnyPage | AnyDefined
+    types: list[Any] = [*map(_plain_union, (AnyAnswer, RunEvent, *whole_ones)), *bodies.values()]
     (answer, event, request, reply, *shown), parts = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     whole = {"Answer": answer, "Event": event, "Request": request, "Reply": reply}
     by_verb = {f"{verb}.body": schema for verb, schema in zip(bodies, shown, strict=True)}

@@ -1,0 +1,52 @@
+"""The interpreter: one ordinary workflow that walks the graph of a definition with the words that every author has.
+
+All that decides where it goes is in the log: what expressions gave, as results of `perdure.evaluate`; what steps gave; and, in its first
+argument, what is evaluated where. So it is driven again from its log like any workflow, and evaluates nothing then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UnsetType
+
+from ..authoring.messages import on_query
+from ..authoring.rules import Rules
+from ..authoring.steps import Step
+from ..authoring.words import attributes, info
+from ..authoring.workflows import Registry, Workflow
+from .acts import ACTS
+from .evaluating import Question, evaluate
+from .finding import Find, Found, Wanted
+from .model import Bound
+from .results import Scope
+from .types import Types
+from .walking import OUTPUT, Walk
+
+NAME = "perdure.definition"
+"""What the log calls the workflow, for ever."""
+
+
+class Interpreter:
+    """Makes the workflow, for the types that a runtime performs and the workflows that it knows."""
+
+    acts = ACTS
+
+    def __init__(self, types: Types, find: Find) -> None:
+        self.types = types
+        self.find: Step[[Wanted], Found] = Step(find, "perdure.find", Rules())
+        self.registry = Registry(())
+        """The workflows that definitions may call by name."""
+        self.workflow: Workflow[[Bound, dict[str, Any]], Any] = Workflow(self._interpret, NAME, 1)
+
+    async def _interpret(self, bound: Bound, inputs: dict[str, Any]) -> Any:
+        name, version, output = bound.definition.name, bound.version, bound.definition.output
+        attributes(definition=name, **({"definition_version": version} if version else {}))
+        scope = Scope({"inputs": inputs, "run": {"id": info()["run"], "definition": name, "version": version}})
+        walk = Walk(self, bound)
+        on_query("steps", lambda: walk.told(scope))
+        last = await walk.through(bound.definition.steps, scope)
+        if isinstance(output, UnsetType):
+            return last
+        reads = bound.reads.get(OUTPUT)
+        return output if reads is None else (await evaluate(Question(scope=scope.view(reads), config=output))).config

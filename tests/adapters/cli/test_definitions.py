@@ -1,0 +1,91 @@
+"""`perdure definitions`: checked, kept, shown, compared and run from the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.adapters.cli.calling import Here
+
+CODE = """
+from msgspec import Struct
+from perdure import StepType, step
+
+class Greeting(Struct):
+    whom: str
+
+class Greet(StepType[Greeting]):
+    name, config = "greet", Greeting
+    async def perform(self, config):
+        return f"hello {config.whom}"
+
+greet = Greet()
+
+@step
+async def shout(text: str) -> str:
+    return text.upper()
+"""
+
+ORDER = """name: order
+inputs: {whom: {type: string}}
+steps:
+- {id: a, type: greet, config: {whom: "${ inputs.whom }"}}
+- {id: b, type: python, config: {step: shout, arguments: ["${ steps.a.output }"]}}
+"""
+
+
+@pytest.fixture
+def shop(here: Here) -> Here:
+    (here.folder.path / "code.yaml").write_text(ORDER, encoding="utf-8")
+    (here.folder.path / "shop.py").write_text(CODE, encoding="utf-8")
+    return here
+
+
+def test_all_faults_are_told_with_their_lines(shop: Here) -> None:
+    told = shop("definitions", "validate", "code.yaml")
+
+    assert told.code == 10
+    assert "code.yaml:4: there is no such type of step" in told.out
+    assert "code.yaml:5: there is no such step" in told.out
+    assert shop("definitions", "validate", "code.yaml", "--module", "shop.py").code == 0
+    assert shop("definitions", "validate", "nothing.yaml").code == 4
+
+
+def test_a_definition_is_kept_compared_and_run(shop: Here) -> None:
+    apply = "definitions", "apply", "code.yaml", "--module", "shop.py", "--log", "shop.db"
+    first = json.loads(shop(*apply, "--by", "Ada", "--json").out)
+    (shop.folder.path / "code.yaml").write_text(ORDER.replace("inputs.whom }", "inputs.whom }!"), encoding="utf-8")
+    compared = shop("definitions", "diff", "order", "code.yaml", "--log", "shop.db")
+    second = shop(*apply, "--expected", "0")
+    third = shop(*apply, "--expected", "1")
+    ran = shop("definitions", "run", "order", "--module", "shop.py", "--inputs", '{"whom": "Ada"}', "--id", "r", "--log", "shop.db")
+    listed = json.loads(shop("definitions", "list", "--log", "shop.db", "--json").out)
+    shown = shop("definitions", "show", "order", "--version", "1", "--log", "shop.db")
+
+    assert (first["version"], first["by"], compared.code) == (1, "Ada", 10)
+    assert [line for line in compared.out.splitlines() if line[:1] in "+-" and line[:3] not in {"+++", "---"}] == [
+        "-    whom: ${ inputs.whom }", "+    whom: ${ inputs.whom }!"
+    ]  # fmt: skip
+    assert (second.code, third.code) == (3, 0)
+    assert json.loads(ran.out) == "HELLO ADA!"
+    assert [(line["name"], line["version"]) for line in listed["definitions"]] == [("order", 2)]
+    assert "whom: ${ inputs.whom }\n" in shown.out
+    assert shop("definitions", "diff", "order@2", "code.yaml", "--log", "shop.db").code == 0
+
+
+def test_an_archived_one_begins_no_more(shop: Here) -> None:
+    shop("definitions", "apply", "code.yaml", "--module", "shop.py", "--log", "shop.db")
+    archived = shop("definitions", "archive", "order", "--log", "shop.db")
+    ran = shop("definitions", "run", "order", "--module", "shop.py", "--inputs", '{"whom": "Ada"}', "--log", "shop.db")
+
+    assert (archived.code, ran.code) == (0, 3)
+    assert "no definitions" in shop("definitions", "list", "--log", "shop.db").out
+
+
+def test_schema_and_types_are_told(shop: Here) -> None:
+    schema = json.loads(shop("definitions", "schema").out)
+    types = json.loads(shop("definitions", "types", "--module", "shop.py", "--json").out)
+
+    assert schema["$defs"]["Definition"]["required"] == ["name", "steps"]
+    assert {"greet", "map", "wait_for_approval"} <= {line["name"] for line in types}

@@ -1,0 +1,155 @@
+"""Checking: what cannot run is refused before it is kept, all of it at once, with path, line and what to do."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from perdure.eventlog.errors import Invalid
+from perdure.runtime.definitions.checking import bound_or_raise, inputs_for
+from perdure.runtime.definitions.model import Reads
+from perdure.runtime.definitions.types import Types
+from tests.runtime.definitions.describing import faults, steps, types
+
+LOG = "{id: a, type: log, config: {message: hi}}"
+
+WRONG = {
+    "no name": ("steps: [" + LOG + "]", "$", "missing required field"),
+    "no steps": ("name: a\nsteps: []", "$.steps", "length >= 1"),
+    "a list": ("- 1", "$", "object"),
+    "a name with a slash": ("name: a/b\nsteps: [" + LOG + "]", "$.name", "regex"),
+    "an unknown field": ("name: a\nstep: []\nsteps: [" + LOG + "]", "$.step", "step"),
+    "an unknown field of a step": (steps("- {id: a, type: log, confg: {}}"), "$.steps[0].confg", "confg"),
+    "an unknown type": (steps("- {id: a, type: lg}"), "$.steps[0].type", "'lg'"),
+    "an unknown field of a config": (steps("- {id: a, type: log, config: {message: hi, lvl: info}}"), "$.steps[0].config.lvl", "lvl"),
+    "a missing field of a config": (steps("- {id: a, type: greet}"), "$.steps[0].config", "nothing"),
+    "a config of the wrong type": (steps("- {id: a, type: greet, config: {whom: x, times: many}}"), "$.steps[0].config.times", "str"),
+    "a bad id": (steps("- {id: a-b, type: set}"), "$.steps[0].id", "regex"),
+    "an id twice": (steps("- {id: a, type: set}\n- {id: a, type: set}"), "$.steps[1].id", "'a'"),
+    "an unknown need": (steps("- {id: a, type: set}\n- {id: b, type: set, needs: [c]}"), "$.steps[1].needs[0]", "'c'"),
+    "a circle": (steps("- {id: a, type: set, needs: [b]}\n- {id: b, type: set, needs: [a]}"), "$.steps[0]", "a, b"),
+    "a broken condition": (steps("- {id: a, type: set, when: 1 +}"), "$.steps[0].when", "Syntax"),
+    "a condition in braces": (steps('- {id: a, type: set, when: "${ true }"}'), "$.steps[0].when", "Syntax"),
+    "a broken template": (steps('- {id: a, type: set, config: {x: "${ 1"}}'), "$.steps[0].config.x", "no }"),
+    "a step not there": (steps('- {id: a, type: set, config: {x: "${ steps.b.output }"}}'), "$.steps[0].config.x", "steps.b"),
+    "a step side by side": (
+        steps('- {id: a, type: set}\n- {id: b, type: set, needs: [], config: {x: "${ steps.a.output }"}}'),
+        "$.steps[1].config.x",
+        "steps.a, at $.steps[0]",
+    ),
+    "a step in a map": (
+        steps('- {id: m, type: map, config: {over: "[1]", steps: [{id: a, type: set}]}}\n- {id: b, type: set, when: steps.a.output == 1}'),
+        "$.steps[1].when",
+        "steps.a",
+    ),
+    "an item outside": (steps("- {id: a, type: set, when: item == 1}"), "$.steps[0].when", "'item'"),
+    "a name that is taken": (
+        steps('- {id: m, type: map, config: {over: "[1]", as: inputs, steps: [{id: a, type: set}]}}'), "$.steps[0].config.as", "inputs"
+    ),
+    "a bad duration": (steps("- {id: a, type: delay, config: {for: soon}}"), "$.steps[0].config.for", "'soon'"),
+    "no time at all": (steps("- {id: a, type: greet, timeout: 0, config: {whom: x}}"), "$.steps[0].timeout", "0"),
+    "retry of what is not attempted": (steps("- {id: a, type: set, retry: {}}"), "$.steps[0].retry", "set"),
+    "no attempts": (steps("- {id: a, type: greet, config: {whom: x}, retry: {attempts: 0}}"), "$.steps[0].retry.attempts", ">= 1"),
+    "an unknown step of code": (steps("- {id: a, type: python, config: {step: chrge}}"), "$.steps[0].config.step", "'chrge'"),
+    "a call of two": (steps("- {id: a, type: workflow, config: {workflow: x, definition: y}}"), "$.steps[0].config", "workflow, def"),
+    "a loop without a limit": (
+        steps('- {id: a, type: loop, config: {while: "true", steps: [{id: b, type: set}]}}'), "$.steps[0].config", "while"
+    ),
+    "a default of another type": ("name: a\ninputs: {n: {type: integer, default: x}}\nsteps: [" + LOG + "]", "$.inputs.n.default", "str"),
+    "a broken output": (steps("- {id: a, type: set}", output='"${ steps.b.output }"'), "$.output", "steps.b"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_run_says_where_and_what_to_do(name: str) -> None:
+    text, path, found = WRONG[name]
+    told = faults(text)
+
+    assert [fault.path for fault in told] == [path]
+    assert found in f"{told[0].expected} {told[0].found}"
+    assert told[0].line > 0
+    assert told[0].instead
+
+
+def test_all_faults_are_told_with_their_lines_in_the_order_of_the_text() -> None:
+    text = steps("""
+- id: a
+  type: lg
+- id: b
+  type: greet
+  config: {whom: 1, times: x}
+  when: nope
+- id: c
+  type: branch
+  config:
+    cases:
+    - when: steps.z.output
+      steps:
+      - {id: d, type: delay, config: {for: -1}}
+""")
+    told = [(fault.line, fault.path) for fault in faults(text)]
+
+    assert told == [
+        (5, "$.steps[0].type"),
+        (8, "$.steps[1].config.whom"),
+        (8, "$.steps[1].config.times"),
+        (9, "$.steps[1].when"),
+        (14, "$.steps[2].config.cases[0].when"),
+        (16, "$.steps[2].config.cases[0].steps[0].config.for"),
+    ]
+
+
+def test_a_refusal_tells_all_places() -> None:
+    with pytest.raises(Invalid) as refused:
+        bound_or_raise(steps("- {id: a, type: lg}\n- {id: b, type: gret}"), types())
+
+    assert refused.value.message == "there is no such type of step (and 1 more fault)"
+    assert refused.value.where == "line 4, $.steps[0].type; line 5, $.steps[1].type"
+
+
+def test_what_expressions_read_is_found_out_once() -> None:
+    bound = bound_or_raise(
+        steps("""
+- {id: a, type: set, config: {x: "${ inputs.n }"}}
+- {id: b, type: greet, config: {whom: plain}}
+- {id: c, type: loop, when: steps.b.status == 'x', config: {while: round.index < steps.a.output.x, limit: 3, steps: [{id: d, type: set}]}}
+""", inputs="{n: {}}", output='"${ steps.d.status }"'), types()
+    )  # fmt: skip
+
+    assert bound.reads == {
+        "a": Reads([], ["inputs"]),
+        "c": Reads(["b"]),
+        "c/while": Reads(["a"], ["round"]),
+        "/output": Reads(["d"]),
+    }
+
+
+@pytest.mark.parametrize("name", [line.name for line in Types().lines()])
+def test_the_example_of_every_core_type_passes(name: str) -> None:
+    """As far as the types go: the code and the inputs that it names are not here."""
+    example = next(line for line in Types().lines() if line.name == name)
+    text = json.dumps({
+        "name": "a",
+        "inputs": {"order": {}, "cents": {}, "items": {}},
+        "steps": [{"id": "one", "type": name, "config": example.example}],
+    })
+
+    assert [fault.path for fault in faults(text)] == []
+    assert example.config_schema
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [({}, "$.order"), ({"order": 1}, "$.order"), ({"order": "o", "ordr": 1}, "$.ordr"), ({"order": "o", "size": "XL"}, "$.size")],
+)
+def test_inputs_are_held_to_what_the_definition_asks_for(given: dict[str, object], where: str) -> None:
+    known = bound_or_raise(
+        steps("- {id: a, type: set}", inputs="{order: {type: string}, size: {enum: [S, M], default: M}}"), types()
+    ).definition
+
+    with pytest.raises(Invalid) as refused:
+        inputs_for(known, given)
+
+    assert refused.value.where == where
+    assert inputs_for(known, {"order": "o"}) == {"order": "o", "size": "M"}
