@@ -42,6 +42,14 @@ def _otherwise(source: str, variables: Mapping[str, Any]) -> Any:
     raise AssertionError(f"evaluated while the run was driven again: {source}")
 
 
+def _changed(source: str, variables: Mapping[str, Any]) -> Any:
+    return "changed" if "steps.h" in source else "otherwise"
+
+
+def _reads_nothing(source: str) -> Reads:
+    return Reads(["nothing"], [])
+
+
 async def test_a_run_is_driven_again_without_evaluating_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     log = MemoryLog()
     async with serving(log=log) as runtime:
@@ -63,7 +71,7 @@ async def test_a_library_that_answers_otherwise_changes_only_what_is_evaluated_f
     log = MemoryLog()
     async with serving(log=log) as runtime:
         await under_way(await runtime.start_definition(TEXT, {"n": 1}, id="r"), "g")
-    monkeypatch.setattr(expressions, "evaluate", lambda source, variables: "otherwise" if "steps.h" not in source else "changed")
+    monkeypatch.setattr(expressions, "evaluate", _changed)
     async with serving(log=log, epoch=2) as runtime:
         await runtime.run("r").signal("go", 10)
 
@@ -77,7 +85,7 @@ async def test_reading_expressions_otherwise_changes_no_run_that_has_begun(monke
     log = MemoryLog()
     async with serving(log=log) as runtime:
         await under_way(await runtime.start_definition(TEXT, {"n": 1}, id="r"), "g")
-    monkeypatch.setattr(expressions, "reads", lambda source: Reads(["nothing"], []))
+    monkeypatch.setattr(expressions, "reads", _reads_nothing)
     monkeypatch.setattr("perdure.runtime.definitions.templates.pieces", _otherwise)
     async with serving(log=log, epoch=2) as runtime:
         verdict = await replay(log.carrier(3).log, "run/default/r", runtime.registry)
