@@ -88,9 +88,9 @@ class Describing:
         """
         from .handle import RunHandle
 
-        is_text = not isinstance(definition, str) or "\n" in definition or definition.lstrip().startswith("{")
+        name = definition if isinstance(definition, str) and "\n" not in definition and not definition.lstrip().startswith("{") else ""
         asked = StartDefinition(
-            definition="" if is_text else cast("str", definition), text=_text(definition) if is_text else "", number=version,
+            definition=name, text="" if name else _text(definition), number=version,
             inputs=as_json(dict(inputs or {}), "inputs"), run=id, command=command, tenant=tenant, delay=delay.total_seconds(),
             deadline=None if deadline is None else deadline.total_seconds(), on_conflict=on_conflict, reuse=reuse,
         )  # fmt: skip

@@ -116,8 +116,8 @@ def diff(old: Side, new: Side, log: Log = DEFAULT, tenant: Tenant = "default", j
 
 
 @commands.command()
-def schema() -> int:
-    """Write the JSON Schema of a definition to stdout."""
+def schema(json: Json = False) -> int:
+    """Write the JSON Schema of a definition to stdout, with or without --json."""
     from ...runtime.definitions.model import schema as schema_of
     from .console import say_json
 

@@ -7,8 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..authoring.errors import Fatal
-from ..authoring.rules import Rules
-from ..authoring.steps import Step
+from ..authoring.steps import step
 from . import expressions
 from .templates import filled
 
@@ -40,7 +39,9 @@ class ExpressionFailed(Fatal):
     """An expression gave no value."""
 
 
-async def _evaluate(question: Question) -> Answer:
+@step(name="perdure.evaluate")
+async def evaluate(question: Question) -> Answer:
+    """What a question's expressions give, by the values that it brings along; Fatal where one gives nothing."""
     scope = question.scope
 
     def value_of(source: str) -> Any:
@@ -56,6 +57,3 @@ async def _evaluate(question: Question) -> Answer:
         return Answer(chosen=chosen, value=value_of(question.value) if question.value else None, config=filled(question.config, value_of))
     except expressions.Fails as fails:
         raise ExpressionFailed(str(fails)) from None
-
-
-evaluate: Step[[Question], Answer] = Step(_evaluate, "perdure.evaluate", Rules())

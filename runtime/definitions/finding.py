@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from msgspec import Struct
@@ -27,4 +27,4 @@ class Found(Struct, frozen=True, omit_defaults=True):
     inputs: dict[str, Any] = {}
 
 
-Find = Callable[[Wanted], Awaitable[Found]]
+Find = Callable[[Wanted], Coroutine[Any, Any, Found]]

@@ -11,8 +11,7 @@ from typing import Any
 from msgspec import UnsetType
 
 from ..authoring.messages import on_query
-from ..authoring.rules import Rules
-from ..authoring.steps import Step
+from ..authoring.steps import Step, step
 from ..authoring.words import attributes, info
 from ..authoring.workflows import Registry, Workflow
 from .acts import ACTS
@@ -34,7 +33,7 @@ class Interpreter:
 
     def __init__(self, types: Types, find: Find) -> None:
         self.types = types
-        self.find: Step[[Wanted], Found] = Step(find, "perdure.find", Rules())
+        self.find: Step[[Wanted], Found] = step(name="perdure.find")(find)
         self.registry = Registry(())
         """The workflows that definitions may call by name."""
         self.workflow: Workflow[[Bound, dict[str, Any]], Any] = Workflow(self._interpret, NAME, 1)
