@@ -89,6 +89,9 @@ def _convert(plain: Any, type_: Any, path: str, faults: Faults) -> Any:
             message, expected, found = "there is no such field", ", ".join(known), named
             instead = f"write {near[0]!r}" if near else "leave it out, or correct its name"
             where = f"{where}.{named}"
+        elif "missing required field" in expected:
+            named = expected.rpartition("field ")[2].strip("`")
+            message, expected, found, instead = "a field is missing", named, "nothing", f"write {named}: …"
         faults.add(path + where.removeprefix("$"), message, expected=expected, found=found, instead=instead)
         return None
 

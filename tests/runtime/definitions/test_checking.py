@@ -15,7 +15,8 @@ from tests.runtime.definitions.describing import faults, steps, types
 LOG = "{id: a, type: log, config: {message: hi}}"
 
 WRONG = {
-    "no name": ("steps: [" + LOG + "]", "$", "missing required field"),
+    "no name": ("steps: [" + LOG + "]", "$", "name nothing"),
+    "a step without a type": (steps("- {id: a}"), "$.steps[0]", "type nothing"),
     "no steps": ("name: a\nsteps: []", "$.steps", "length >= 1"),
     "a list": ("- 1", "$", "object"),
     "a name with a slash": ("name: a/b\nsteps: [" + LOG + "]", "$.name", "regex"),

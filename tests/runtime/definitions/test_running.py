@@ -12,10 +12,18 @@ from perdure import RunError, workflow
 from perdure.eventlog.errors import Invalid, Refused
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.definitions.types import Types
+from tests.conftest import LOOPS, Loop
 from tests.runtime.definitions.describing import PATIENCE, result, serving, steps, under_way
 from tests.runtime.serving import events
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> Loop:
+    """One loop is enough here: how runs are driven is held on all of them elsewhere."""
+    return LOOPS["asyncio"]
+
 
 ERROR = "${ steps.a.error.type }"
 
