@@ -87,6 +87,7 @@ class Calling(CallingWebhooks, Describing):
         deadline: timedelta | None = None,
         on_conflict: OnConflict = "existing",
         reuse: Reuse = "never",
+        on_end: str = "",
     ) -> RunHandle[R]: ...
     @overload
     async def start(self, workflow: Callable[P, Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
@@ -102,6 +103,7 @@ class Calling(CallingWebhooks, Describing):
         deadline: timedelta | None = None,
         on_conflict: OnConflict = "existing",
         reuse: Reuse = "never",
+        on_end: str = "",
         **kwargs: Any,
     ) -> RunHandle[Any]:
         """Begin a run; with an `id` that is taken by a run of the same input, that run. Returns once the start is durable.
@@ -109,7 +111,8 @@ class Calling(CallingWebhooks, Describing):
         Its code begins after `delay`; what has not ended after `deadline` is ended as timed out. Where the id belongs to a run
         that has not ended, `on_conflict` says what happens: "existing" gives that run if the input is the same, "refuse" refuses,
         "terminate_and_start" takes its place. Where that run has ended, `reuse` says whether a new one may begin under its id:
-        "never", "after_failure" (it did not complete) or "always".
+        "never", "after_failure" (it did not complete) or "always". The URL `on_end` is told how the run ends, by a webhook; Refused or
+        Invalid where it may not be called.
 
         Beside these options the workflow's own arguments go by position: type checkers know them only so.
         """
@@ -118,7 +121,7 @@ class Calling(CallingWebhooks, Describing):
         asked = StartRun(
             workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant,
             delay=delay.total_seconds(), deadline=None if deadline is None else deadline.total_seconds(),
-            on_conflict=on_conflict, reuse=reuse,
+            on_conflict=on_conflict, reuse=reuse, on_end=on_end,
         )  # fmt: skip
         begun = await self._begun(known, raw, asked)
         return RunHandle(self, begun, tenant=tenant, returns=known.returns)

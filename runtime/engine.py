@@ -286,6 +286,8 @@ class Runtime(Listing, Storing, Handing):
     async def _begin(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> tuple[str, Letter]:
         """Start a run with arguments in their stored form; its id, made up where the request names none, and the answered letter."""
         must_make_sense(request)
+        if request.on_end:
+            self.delivering.check(request.on_end, request.tenant)
         id = request.run or self.ids.run_id(self.clock.now())
         stream = stream_of("run", request.tenant, id)
         raw, blob = await self.shelf.hold(stream, raw, f"workflow {workflow.name!r}, arguments")
@@ -301,6 +303,7 @@ class Runtime(Listing, Storing, Handing):
             reuse=request.reuse,
             blob=blob,
             trace=request.trace,
+            on_end=request.on_end,
         )
         command: cmd.Command = start
         if isinstance(request, SignalOrStartRun):

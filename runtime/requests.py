@@ -38,6 +38,8 @@ class StartRun(Request, frozen=True, tag="start", kw_only=True):
     reuse: Reuse = "never"
     trace: str = ""
     """The trace context of who asks, as W3C's `traceparent` has it; kept in the log."""
+    on_end: str = ""
+    """A URL that is told how the run ends, by a webhook."""
 
 
 class SignalOrStartRun(StartRun, frozen=True, tag="signal_or_start", kw_only=True):

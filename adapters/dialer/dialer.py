@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING
 
 import anyio
@@ -58,6 +58,12 @@ async def secured(stream: anyio.abc.ByteStream, host: str, trust: ssl.SSLContext
     return await TLSStream.wrap(stream, server_side=False, hostname=host, ssl_context=trust, standard_compatible=False)
 
 
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificates that the system trusts; read once, because that takes a while."""
+    return ssl.create_default_context()
+
+
 class Dialer:
     """Calls hosts that somebody else named, by rules."""
 
@@ -69,12 +75,7 @@ class Dialer:
         self._resolve = resolve
         self._connect = connect
         self._secure = secure
-        self._trusted = trust
-
-    @cached_property
-    def trust(self) -> ssl.SSLContext:
-        """What certificates are held against; made when it is first needed, because that takes a while."""
-        return self._trusted or ssl.create_default_context()
+        self._trust = trust
 
     def must_lead(self, url: str, tenant: str = "default") -> None:
         """Invalid or Refused where a URL can never be called: what can be said of it without asking for its host's addresses."""
@@ -143,7 +144,7 @@ class Dialer:
             if target.scheme == "http":
                 return stream
             try:
-                return await self._secure(stream, target.host, self.trust)
+                return await self._secure(stream, target.host, self._trust or trusted())
             except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as untrusted:  # every error of ssl is an OSError
                 await anyio.aclose_forcefully(stream)
                 failures.append(str(untrusted) or type(untrusted).__name__)

@@ -21,7 +21,8 @@ from ..run.events import CODEC
 from ..run.evolve import EVOLVE
 from ..run.machine.replay import Revival
 from ..run.machine.shell import outside_loop
-from ..run.state import Decided, Ended, Fired, Outcome, RunState, key_of, shown_and_expires, state_digest
+from ..run.script import shown_and_expires
+from ..run.state import Decided, Ended, Fired, Outcome, RunState, key_of, state_digest
 
 
 class Verdict(Struct, frozen=True, omit_defaults=True):

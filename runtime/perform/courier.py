@@ -17,7 +17,8 @@ from ...eventlog.streams import STREAM_BYTES_MAX
 from ..authoring.errors import failure_of
 from ..run import commands as cmd
 from ..run import events as ev
-from ..run.errands import Errand, ended_as, large_value_of
+from ..run.errands import Errand, end_in, ended_as, large_value_of
+from ..run.notices import Deliver
 from ..run.performing import Standing
 from ..run.state import ENDED
 from ..run.waiting import waiter_of
@@ -135,6 +136,8 @@ def answered(errand: Errand, standing: Standing) -> Event:
     """What an answer means to the run that asked."""
     _, id, since = waiter_of(errand.key)
     match errand.command:
+        case Deliver():
+            return ev.EndAnnounced(end_in(errand.key))
         case ev.ChildEnded():
             return ev.Unwatched(errand.key)
         case cmd.Leave():
@@ -151,7 +154,7 @@ def answered(errand: Errand, standing: Standing) -> Event:
 
 def refused(errand: Errand, error: PerdureError) -> Event | None:
     """What a refusal means to the run that asked; None where asking again may help."""
-    if not isinstance(error, Refused | NotFound | Invalid):
+    if not isinstance(error, Refused | NotFound | Invalid) or isinstance(errand.command, Deliver):
         return None
     _, id, since = waiter_of(errand.key)
     match errand.command:

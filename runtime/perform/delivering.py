@@ -115,10 +115,11 @@ class Delivering:
         return sum(self._busy.values())
 
     def _begin(self) -> None:
-        """Give free places to receivers in turn; where others wait, each has a third of the places at most."""
+        """Give free places to receivers in turn; each has half of the places at most, and a third of them where others want some, too."""
         if self._group is None:
             return
-        share = max(1, self._at_once // 3)
+        alone = len(self._wanted.keys() | self._busy.keys()) == 1
+        share = max(1, self._at_once // (2 if alone else 3))
         rotation = deque(self._wanted)
         while rotation and self.under_way < self._at_once:
             receiver = rotation.popleft()
@@ -126,7 +127,7 @@ class Delivering:
             if not waiting:
                 del self._wanted[receiver]
                 continue
-            if self._busy.get(receiver, 0) >= (share if len(self._wanted) > 1 or self._busy.keys() - {receiver} else self._at_once):
+            if self._busy.get(receiver, 0) >= share:
                 continue
             stream = next(iter(waiting))
             self._start(receiver, waiting.pop(stream))

@@ -15,8 +15,18 @@ from ..authoring.effects import StepCall
 from ..logs import speak
 from ..run.admitting import answer_to
 from ..run.commands import StepBroke
-from ..run.errands import Errand, key_of_word
-from ..run.events import Attached, ChildEnded, ChildHeard, ChildReleased, ChildStarted, StepCompleted, StepDeferred, Unwatched
+from ..run.errands import Errand, key_of_end, key_of_word
+from ..run.events import (
+    Attached,
+    ChildEnded,
+    ChildHeard,
+    ChildReleased,
+    ChildStarted,
+    EndAnnounced,
+    StepCompleted,
+    StepDeferred,
+    Unwatched,
+)
 from ..run.performing import Standing
 from ..run.state import Update
 from ..run.waiting import name_of
@@ -82,6 +92,7 @@ class Performer:
         mail = self._mail(stream)
         answered = {name_of(stream, told.id, told.since) for told in mail if isinstance(told, ANSWERS)}
         answered |= {told.by for told in mail if isinstance(told, Unwatched)}
+        answered |= {key_of_end(stream, told.end) for told in mail if isinstance(told, EndAnnounced)}
         answered |= {key_of_word(stream, told.id, told.word) for told in mail if isinstance(told, ChildHeard)}
         for errand in waiting:
             if errand.key not in answered:

@@ -2,7 +2,7 @@
 
 An attempt that returned is reported as the fact it becomes if it is still wanted: `StepCompleted` itself is the command. So is
 what other runs answered: `ChildStarted`, `Attached`, `ChildEnded`, `ChildReleased`,
-`ChildHeard`, `Unwatched`.
+`ChildHeard`, `Unwatched`, and that a delivery actor has it from here, `EndAnnounced`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,18 @@ from ..authoring.errors import Failure
 from ..authoring.retry import Retry as Policy
 from ..authoring.tokens import Token
 from ..authoring.values import NOTHING
-from .events import Attached, ChildEnded, ChildHeard, ChildReleased, ChildStarted, StepCompleted, StepDeferred, StepHeartbeat, Unwatched
+from .events import (
+    Attached,
+    ChildEnded,
+    ChildHeard,
+    ChildReleased,
+    ChildStarted,
+    EndAnnounced,
+    StepCompleted,
+    StepDeferred,
+    StepHeartbeat,
+    Unwatched,
+)
 
 OnConflict = Literal["existing", "refuse", "terminate_and_start"]
 """What a start does that meets a live run: gives that run if the input is the same, is refused, or takes its place."""
@@ -47,6 +58,8 @@ class Start(Struct, frozen=True, gc=False):
     """What holds the input, where it is large."""
     trace: str = ""
     """The trace context of who asks, as W3C's `traceparent` has it."""
+    on_end: str = ""
+    """The URL that is told how the run ends."""
 
 
 class SignalOrStart(Struct, frozen=True, gc=False):
@@ -271,5 +284,5 @@ Command = (  # fmt: skip
     | Wake | Signal | Update | Query | Decide
     | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
     | Hold | MoveOut | MoveIn | MoveBack
-    | Watch | Leave | Follow | ChildStarted | Attached | ChildEnded | ChildReleased | ChildHeard | Unwatched
+    | Watch | Leave | Follow | ChildStarted | Attached | ChildEnded | ChildReleased | ChildHeard | Unwatched | EndAnnounced
 )

@@ -14,11 +14,12 @@ from itertools import islice
 from msgspec import Raw, Struct
 
 from ...eventlog.blobs import Blob
-from ...eventlog.streams import escape
+from ...eventlog.streams import escape, parts_of
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
 from . import commands as cmd
 from . import events as ev
+from .notices import Deliver, delivery_stream
 from .state import Child, RunState
 from .waiting import name_of, waiter_of
 
@@ -32,7 +33,7 @@ class Errand(Struct, eq=False, gc=False):
     stream: str
     key: str
     to: str
-    command: cmd.Start | cmd.Watch | cmd.Follow | cmd.Leave | ev.ChildEnded
+    command: cmd.Start | cmd.Watch | cmd.Follow | cmd.Leave | ev.ChildEnded | Deliver
     tries: int = 0
     lost: bool = False
     """Another node has the run now."""
@@ -42,7 +43,9 @@ def has_errands(facts: RunState) -> bool:
     """Whether the run must stay awake because another has not answered yet. One that has left its log speaks in the other."""
     if facts.away:
         return False
-    return bool(facts.leaving or facts.telling or (facts.watchers and facts.ended) or (facts.starting and facts.phase == "running"))
+    if facts.leaving or facts.telling or facts.notices:
+        return True
+    return bool((facts.watchers and facts.ended) or (facts.starting and facts.phase == "running"))
 
 
 def errands_of(stream: str, facts: RunState) -> Iterator[Errand]:
@@ -54,6 +57,9 @@ def errands_of(stream: str, facts: RunState) -> Iterator[Errand]:
         child = facts.made[id]
         follow = cmd.Follow(name_of(stream, id, child.since), word.how, word.said, word.reason, word.freeze)
         yield Errand(stream, key_of_word(stream, id, word.said), _stream_of(stream, child.run), follow)
+    for end, notice in islice(facts.notices.items(), AT_ONCE):
+        key = key_of_end(stream, int(end))
+        yield Errand(stream, key, delivery_stream(stream, key), notice.deliver(parts_of(stream)[2]))
     if facts.phase == "running":
         for id in islice(facts.starting, AT_ONCE):
             child = facts.made[id]
@@ -71,6 +77,16 @@ def key_of_word(stream: str, id: str, said: int) -> str:
     return f"{name_of(stream, id)}!{said}"
 
 
+def key_of_end(stream: str, end: int) -> str:
+    """An end is announced once, however often the run begins again."""
+    return f"{stream}!end{end}"
+
+
+def end_in(key: str) -> int:
+    """The version in what `key_of_end` made."""
+    return int(key.rpartition("!end")[2])
+
+
 def _start(stream: str, facts: RunState, id: str, child: Child) -> cmd.Start | None:
     if not child.workflow:
         return None
@@ -84,7 +100,7 @@ def large_value_of(errand: Errand) -> Blob | None:
     command = errand.command
     if isinstance(command, cmd.Leave):
         return None if command.start is None else command.start.blob
-    return None if isinstance(command, cmd.Watch | cmd.Follow) else command.blob
+    return None if isinstance(command, cmd.Watch | cmd.Follow | Deliver) else command.blob
 
 
 def _seed(parent: int, id: str) -> int:

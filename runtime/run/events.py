@@ -56,6 +56,8 @@ class RunStarted(Event, frozen=True):
     blob: Blob | None = None
     trace: str = ""
     """The trace context of who asked for it, as W3C's `traceparent` has it."""
+    on_end: str = ""
+    """The URL that is told how this run ends."""
 
 
 class RunDelayed(RunStarted, frozen=True):
@@ -280,6 +282,12 @@ class RunTimedOut(Event, frozen=True):
     """The deadline of the run was over before its code was."""
 
 
+class EndAnnounced(Event, frozen=True):
+    """That the run ended at version `end` is left with the actor that tells its URL."""
+
+    end: int
+
+
 RUN_EVENTS: tuple[type[Event], ...] = (
     RunStarted,
     RunDelayed,
@@ -316,6 +324,7 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     RunCancelled,
     RunTerminated,
     RunTimedOut,
+    EndAnnounced,
     ChildScheduled,
     AttachScheduled,
     ChildStarted,

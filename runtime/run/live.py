@@ -92,7 +92,7 @@ class Run:
         facts = self.facts
         while self.coming:
             event = self.coming.popleft()
-            if facts.ended and not isinstance(event, ev.RunStarted | ev.RunDelayed | ev.Unwatched):
+            if facts.ended and not isinstance(event, ev.RunStarted | ev.RunDelayed | ev.Unwatched | ev.EndAnnounced):
                 continue  # the event before it ended the run: only another beginning may follow, or that somebody knows of the end
             wanted = facts.timers if isinstance(event, ev.TimerFired | ev.ApprovalDecided) else facts.steps
             if not isinstance(event, ev.TimerFired | ev.ApprovalDecided | ev.StepFailed) or event.id in wanted:

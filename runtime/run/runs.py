@@ -302,7 +302,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         if state.lines or facts.updates:
             performing.said(state.lines)
             performing.updated(stream, facts.updates)
-        if (facts.starting or facts.leaving or facts.telling or facts.watchers) and has_errands(facts):
+        if (facts.starting or facts.leaving or facts.telling or facts.watchers or facts.notices) and has_errands(facts):
             performing.carry(stream, errands_of(stream, facts))
         if facts.phase != "running":
             self._stand(stream, state)

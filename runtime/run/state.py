@@ -19,6 +19,7 @@ from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
 from . import events as ev
+from .notices import Notice
 from .repeats import Forgotten, in_order
 
 Phase = Literal["new", "delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out"]
@@ -265,6 +266,10 @@ class RunState(Struct):
     """Of a child: the stream of its parent and the effect there, joined by "#"."""
     watchers: dict[str, None] = field(default_factory=dict)
     """Who must be told how this run ends, by the names that `waiting` gives."""
+    on_end: str = ""
+    """The URL that is told how this run ends."""
+    notices: dict[str, Notice] = field(default_factory=dict)
+    """Ends that a URL is still to be told of, by the versions at which they came."""
     made: dict[str, Child] = field(default_factory=dict)
     """Every child of this generation, and every run attached to, by the id of the effect."""
     starting: dict[str, None] = field(default_factory=dict)
@@ -357,43 +362,3 @@ def key_of(content: Raw, blob: Blob | None = None) -> Raw:
     if blob is not None:
         return Raw(f'"sha256:{blob.digest}"'.encode())
     return content if len(content) <= KEY_BYTES else Raw(f'"sha256:{sha256(content).hexdigest()}"'.encode())
-
-
-def approval_key(show: Raw, expires: int | None) -> Raw:
-    """What an approval shows, as `key_of` keeps it, and when it expires."""
-    return json_of([key_of(show), expires])
-
-
-def shown_and_expires(key: Raw) -> tuple[Raw, int | None]:
-    """What `approval_key` made the key from."""
-    return msgspec.json.decode(key, type=tuple[Raw, int | None])
-
-
-def name_of_child(event: ev.ChildScheduled) -> str:
-    """What the script calls a child, with its id where the code chose that; its version was the newest of its time, and may have passed."""
-    return f"{event.workflow} as {event.run}" if event.named else event.workflow
-
-
-def line_of(event: Event, after: int) -> Line | None:
-    """The line of the script that an event of the driver is; None where it is no part of it."""
-    match event:
-        case ev.StepScheduled(id=id, name=name, args=args, blob=blob):
-            return Line(after, "step", id, name, key_of(args, blob))
-        case ev.TimerSet(id=id, due=due):
-            return Line(after, "timer", id, "", json_of(due))
-        case ev.ApprovalRequested(id=id, name=name, show=show, expires=expires):
-            return Line(after, "approval", id, name, approval_key(show, expires))
-        case ev.ChildScheduled(id=id, input=args, blob=blob):
-            return Line(after, "child", id, name_of_child(event), key_of(args, blob))
-        case ev.AttachScheduled(id=id, run=run):
-            return Line(after, "attach", id, run, NOTHING)
-        case ev.EffectsAbandoned(ids=ids):
-            return Line(after, "abandon", "", "", json_of(ids))
-        case ev.SignalSent(id=id, run=run, name=name, value=value, blob=blob):
-            return Line(after, "step", id, "perdure.signal_run", key_of(json_of([run, name, key_of(value, blob)])))
-        case ev.CancelSent(id=id, run=run, reason=reason):
-            return Line(after, "step", id, "perdure.cancel_run", key_of(json_of([run, reason])))
-        case ev.UpdateCompleted(command=command, result=result, error=error, blob=blob):
-            return Line(after, "update", command, "", key_of(result, blob) if error is None or blob is not None else json_of(error.type))
-        case _:
-            return None

@@ -85,6 +85,7 @@ CASES_WITH_OTHERS = [
     Case(lives.subscription, (1, []), signals("payment", (MINUTE, 1), (HOUR, 2), (40 * DAY, 3))),
     Case(lives.passes_on_what_it_heard, messages=_HEARD, results=[[2, ["two", "three"], "end"]]),
     Case(lives.delayed_start, messages=signals("early", (HOUR, "bird")), opening=Opening(delay=DAY), results=[[True, "bird"]]),
+    Case(lives.announced, opening=Opening(on_end="https://hooks.example.com/ended"), results=["the end"]),
     Case(lives.past_its_deadline, opening=Opening(deadline=DAY), status="timed_out"),
     Case(lives.paused_in_the_middle, messages=_PAUSE, results=[["after 1", "after 2", "after 30", "early", "end"]]),
     Case(lives.paused_with_its_deadline, messages=_FROZEN, opening=Opening(deadline=3 * HOUR), results=["in time"]),

@@ -45,6 +45,12 @@ async def delayed_start() -> list[Any]:
 
 
 @workflow
+async def announced() -> str:
+    """A URL is told of its end."""
+    return await steps.say("the end")
+
+
+@workflow
 async def past_its_deadline() -> str:
     """The deadline is over before the code is; no cleanup."""
     try:
@@ -96,6 +102,6 @@ async def skipped() -> list[int]:
 
 
 WORKFLOWS: list[Workflow[..., Any]] = [
-    subscription, passes_on_what_it_heard, delayed_start, past_its_deadline, paused_in_the_middle, paused_with_its_deadline,
+    subscription, passes_on_what_it_heard, delayed_start, announced, past_its_deadline, paused_in_the_middle, paused_with_its_deadline,
     cancelled_while_paused, failed_and_retried, skipped,
 ]

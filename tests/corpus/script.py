@@ -53,16 +53,17 @@ class Message(Struct, frozen=True):
 
 
 class Opening(Struct, frozen=True):
-    """How a run is started: after a delay, with a deadline, or by the signal that finds it missing."""
+    """How a run is started: after a delay, with a deadline, by the signal that finds it missing, or with a URL to be told of its end."""
 
     delay: timedelta = timedelta(0)
     deadline: timedelta | None = None
     signal: tuple[str, Any] | None = None
+    on_end: str = ""
 
     def request(self, workflow: str, version: int, run: str, args: Any) -> StartRun:
         limit = None if self.deadline is None else self.deadline.total_seconds()
         given: dict[str, Any] = {"workflow": workflow, "version": version, "run": run, "arguments": _json(args), "command": "start"}
-        given |= {"delay": self.delay.total_seconds(), "deadline": limit}
+        given |= {"delay": self.delay.total_seconds(), "deadline": limit, "on_end": self.on_end}
         return StartRun(**given) if self.signal is None else SignalOrStartRun(**given, signal=self.signal[0], value=_json(self.signal[1]))
 
 

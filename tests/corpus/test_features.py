@@ -53,7 +53,7 @@ FROM_OUTSIDE = {
     "resume": "paused_in_the_middle", "pause_all": "rests_with_its_children", "resume_all": "rests_with_its_children",
     "retry": "failed_and_retried", "upgrade": "moved", "approved": "refund", "rejected": "two_keys",
     "complete": "ended_from_outside", "fail": "ended_from_outside", "skip": "skipped",
-    "start(delay)": "delayed_start", "start(deadline)": "past_its_deadline", "start(signal)": "rung",
+    "start(delay)": "delayed_start", "start(deadline)": "past_its_deadline", "start(signal)": "rung", "start(on_end)": "announced",
 }  # fmt: skip
 """What others do to a run."""
 
@@ -68,7 +68,7 @@ EVENTS = {
     "RunFailed": "hopeless", "RunCancelled": "cancelled_deep", "RunTerminated": "killed_off", "RunTimedOut": "past_its_deadline",
     "ChildScheduled": "held_by_a_handle", "AttachScheduled": "attaches", "ChildStarted": "held_by_a_handle", "Attached": "attaches",
     "ChildEnded": "held_by_a_handle", "ChildReleased": "leaves_them", "Watched": "attaches", "Unwatched": "held_by_a_handle",
-    "ChildrenTold": "rests_with_its_children", "ChildHeard": "rests_with_its_children",
+    "EndAnnounced": "announced", "ChildrenTold": "rests_with_its_children", "ChildHeard": "rests_with_its_children",
 }  # fmt: skip
 """What a run can have in its log."""
 
@@ -100,7 +100,7 @@ def test_nothing_is_missing() -> None:
 
     assert set(WORDS) | NOT_SPOKEN == set(perdure.__all__)
     assert set(RULES) == rules | policies
-    assert set(FROM_OUTSIDE) == {*KINDS, "start(delay)", "start(deadline)", "start(signal)"}
+    assert set(FROM_OUTSIDE) == {*KINDS, "start(delay)", "start(deadline)", "start(signal)", "start(on_end)"}
     assert set(EVENTS) | NOT_OF_A_CLEAN_RUN == {event.__name__ for event in ev.RUN_EVENTS}
 
 

@@ -65,6 +65,7 @@ NAMES = {
     "ChildReleased": "id",
     "Watched": "by",
     "Unwatched": "by",
+    "EndAnnounced": "end",
     "ChildrenTold": "how reason? freeze? command? word?",
     "ChildHeard": "id word",
     "MovedOut": "move to",

@@ -95,6 +95,7 @@ START_HEADERS: Mapping[str, str] = {
     "Perdure-Deadline": "deadline",
     "Perdure-On-Conflict": "on_conflict",
     "Perdure-Reuse": "reuse",
+    "Perdure-On-End": "on_end",
     "traceparent": "trace",
 }
 """What a header of a start gives: its body is the arguments alone."""

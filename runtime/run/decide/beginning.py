@@ -66,8 +66,8 @@ def _again(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
 def began(command: cmd.Start) -> Event:
     given = command.workflow, command.version, command.input, command.seed, command.command, command.deadline, command.parent, command.blob
     if command.start_at:
-        return ev.RunDelayed(*given, trace=command.trace, start_at=command.start_at)
-    return ev.RunStarted(*given, trace=command.trace)
+        return ev.RunDelayed(*given, trace=command.trace, start_at=command.start_at, on_end=command.on_end)
+    return ev.RunStarted(*given, trace=command.trace, on_end=command.on_end)
 
 
 def watch(state: RunState, by: str) -> Sequence[Event]:

@@ -95,6 +95,10 @@ def _told(state: RunState, command: ev.Unwatched, now: int) -> Sequence[Event]:
     return (command,) if command.by in state.watchers else NONE
 
 
+def _announced(state: RunState, command: ev.EndAnnounced, now: int) -> Sequence[Event]:
+    return (command,) if str(command.end) in state.notices else NONE
+
+
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     ev.ChildStarted: _confirmed,
     ev.Attached: _confirmed,
@@ -105,4 +109,5 @@ DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     cmd.Leave: _leave,
     cmd.Follow: _follow,
     ev.Unwatched: _told,
+    ev.EndAnnounced: _announced,
 }

@@ -7,7 +7,8 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from .. import events as ev
-from ..state import Asked, Decided, Line, RunState, approval_key
+from ..script import approval_key
+from ..state import Asked, Decided, Line, RunState
 from .arriving import arrive, remember
 
 

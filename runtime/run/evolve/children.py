@@ -10,7 +10,8 @@ import msgspec
 from ....eventlog.codec import Event
 from ...authoring.values import NOTHING
 from .. import events as ev
-from ..state import Begun, Child, Ended, Line, RunState, Word, key_of, name_of_child
+from ..script import name_of_child
+from ..state import Begun, Child, Ended, Line, RunState, Word, key_of
 from .arriving import arrive, copied, remember
 
 

@@ -9,7 +9,9 @@ from msgspec import UNSET, UnsetType
 
 from ....eventlog.codec import Event
 from ....eventlog.errors import Bug
+from ...authoring.values import NOTHING
 from .. import events as ev
+from ..notices import Notice
 from ..state import AFTER, Held, RunState, artifacts_of, key_of
 from ..waiting import waiter_of
 from .again import begin_again, go_back, unread
@@ -38,7 +40,7 @@ def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed
     state.started_at, state.deadline, state.input_blob = at, event.deadline, event.blob
     state.heard = state.heard if event.parent == state.parent else 0
-    state.parent = event.parent
+    state.parent, state.on_end = event.parent, event.on_end
     if event.parent:
         begun_anew = waiter_of(event.command).place == event.parent
         state.watchers[event.command if begun_anew else event.parent] = None
@@ -117,6 +119,7 @@ def _attributes(state: RunState, event: ev.AttributesSet, at: int) -> None:
 def _completed(state: RunState, event: ev.RunCompleted, at: int) -> None:
     _end(state, event)
     state.result, state.result_blob = event.result.copy(), event.blob
+    _announce(state, at)
 
 
 def _failed(state: RunState, event: ev.RunFailed, at: int) -> None:
@@ -124,6 +127,7 @@ def _failed(state: RunState, event: ev.RunFailed, at: int) -> None:
     change_phase(state, event)
     state.failure, state.fault = copied(event.error), event.kind
     leave_all(state)
+    _announce(state, at)
 
 
 def _retried(state: RunState, event: ev.RetryRequested, at: int) -> None:
@@ -138,12 +142,27 @@ def _retried(state: RunState, event: ev.RetryRequested, at: int) -> None:
 def _stopped(state: RunState, event: ev.RunCancelled | ev.RunTerminated, at: int) -> None:
     _end(state, event)
     state.reason = event.reason or state.reason
+    _announce(state, at)
     if isinstance(event, ev.RunTerminated):
         remember(state, event.command)
 
 
 def _timed_out(state: RunState, event: ev.RunTimedOut, at: int) -> None:
     _end(state, event)
+    _announce(state, at)
+
+
+def _announce(state: RunState, at: int) -> None:
+    """A URL is to be told how the run ended, whatever becomes of its place meanwhile."""
+    if state.on_end:
+        completed = state.phase == "completed"
+        result, blob = (state.result, state.result_blob) if completed else (NOTHING, None)
+        about = state.on_end, state.phase, state.workflow, at
+        state.notices[str(state.length)] = Notice(*about, result, blob, None if completed else state.failure, state.reason)
+
+
+def _announced(state: RunState, event: ev.EndAnnounced, at: int) -> None:
+    del state.notices[str(event.end)]
 
 
 def _end(state: RunState, event: Event) -> None:
@@ -173,4 +192,5 @@ EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     ev.RunCancelled: _stopped,
     ev.RunTerminated: _stopped,
     ev.RunTimedOut: _timed_out,
+    ev.EndAnnounced: _announced,
 }

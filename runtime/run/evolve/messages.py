@@ -7,7 +7,8 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from .. import events as ev
-from ..state import OpenStep, RunState, Signalled, Update, UpdateAsked, line_of
+from ..script import line_of
+from ..state import OpenStep, RunState, Signalled, Update, UpdateAsked
 from .arriving import arrive, copied, remember
 
 ANSWERS_MAX = 1_000

@@ -17,7 +17,8 @@ from ....eventlog.codec import Event
 from ....eventlog.errors import Diverged, Invalid
 from ...authoring.workflows import Workflow
 from ..events import RunCompleted, RunFailed
-from ..state import Arrival, Line, RunState, json_of, key_of, line_of, shown_and_expires
+from ..script import line_of, shown_and_expires
+from ..state import Arrival, Line, RunState, json_of, key_of
 from .driver import NO_SHELF, Machine
 from .large import named_at, names_blobs, needed
 from .retracing import retrace

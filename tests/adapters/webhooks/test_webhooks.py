@@ -73,6 +73,19 @@ async def test_what_fails_is_tried_again_under_one_id_and_ends_as_a_dead_letter(
 
 
 @pytest.mark.anyio
+async def test_what_waits_for_its_next_attempt_when_the_process_ends_is_sent_on_by_the_next(receiver: Receiver, tmp_path: Path) -> None:
+    log = f"sqlite:///{tmp_path}/shop.db"
+    async with perdure.open(log, workflows=[tells]) as runtime:
+        id = await (await runtime.start(tells, f"{receiver.url}/503")).result()
+        await until(runtime, id, "retrying")
+    receiver.healed = True
+    async with perdure.open(log) as runtime:
+        await until(runtime, id, "delivered")
+
+    assert {request.id for request in receiver.requests} == {id}
+
+
+@pytest.mark.anyio
 async def test_a_redirect_is_a_failure_and_gone_is_the_end(receiver: Receiver, tmp_path: Path) -> None:
     async with perdure.open(f"sqlite:///{tmp_path}/shop.db", workflows=[tells]) as runtime:
         moved = await (await runtime.start(tells, f"{receiver.url}/302")).result()

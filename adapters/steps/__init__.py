@@ -1,0 +1,1 @@
+"""Steps that perdure brings along and that touch the world."""
