@@ -114,7 +114,13 @@ def types_of(
     step_types: Iterable[StepType[Any]] = (), steps: Iterable[Step[..., Any]] = (), secrets: Secrets | None = None
 ) -> Types:
     """The types of steps that definitions may name here, those of installed packages among them."""
-    return Types(step_types, steps, secrets=secrets or SecretsInEnvironment(), discover=installed_types)
+    return Types(step_types, steps, secrets=secrets or SecretsInEnvironment(), discover=_found_types)
+
+
+def _found_types() -> Sequence[StepType[Any]]:
+    from .steps.types import BROUGHT_ALONG
+
+    return [*BROUGHT_ALONG, *installed_types()]
 
 
 class Ground(NamedTuple):

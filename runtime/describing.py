@@ -80,7 +80,7 @@ class Describing:
     async def start_definition(
         self, definition: str | Mapping[str, Any], inputs: Mapping[str, Any] | None = None, *, version: int = 0, id: str = "",
         command: str = "", tenant: str = "default", delay: timedelta = timedelta(0), deadline: timedelta | None = None,
-        on_conflict: OnConflict = "existing", reuse: Reuse = "never",
+        on_conflict: OnConflict = "existing", reuse: Reuse = "never", on_end: str = "",
     ) -> RunHandle[Any]:  # fmt: skip
         """Begin a run of a saved definition, by its name, or of one that is given whole: a dict, or a text of more than one line.
 
@@ -92,7 +92,7 @@ class Describing:
         asked = StartDefinition(
             definition=name, text="" if name else _text(definition), number=version,
             inputs=as_json(dict(inputs or {}), "inputs"), run=id, command=command, tenant=tenant, delay=delay.total_seconds(),
-            deadline=None if deadline is None else deadline.total_seconds(), on_conflict=on_conflict, reuse=reuse,
+            deadline=None if deadline is None else deadline.total_seconds(), on_conflict=on_conflict, reuse=reuse, on_end=on_end,
         )  # fmt: skip
         caller = cast("Calling", self)
         begun: Applied = await caller.do(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -43,13 +44,20 @@ async def http(
     Unavailable, after three attempts, where no answer comes in so many seconds; Refused or Invalid where the URL may not be called.
     A request that changes something carries the step's idempotency key in the header `Idempotency-Key`, the same on all attempts.
     """
+    return await request(url, method, headers or {}, json, text, seconds)
+
+
+async def request(  # noqa: PLR0917 - a request
+    url: str, method: str, headers: Mapping[str, str], json: Any, text: str | None, seconds: float
+) -> HttpAnswer:
+    """The same, inside an attempt of whichever step."""
     attempt = current()
     who = f"step {attempt.step!r}"
     if method not in METHODS or not 0 < seconds <= SECONDS_MAX or (json is not None and text is not None):
         raise Invalid("this request cannot be made", who=who, where="method, seconds, json, text", found=f"{method}, {seconds:g} s",
                       expected=f"one of {', '.join(METHODS)}, within {SECONDS_MAX:g} s, and one body at most", instead="correct the call")
-    sent = {name: value for name, value in (headers or {}).items() if name.lower() not in ("idempotency-key", "content-type")}
-    given = {name.lower(): value for name, value in (headers or {}).items()}
+    sent = {name: value for name, value in headers.items() if name.lower() not in ("idempotency-key", "content-type")}
+    given = {name.lower(): value for name, value in headers.items()}
     body = b"" if json is None and text is None else msgspec.json.encode(json) if text is None else text.encode()
     if body:
         sent["Content-Type"] = given.get("content-type", "application/json" if text is None else "text/plain; charset=utf-8")

@@ -1,0 +1,67 @@
+"""The types of steps that perdure brings along for definitions: `http` and `webhook`. What they need is loaded when they are performed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from ...eventlog.errors import Conflict, Unavailable
+from ...runtime.authoring.retry import Retry
+from ...runtime.authoring.webhooks import webhook
+from ...runtime.definitions.types import StepType
+
+
+class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A request; `seconds` bounds it in all."""
+
+    url: str
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    json: Any = None
+    text: str | None = None
+    seconds: float = 30.0
+
+
+class Http(StepType[HttpConfig]):
+    """Calls a URL; gives the status, headers and body of whatever is answered."""
+
+    name, config = "http", HttpConfig
+    example: ClassVar[dict[str, Any]] = {
+        "url": "https://api.example.com/orders", "method": "POST", "json": {"order": "${ inputs.order }"},
+        "headers": {"Authorization": {"secret": "ORDERS_KEY"}},
+    }  # fmt: skip
+    timeout: ClassVar[timedelta | None] = timedelta(minutes=10)
+    retry: ClassVar[Retry] = Retry(attempts=3, first=timedelta(seconds=1), on=(Unavailable,))
+
+    async def perform(self, config: HttpConfig) -> Any:
+        from .http import request
+
+        return msgspec.to_builtins(await request(config.url, config.method, config.headers, config.json, config.text, config.seconds))
+
+
+class WebhookConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is told, what has happened, and what there is to say of it."""
+
+    url: str
+    topic: str
+    data: Any = None
+
+
+class Webhook(StepType[WebhookConfig]):
+    """Tells a URL until it is told or given up; gives the id of the webhook as soon as it is durable."""
+
+    name, config = "webhook", WebhookConfig
+    example: ClassVar[dict[str, Any]] = {
+        "url": "https://hooks.example.com/orders", "topic": "order.paid", "data": {"order": "${ inputs.order }"},
+    }  # fmt: skip
+    timeout: ClassVar[timedelta | None] = timedelta(minutes=5)
+    retry: ClassVar[Retry] = Retry(attempts=1000, first=timedelta(seconds=1), longest=timedelta(minutes=1), on=(Unavailable, Conflict))
+
+    async def perform(self, config: WebhookConfig) -> str:
+        return await webhook(config.url, config.topic, config.data)
+
+
+BROUGHT_ALONG: tuple[StepType[Any], ...] = (Http(), Webhook())
