@@ -224,7 +224,7 @@ class Partitions:
             try:
                 await self._learn()
                 self._share()
-                self._settled = self._settled or self.is_sure
+                self._settled = self._settled or (self.is_sure and not self.presence.awaits)
             except PerdureError as away:
                 self.problem = away
                 logger.warning("who owns what cannot be read: %s", away.found)

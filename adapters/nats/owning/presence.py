@@ -66,6 +66,8 @@ class Neighbour(Struct):
     leaves: bool = False
     unheard_since: float | None = None
     """Since when nobody has listened at its subject."""
+    is_expected: bool = False
+    """It owns something, and nothing has been heard of it yet."""
     missed_since: float | None = None
     """Since when a beat of it is missing, where this worker was not there to hear any."""
 
@@ -116,7 +118,12 @@ class Presence:
         """These own something: they count as living until they are found dead."""
         for worker in workers:
             if worker and worker != self.worker and worker not in self._others:
-                self._others[worker] = Neighbour(_now())
+                self._others[worker] = Neighbour(_now(), is_expected=True)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether there is one of whom nobody can say yet that it lives, or that it is dead."""
+        return any(other.is_expected for other in self._others.values())
 
     def missed(self, worker: str, seconds: float) -> None:
         """The newest beat that the server keeps of one that is expected is so many seconds old: it may have been gone before we came."""
