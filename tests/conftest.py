@@ -36,7 +36,7 @@ MEMORY, ENOUGH = Path("/dev/shm"), 2 * 1024**3  # noqa: S108 - a file system in 
 def pytest_configure(config: pytest.Config) -> None:
     """Tests keep their files in memory where there is plenty, unless TMPDIR names a place: a disk that syncs is most of their time.
 
-    What a killed process leaves behind is the same on either. `make proofs`, `make chaos` and `make bench` write to the disk.
+    What a killed process leaves behind is the same on either. Claims and benchmarks choose their own places.
     """
     if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
