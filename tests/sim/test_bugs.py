@@ -1,9 +1,15 @@
-"""Planted bugs: each is found within a few hundred seeds, or a checker has gone blind."""
+"""Planted bugs: each is found within a few hundred seeds, or a checker has gone blind. `make proofs` hunts them all, from seed 0 on."""
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
+import msgspec
 import pytest
 
+from perdure.actors import passivating
+from perdure.actors.mailbox import Actor
+from perdure.eventlog.snapshots import Snapshot
 from tests.sim.bugs import BUGS
 from tests.sim.hunt import first_seed_that_betrays, first_seed_that_finds
 from tests.sim.play import play_seed
@@ -12,18 +18,21 @@ from tests.sim.race_bugs import RACE_BUGS
 SEEDS = 500
 
 FOUND_LATE = {
-    "snapshot of tentative state": 56, "signal kept by a loser": 270, "signal eaten by a loser": 44,
+    "signal eaten by a loser": 44,
     "timer early after a backward clock jump": 22, "child outcome lost": 70, "approval decided twice": 15,
     "child forgotten by its parent": 11, "dedupe forgotten at snapshot": 41,
 }  # fmt: skip
 """Where a hunt from seed 0 on was long, the last time that somebody looked: there it is tried first."""
+
+RARE = ("snapshot of tentative state", "signal kept by a loser")
+"""One history in a hundred or more shows these: `make proofs NAME=4-bugs` hunts them. Others here break the same promises."""
 
 
 def seeds_for(bug: str) -> list[int]:
     return [FOUND_LATE.get(bug, 0), *range(SEEDS)]
 
 
-@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug not in RARE])
 def test_a_planted_bug_is_found_and_is_what_was_found(bug: str) -> None:
     seed = first_seed_that_finds(bug, seeds_for(bug))
 
@@ -34,3 +43,17 @@ def test_a_planted_bug_is_found_and_is_what_was_found(bug: str) -> None:
 @pytest.mark.parametrize("bug", [bug for bug in RACE_BUGS if bug not in BUGS])
 def test_a_bug_that_only_races_betray_is_found_by_the_promise_that_it_breaks(bug: str) -> None:
     assert first_seed_that_betrays(bug, seeds_for(bug)) is not None
+
+
+def test_a_snapshot_that_is_not_what_its_log_says_is_told() -> None:
+    first, real = dict[str, Snapshot](), passivating.snapshot_of
+
+    def older(actor: Actor) -> Snapshot | None:
+        """Behind its first snapshot a stream gets that one again, as if it were of today."""
+        snapshot = real(actor)
+        return snapshot and msgspec.structs.replace(snapshot, data=first.setdefault(snapshot.stream, snapshot).data)
+
+    with patch.object(passivating, "snapshot_of", older):
+        told = (play_seed(seed).violations for seed in range(SEEDS) if first.clear() is None)
+
+        assert any("is not the state that the log gives" in what for violations in told for what in violations)
