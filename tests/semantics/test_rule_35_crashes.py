@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 import perdure
@@ -27,8 +29,9 @@ async def measure(text: str) -> int:
     return len(text)
 
 
-@step
+@step(retry=perdure.Retry(attempts=20, first=timedelta(milliseconds=100)))
 async def report(text: str) -> int:
+    """Its own code writes to the blobs, so where these are away, it is tried again."""
     async with perdure.current().artifact("report") as out:
         await out.write(text.encode())
     return len(text)
