@@ -165,7 +165,8 @@ def carrier_of(url: str) -> AbstractAsyncContextManager[Carrier]:
         return _in_nats(url)
     if url in ("memory:", "memory://"):
         return _in_memory()
-    raise Invalid("the URL names no carrier", who="perdure.open", where="url", expected=URLS, found=repr(url), instead="write for example sqlite:///perdure.db")
+    raise Invalid("the URL names no carrier", who="perdure.open", where="url", expected=URLS, found=repr(url),
+                  instead="write for example sqlite:///perdure.db")
 
 
 def _in_nats(url: str) -> AbstractAsyncContextManager[Carrier]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .actors.ref import Ref
     from .adapters.compose import open  # noqa: A004 - the word a user expects
     from .adapters.connecting import connect
+    from .adapters.serving import asgi
     from .adapters.working import work_for
     from .runtime.definitions.types import StepType
     from .runtime.engine import Runtime
@@ -89,6 +90,7 @@ __all__ = [
     "Unavailable",
     "approval",
     "artifact",
+    "asgi",
     "attach",
     "attributes",
     "cancel_run",
@@ -131,6 +133,7 @@ _LATER = {
     "RunHandle": ("perdure.runtime.handle", "RunHandle"),
     "StepType": ("perdure.runtime.definitions.types", "StepType"),
     "Settings": ("perdure.runtime.settings", "Settings"),
+    "asgi": ("perdure.adapters.serving", "asgi"),
     "connect": ("perdure.adapters.connecting", "connect"),
     "open": ("perdure.adapters.compose", "open"),
     "work_for": ("perdure.adapters.working", "work_for"),

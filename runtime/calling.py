@@ -6,7 +6,7 @@ Each is one Request; who carries it is all that a runtime and a client over a wi
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
@@ -31,10 +31,12 @@ from .requests import (
     Commanding,
     CompleteStep,
     Declined,
+    EventPage,
     FailStep,
     ListApprovals,
     ListRuns,
     QueryRun,
+    ReadEvents,
     RunPage,
     SignalOrStartRun,
     StartRun,
@@ -165,6 +167,17 @@ class Calling(CallingWebhooks, Describing):
     async def approvals(self, *, tenant: str = "default", after: str | None = None, limit: int = 100) -> ApprovalPage:
         """What all runs ask people now, a page of at most `limit` runs at a time; go on with `after=page.after`."""
         return cast("ApprovalPage", await self._list(ListApprovals(tenant=tenant, after=after, limit=limit)))
+
+    async def events(
+        self, run: str, *, since: int = 0, types: Sequence[str] = (), limit: int = 200, wait: timedelta = timedelta(0),
+        tenant: str = "default",
+    ) -> EventPage:  # fmt: skip
+        """A page of what happened to a run, oldest first, of some types of events where given; go on with `since=page.since`.
+
+        Where there is nothing behind `since` yet, and the run has not ended, the answer waits up to `wait` for more.
+        """
+        asked = ReadEvents(run=run, since=since, types=tuple(types), limit=limit, wait=wait.total_seconds(), tenant=tenant)
+        return cast("EventPage", await self._list(asked))
 
     async def complete(self, token: str, value: Any = None) -> None:
         """End a step that raised CompleteLater, by its token: `value` is what it returned. Repeated it changes nothing.

@@ -31,6 +31,7 @@ from .definitions.keeping import Keeping
 from .definitions.types import Types
 from .handle import OVER, here, too_slow
 from .inspect.replay import fold
+from .kinds.access import Access
 from .kinds.definition import Definitions
 from .kinds.delivery import Deliveries
 from .kinds.limit import Limits
@@ -52,6 +53,7 @@ from .perform.pool import Pool
 from .perform.ports import Ids, TaskQueues, Threads
 from .perform.quarantining import Quarantining
 from .perform.queueing import Queueing
+from .perform.watching import Watching
 from .requests import (
     Answered,
     AnyRequest,
@@ -141,7 +143,7 @@ class Runtime(Listing, Storing, Handing):
             webhooks.policy, self.delivering.deliver, self.delivering.leave, self.performer.wake_at, clock.now
         )
         runs, quarantine = Runs(self.registry, self.performer, self.shelf), Quarantine(self.quarantining.look)
-        self.kinds = by_name(runs, limits, quarantine, deliveries, Definitions(), *kinds)
+        self.kinds = by_name(runs, limits, quarantine, deliveries, Definitions(), Access(), *kinds)
         self.dispatcher = dispatcher = Dispatcher(
             carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell,
             shelf=self.shelf,
@@ -163,6 +165,7 @@ class Runtime(Listing, Storing, Handing):
         self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
         self._last_command = 0
         self.passing: Passing | None = None
+        self.watching = Watching(carrier.log)
 
     def join(self, neighbours: Neighbours) -> Passing:
         """From now on what concerns a stream of another node goes there; what comes back serves those others."""
@@ -303,6 +306,7 @@ class Runtime(Listing, Storing, Handing):
             reuse=request.reuse,
             blob=blob,
             trace=request.trace,
+            by=request.by,
             on_end=request.on_end,
         )
         command: cmd.Command = start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
@@ -18,6 +19,7 @@ from .requests import (
     AwaitRun,
     CancelRun,
     DecideApproval,
+    EventLine,
     LookAtRun,
     OpenApproval,
     PauseRun,
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
+
+FOLLOW_WAIT = timedelta(seconds=20)
+"""How long who follows a run waits for its next event before it asks again."""
 
 _signals = Shape(object, "signal")
 _call = Shape(Any, "the arguments of the call")
@@ -186,6 +191,16 @@ class RunHandle(Generic[R_co]):
         raw = as_json(value, f"skip of step {step!r}")
         asked = SkipStep(tenant=self.tenant, run=self.id, step=step, value=raw, by=by, why=why, command=command)
         await self._caller.do(asked)
+
+    async def follow(self, *, since: int = 0, types: Sequence[str] = ()) -> AsyncGenerator[EventLine]:
+        """What happens to the run, from behind the event `since`, as it happens; ends with the run. Of some types, where given."""
+        while True:
+            page = await self._caller.events(self.id, since=since, types=types, wait=FOLLOW_WAIT, tenant=self.tenant)
+            for line in page.events:
+                yield line
+            since = page.since
+            if page.status in OVER and not page.more:
+                return
 
     async def status(self) -> str:
         """delayed, running, paused, suspended, completed, failed, cancelled, terminated, timed_out or moved."""

@@ -53,7 +53,7 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
 
     alarm, carriers = runtime.alarm, (runtime.courier.serve, runtime.limiting.serve, runtime.delivering.serve)
     queueing = () if runtime.queueing is None else (runtime.queueing.serve,)
-    watchers = (runtime.quarantining.serve, runtime.auditor.serve)
+    watchers = (runtime.quarantining.serve, runtime.auditor.serve, runtime.watching.serve)
     timers = (alarm.serve, alarm.sweep_for_ever, passivate_for_ever)
     return runtime.dispatcher.run, runtime.pool.serve, *carriers, *queueing, *timers, *watchers
 

@@ -17,7 +17,8 @@ from .authoring.words import moment
 from .calling import Calling
 from .kinds.quarantine import NAME as QUARANTINE
 from .kinds.quarantine import QUARANTINED, quarantined_by
-from .requests import AnyList, AnyPage, ApprovalPage, ListApprovals, ListRuns, OpenApproval, RunLine, RunPage
+from .perform.watching import Watching
+from .requests import AnyList, AnyPage, ApprovalPage, ListApprovals, ListRuns, OpenApproval, ReadEvents, RunLine, RunPage
 from .webhooks import answer_about
 
 LIMIT_MAX = 1000
@@ -30,9 +31,10 @@ ASKS = Condition("perdure.asks", "=", value=True)
 
 
 class Listing(Calling):
-    """The lists of a runtime, which gives its carrier."""
+    """The lists of a runtime, which gives its carrier and what watches it."""
 
     carrier: Carrier
+    watching: Watching
 
     @abstractmethod
     async def ask_actor(self, stream: str, command: Any) -> Any:
@@ -48,6 +50,8 @@ class Listing(Calling):
                 return await self._list_runs(request)
             case ListApprovals():
                 return await self._list_approvals(request)
+            case ReadEvents():
+                return await self.watching.page(self, request)
             case _:
                 return await answer_about(request, self.carrier, self.ask_actor)
 

@@ -38,6 +38,8 @@ class StartRun(Request, frozen=True, tag="start", kw_only=True):
     reuse: Reuse = "never"
     trace: str = ""
     """The trace context of who asks, as W3C's `traceparent` has it; kept in the log."""
+    by: str = ""
+    """Who asks, as a door knows them: whose run it is. Kept in the log, and found as the attribute `perdure.by`."""
     on_end: str = ""
     """A URL that is told how the run ends, by a webhook."""
 
@@ -242,6 +244,19 @@ class ListApprovals(Request, frozen=True, tag="approvals", kw_only=True):
     limit: int = 100
 
 
+class ReadEvents(Request, frozen=True, tag="events", kw_only=True):
+    """A page of what happened to a run, behind the event `since`; of some `types` only, where given.
+
+    Where there is nothing yet, and the run has not ended, the answer waits up to `wait` seconds for more.
+    """
+
+    run: str
+    since: int = 0
+    types: tuple[str, ...] = ()
+    limit: int = 200
+    wait: float = 0.0
+
+
 Commanding = (
     StartRun
     | StartDefinition
@@ -267,7 +282,7 @@ Commanding = (
 AnyRequest = Commanding | UpdateRun | QueryRun
 """A request about one run."""
 
-AnyList = ListRuns | ListApprovals | AnyWebhook
+AnyList = ListRuns | ListApprovals | ReadEvents | AnyWebhook
 """A request about many runs, or about something else than runs."""
 
 
@@ -302,6 +317,8 @@ class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaul
 
     `perdure log verify --expect RECEIPT` looks for it. Empty where the end was awaited.
     """
+    by: str = ""
+    """Whose run it is: who asked for it, where a door knew them."""
 
 
 class Answered(Struct, frozen=True, tag_field="reply", tag="answered", omit_defaults=True):
@@ -357,4 +374,25 @@ class ApprovalPage(Struct, frozen=True, tag_field="reply", tag="approvals"):
     unread: dict[str, str]
 
 
-AnyPage = RunPage | ApprovalPage | WebhookPage | WebhookShown
+class EventLine(Struct, frozen=True, rename={"version": "event_seq"}):
+    """An event as the log keeps it, its `type` among its fields; `version` counts the events of the run without a gap.
+
+    Doors call that `event_seq`.
+    """
+
+    version: int
+    at: datetime
+    event: Raw
+
+
+class EventPage(Struct, frozen=True, tag_field="reply", tag="events"):
+    """Some of the events of a run, which stands as `status` says; go on with `since`. `more`: whether there is more already."""
+
+    run: str
+    events: list[EventLine]
+    since: int
+    more: bool
+    status: str
+
+
+AnyPage = RunPage | ApprovalPage | EventPage | WebhookPage | WebhookShown

@@ -134,7 +134,7 @@ def stream_for(request: AnyRequest) -> str:
 def applied(run: str, standing: Standing, receipt: str = "") -> Applied:
     result = UNSET if standing.result is None or standing.blob is not None else standing.result
     approvals = [open_approval(run, id, asked) for id, asked in standing.approvals.items()]
-    given = result, standing.failure, standing.reason, approvals, standing.blob, receipt
+    given = result, standing.failure, standing.reason, approvals, standing.blob, receipt, standing.by
     return Applied(run, standing.version, standing.status, standing.workflow, *given)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ...eventlog.errors import Bug, PerdureError
-from . import definitions, moving, nats, steering, webhooks
+from . import definitions, http, moving, nats, steering, webhooks
 from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
 from .options import Json, Log, RunId, Tenant, code_of, wait
 from .places import DEFAULT
@@ -293,6 +293,7 @@ def rebuild(log: Log = DEFAULT, json: Json = False) -> int:
 
 
 moving.register(log_commands)
+http.register(app)
 for steer in steering.COMMANDS:
     app.command()(steer)
 

@@ -18,6 +18,7 @@ from ...runtime.authoring.steps import Step
 from ...runtime.authoring.workflows import Workflow
 from ...runtime.definitions.types import Types
 from ..compose import open as open_runtime
+from ..serving import served
 from ..working import work_for
 from .console import console_for_errors, say_json
 
@@ -51,6 +52,11 @@ def perform(url: str, queues: Sequence[str], steps: Sequence[Step[..., Any]], *,
     return _run(partial(serve_queues, url, names, steps, partial(_told, "queues", names, as_json=as_json)))
 
 
+def serve_http(url: str, workflows: Sequence[Workflow[..., Any]], *, host: str, port: int, single_user: bool, as_json: bool) -> bool:
+    """As `work`, with the HTTP API over the runs."""
+    return _run(partial(serve_service, url, workflows, host, port, partial(_told_address, as_json=as_json), single_user=single_user))
+
+
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     gc.freeze()
@@ -72,6 +78,15 @@ async def serve(url: str, workflows: Sequence[Workflow[..., Any]], types: Types,
         owner = runtime.dispatcher.ownership.owner
         await _until_signalled(owner, told)
     told(owner, "done")
+
+
+async def serve_service(
+    url: str, workflows: Sequence[Workflow[..., Any]], host: str, port: int, told: Callable[[str, str], None], *, single_user: bool
+) -> None:
+    """The same with the HTTP API over the runs; `told` hears where it is."""
+    async with served(url, workflows=workflows, host=host, port=port, single_user=single_user) as (_, address):
+        await _until_signalled(address, told)
+    told(address, "done")
 
 
 async def serve_queues(url: str, queues: Sequence[str], steps: Sequence[Step[..., Any]], told: Callable[[str, str], None]) -> None:
@@ -96,3 +111,11 @@ def _told(kind: str, names: Sequence[str], owner: str, what: str, *, as_json: bo
     else:
         about = f"  {', '.join(names)}" if what == "serving" else ""
         console_for_errors().print(Text.assemble(("worker ", "dim"), (owner, "bold"), (f"  {what}{about}", "dim")))
+
+
+def _told_address(address: str, what: str, *, as_json: bool) -> None:
+    if as_json:
+        say_json({"service": address, "state": what})
+        sys.stdout.flush()
+    else:
+        console_for_errors().print(Text.assemble(("service ", "dim"), (address, "bold"), (f"  {what}", "dim")))

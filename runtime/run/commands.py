@@ -58,6 +58,8 @@ class Start(Struct, frozen=True, gc=False):
     """What holds the input, where it is large."""
     trace: str = ""
     """The trace context of who asks, as W3C's `traceparent` has it."""
+    by: str = ""
+    """Who asks, as a door knows them."""
     on_end: str = ""
     """The URL that is told how the run ends."""
 

@@ -92,7 +92,7 @@ def _start(stream: str, facts: RunState, id: str, child: Child) -> cmd.Start | N
         return None
     again = name_of(stream, id, child.since) if child.since else ""
     given = child.workflow, child.version, child.input, _seed(facts.seed, id), again
-    return cmd.Start(*given, parent=name_of(stream, id), again=bool(again), blob=child.blob)
+    return cmd.Start(*given, parent=name_of(stream, id), again=bool(again), blob=child.blob, by=facts.by)
 
 
 def large_value_of(errand: Errand) -> Blob | None:

@@ -56,6 +56,8 @@ class RunStarted(Event, frozen=True):
     blob: Blob | None = None
     trace: str = ""
     """The trace context of who asked for it, as W3C's `traceparent` has it."""
+    by: str = ""
+    """Who asked for it, as a door knows them: whose run it is. A child has that of its parent."""
     on_end: str = ""
     """The URL that is told how this run ends."""
 

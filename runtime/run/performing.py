@@ -29,6 +29,8 @@ class Standing(Struct, frozen=True):
     """What it asks people, by id; told to a look."""
     blob: Blob | None = None
     """What holds the result, where it is large."""
+    by: str = ""
+    """Whose run it is."""
 
 
 def status_of(facts: RunState) -> str:
@@ -41,7 +43,7 @@ def standing_of(facts: RunState, version: int) -> Standing:
     completed = status_of(facts) == "completed"
     result, blob = (facts.result, facts.result_blob) if completed else (None, None)
     reason = f"to the log {facts.away_to}" if facts.away else facts.stuck or facts.reason
-    return Standing(version, status_of(facts), facts.workflow, result, facts.failure, reason, blob=blob)
+    return Standing(version, status_of(facts), facts.workflow, result, facts.failure, reason, blob=blob, by=facts.by)
 
 
 class Answer(Struct, frozen=True):

@@ -34,7 +34,7 @@ from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
 from .performing import Answer, Performing, Standing, standing_of, status_of
 from .repeats import short
-from .state import NEVER, RunState, canonical, restore
+from .state import NEVER, RunState, canonical, json_of, restore
 
 ASKS = {"perdure.asks": Raw(b"true")}
 """What the head of a run says while the run asks people something: so they are found without looking into every run."""
@@ -272,9 +272,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
         facts = state.facts
         is_live = (facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred)) or has_errands(facts)
         wake_at = 0 if is_live or state.waits_for_a_build() else state.next_due()
-        attributes = _encode(facts.attributes) if facts.attributes else b"{}"
-        if facts.approvals and not facts.ended:
-            attributes = _encode(facts.attributes | ASKS)
+        told = facts.attributes | ASKS if facts.approvals and not facts.ended else facts.attributes
+        if facts.by:
+            told = told | {"perdure.by": json_of(facts.by)}
+        attributes = _encode(told) if told else b"{}"
         if old is not None and old.status == status_of(facts) and old.wake_at == wake_at and old.attributes == attributes:
             return old
         return Head(status_of(facts), wake_at, facts.workflow, facts.started_at, facts.at, attributes)

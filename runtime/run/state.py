@@ -227,6 +227,7 @@ class RunState(Struct):
     input: Raw = NOTHING
     input_blob: Blob | None = None
     seed: int = 0
+    by: str = ""
     origin: Raw | UnsetType = UNSET
     """What the run was started with, where `input` is that of a later generation."""
     generation: int = 1

@@ -32,8 +32,8 @@ WORDS = {
 NOT_SPOKEN = {
     "Artifact", "Attempt", "Bug", "ChildHandle", "Codec", "Condition", "Conflict", "Corrupt", "Decision", "Diverged", "Event", "First",
     "ForeignAwait", "HandlerError", "Invalid", "Kind", "Limit", "LogContext", "OpenApproval", "PerdureError", "Ref", "Refused", "Retry",
-    "RunError", "RunHandle", "Runtime", "Settings", "StepType", "TooLarge", "Trigger", "Unavailable", "connect", "open", "step", "work_for",
-    "workflow",
+    "RunError", "RunHandle", "Runtime", "Settings", "StepType", "TooLarge", "Trigger", "Unavailable", "asgi", "connect", "open", "step",
+    "work_for", "workflow",
 }  # fmt: skip
 """Its other words: decorators and their policies (below), types of what the words above give, and what a program says outside of runs."""
 

@@ -8,7 +8,7 @@ import re
 from tests.house import tree
 
 # Written with character classes, so that this file does not find itself.
-MACHINE = re.compile(r"(?<![\w.])/(?:w[o]rk|r[o]ot|h[o]me/\w|t[m]p/\w|U[s]ers/\w|o[p]t/\w)")
+MACHINE = re.compile(r"(?<![\w.])/(?:w[o]rk\b|r[o]ot|h[o]me/\w|t[m]p/\w|U[s]ers/\w|o[p]t/\w)")
 REGISTRY = re.compile(r"pyth[o]nhosted\.|\bpyp[i]\.org|\bnp[m]js\.")
 UNFINISHED = re.compile(r"\bTO[D]O\b|\bFIX[M]E\b|\bXX[X]\b|NotImplemented[E]rror")
 

@@ -21,6 +21,7 @@ WATCHERS_MAX = 10_000
 def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
     if state.phase == "new":
         return [began(command)]
+    must_be_ones_own(state, command)
     if is_known(state, command.command):
         return NONE
     if command.parent and command.parent == state.parent:
@@ -49,6 +50,13 @@ def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
     return watch(state, command.command if command.again else command.parent) if command.parent else NONE
 
 
+def must_be_ones_own(state: RunState, command: cmd.Start) -> None:
+    """Refused where somebody whom a door knows would meet, or replace, what is not theirs; who asks by no name may."""
+    if command.by and command.by != state.by and state.phase != "new":
+        raise Refused("the id belongs to a run of somebody else", where="start", expected="an id that is free, or of a run of one's own",
+                      found="one that is taken", instead="choose another id, or let it be made up")
+
+
 def _again(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
     """A parent starts its child once more: because it does not know whether it did, or because it is itself retried."""
     if not command.again or state.phase == "completed":
@@ -66,8 +74,8 @@ def _again(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
 def began(command: cmd.Start) -> Event:
     given = command.workflow, command.version, command.input, command.seed, command.command, command.deadline, command.parent, command.blob
     if command.start_at:
-        return ev.RunDelayed(*given, trace=command.trace, start_at=command.start_at, on_end=command.on_end)
-    return ev.RunStarted(*given, trace=command.trace, on_end=command.on_end)
+        return ev.RunDelayed(*given, trace=command.trace, by=command.by, on_end=command.on_end, start_at=command.start_at)
+    return ev.RunStarted(*given, trace=command.trace, by=command.by, on_end=command.on_end)
 
 
 def watch(state: RunState, by: str) -> Sequence[Event]:

@@ -12,7 +12,7 @@ from .. import events as ev
 from ..repeats import short
 from ..state import RunState
 from .asking import NONE, must_exist, must_live, repeated
-from .beginning import start
+from .beginning import must_be_ones_own, start
 
 UPDATES_MAX = 1_000
 """Updates that are accepted and not answered."""
@@ -26,6 +26,7 @@ def _signal(state: RunState, command: cmd.Signal, now: int) -> Sequence[Event]:
 
 
 def _signal_or_start(state: RunState, command: cmd.SignalOrStart, now: int) -> Sequence[Event]:
+    must_be_ones_own(state, command.start)
     if repeated(state, command.command):
         return NONE
     if state.phase == "new" or state.ended:

@@ -40,7 +40,7 @@ def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed
     state.started_at, state.deadline, state.input_blob = at, event.deadline, event.blob
     state.heard = state.heard if event.parent == state.parent else 0
-    state.parent, state.on_end = event.parent, event.on_end
+    state.parent, state.by, state.on_end = event.parent, event.by, event.on_end
     if event.parent:
         begun_anew = waiter_of(event.command).place == event.parent
         state.watchers[event.command if begun_anew else event.parent] = None

@@ -19,7 +19,7 @@ from tests.house import tree
 STEERING = ["signal", "approve", "reject", "skip", "complete", "fail", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
 COMMANDS = [
     "demo", "cluster", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", "nats",
-    "webhooks", *STEERING,
+    "webhooks", "serve", "keys", *STEERING,
 ]  # fmt: skip
 
 
@@ -44,9 +44,10 @@ def test_help_names_every_command(folder: Folder) -> None:
 
 
 def test_the_commands_are_these() -> None:
-    expected = [command for command in COMMANDS if command not in {"log", "nats", "webhooks"}]
+    expected = [command for command in COMMANDS if command not in {"log", "nats", "webhooks", "keys"}]
     expected += ["log verify", "log rebuild", "log id", "log export", "log import", "nats init", "nats check", "nats status"]
     expected += ["webhooks dead", "webhooks show", "webhooks redrive", "webhooks drop"]
+    expected += ["keys create", "keys list", "keys rotate", "keys revoke"]
 
     assert sorted(leaves()) == sorted(expected)
 

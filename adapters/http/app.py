@@ -1,0 +1,128 @@
+"""The application: the operations as routes of litestar, for uvicorn or inside a user's own application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, unquote
+
+from litestar import Litestar, MediaType, Response
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from ...eventlog.errors import PerdureError
+from ...runtime.engine import Runtime
+from ...runtime.kinds.access import ID, NAME
+from . import artifacts, health, keys, runs
+from .auth.keyring import Keyring
+from .auth.principals import Gate, Gates
+from .auth.single import SingleUser
+from .openapi import serving
+from .operations import Operation
+from .policies import must_cover
+from .problems import broken, of_framework, plain, told
+from .service import AnyHttpRequest, Service
+from .settings import HttpSettings
+
+AnyResponse = Response[Any]
+
+
+def operations() -> Sequence[Operation]:
+    """All that the service can be asked."""
+    own = (*runs.OPERATIONS, *artifacts.OPERATIONS, *keys.OPERATIONS, *health.OPERATIONS)
+    return *own, serving(own)
+
+
+def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
+    """The service over a runtime, as an ASGI application: to be served by itself, or mounted into another.
+
+    Without `settings` those of the environment: `PERDURE_KEY_SECRET` says by which secret keys are known. Invalid where there is
+    neither that nor single-user mode, for then nobody could ever come in.
+    """
+    settings = settings or HttpSettings.of(os.environ)
+    known = operations()
+    must_cover(operation.name for operation in known)
+    gates, keyring = _gates(runtime, settings)
+    service = Service(runtime, gates, keyring)
+    app = Litestar(
+        [_route(service, operation) for operation in known],
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={HTTPException: _not_served, Exception: _broke},
+        request_max_body_size=None,  # bounded before it comes here
+    )
+    return WithEncodedPath(app)
+
+
+def keyring_of(runtime: Runtime, secret: str) -> Keyring:
+    """The keys that a runtime's log holds."""
+    return Keyring(runtime.actor(NAME, ID[0], tenant=ID[1]), secret, runtime.clock.now)
+
+
+def _gates(runtime: Runtime, settings: HttpSettings) -> tuple[Gates, Keyring | None]:
+    if settings.single_user:
+        return Gates([SingleUser()]), None
+    keyring = keyring_of(runtime, settings.key_secret)
+    gates: list[Gate] = [keyring]
+    return Gates(gates), keyring
+
+
+def _route(service: Service, operation: Operation) -> HTTPRouteHandler:
+    async def handle(request: AnyHttpRequest) -> AnyResponse:
+        try:
+            parts = {name: unquote(text, errors="strict") for name, text in request.path_params.items()}
+            answer = await service.answer(operation, request, parts)
+        except PerdureError as error:
+            return _sent(*told(error))
+        except UnicodeDecodeError:
+            return _sent(*of_framework(404, "a path that is no UTF-8"))
+        status, headers = answer.status or operation.status, dict(answer.headers)
+        if answer.stream is not None:
+            return Stream(answer.stream, status_code=status, media_type=answer.media, headers=headers)
+        return _sent(status, {"content-type": answer.media, **headers}, plain(answer.value))
+
+    path = operation.path.replace("}", ":str}")
+    return HTTPRouteHandler(path, http_method=operation.method, name=operation.name, status_code=operation.status)(handle)
+
+
+def _sent(status: int, headers: dict[str, str], body: bytes) -> AnyResponse:
+    media = headers.pop("content-type", MediaType.JSON)
+    return Response(body, status_code=status, media_type=media, headers={"x-content-type-options": "nosniff", **headers})
+
+
+def _not_served(request: AnyHttpRequest, error: HTTPException) -> AnyResponse:
+    return _sent(*of_framework(error.status_code, error.detail, error.headers))
+
+
+def _broke(request: AnyHttpRequest, error: Exception) -> AnyResponse:
+    return _sent(*told(broken(error, f"{request.method} {request.scope['path']}")))
+
+
+class WithEncodedPath:
+    """Routes by the path as it was sent, so that an id may hold any character, `/` among them, as `%2F`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given: Any = scope
+        if given["type"] == "http":
+            given = {**given, "path": encoded_path(given), "root_path": ""}
+        await self._app(given, receive, send)
+
+
+def encoded_path(scope: Any) -> str:
+    """The path of a request below where the service is mounted, each part as it was sent."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    below = path.removeprefix(root) if root and path.startswith(root) else path
+    raw: bytes | None = scope.get("raw_path")
+    sent = "" if raw is None else raw.decode("latin-1").partition("?")[0]
+    whole = unquote(sent)
+    if not whole.endswith(below):
+        return quote(below)
+    above = whole.removesuffix(below).count("/")
+    return "/" + "/".join(sent.split("/")[above + 1 :])

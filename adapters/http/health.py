@@ -1,0 +1,77 @@
+"""Health: whether this process lives, whether it can take requests, and how it is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from ...eventlog.errors import PerdureError
+from ...runtime.engine import Runtime
+from .operations import Answer, Call, Operation
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Struct, frozen=True, omit_defaults=True):
+    """Whether the log answers, and what an acknowledged append survives: a power cut, the end of the process, or nothing."""
+
+    status: Literal["ok", "degraded"]
+    durability: str
+    why: str = ""
+
+
+class Worker(Struct, frozen=True):
+    """How the part of this process that performs steps is."""
+
+    worker: str
+    status: Literal["ok", "degraded"]
+    durability: str
+    workflows: list[str]
+    actors_in_memory: int
+    steps_at_once_max: int
+    why: str = ""
+
+
+async def alive(call: Call) -> Answer:
+    return Answer(Alive())
+
+
+async def ready(call: Call) -> Answer:
+    """503 where the log does not answer."""
+    why = await _fault(call.runtime)
+    found = Ready("degraded" if why else "ok", call.runtime.carrier.durability, why)
+    return Answer(found, 503 if why else 200)
+
+
+async def worker(call: Call) -> Answer:
+    runtime, why = call.runtime, await _fault(call.runtime)
+    names = sorted(runtime.registry.known)
+    return Answer(Worker(
+        runtime.dispatcher.ownership.owner, "degraded" if why else "ok", runtime.carrier.durability, names, len(runtime.dispatcher.actors),
+        runtime.settings.worker_concurrency, why,
+    ))  # fmt: skip
+
+
+async def _fault(runtime: Runtime) -> str:
+    """What keeps the log from answering; empty where it answers. Names no stream and no tenant."""
+    try:
+        await runtime.carrier.heads.all(limit=1)
+    except PerdureError as error:
+        return error.code
+    return ""
+
+
+OPERATIONS = (
+    Operation(name="health", method="GET", path="/health", perform=ready, answers={200: Ready, 503: Ready},
+              summary="Whether the service can do its work"),
+    Operation(name="healthz", method="GET", path="/healthz", perform=alive, answers={200: Alive}, summary="Whether the process lives"),
+    Operation(name="readyz", method="GET", path="/readyz", perform=ready, answers={200: Ready, 503: Ready},
+              summary="Whether requests may be sent here"),
+    Operation(name="workers.status", method="GET", path="/workers/status", perform=worker, answers={200: Worker},
+              summary="How the worker in this process is"),
+)  # fmt: skip

@@ -1,0 +1,153 @@
+"""The OpenAPI 3.1 page, made from the operations and from the very types that bodies are read with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, get_args
+
+import msgspec
+from msgspec import NODEFAULT, Raw, Struct, UnsetType, defstruct
+from msgspec.structs import FieldInfo, fields
+
+from .operations import Answer, Call, NoParams, Operation
+from .policies import POLICIES
+from .problems import MEDIA, Problem
+
+TEMPLATE = "#/components/schemas/{name}"
+PROBLEMS = {
+    401: "Nobody knows who asks", 403: "Who asks may not", 404: "No such run, workflow, key or path", 409: "It cannot be so now",
+    413: "Too large", 422: "It does not fit", 429: "Too many requests at once",
+    503: "Nobody knows: ask again with the same Idempotency-Key",
+}  # fmt: skip
+OF_PUBLIC = (422, 503)
+
+WHOLE: dict[str, dict[str, Any]] = {
+    "value": {"description": "Any JSON value; nothing for null."},
+    "arguments": {
+        "description": "Arguments: an array in the order of the parameters, or an object by their names; nothing for none.",
+        "type": ["array", "object"],
+    },
+}
+
+
+def page_of(operations: Sequence[Operation]) -> dict[str, Any]:
+    """The whole page, as JSON values."""
+    schemas, parts = _schemas(operations)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "perdure", "version": version("perdure"), "description": "Durable workflows: started, steered and followed."},
+        "paths": paths,
+        "components": {
+            "schemas": parts,
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": "X-API-KEY"},
+                "token": {"type": "http", "scheme": "bearer"},
+            },
+        },
+        "security": [{"key": []}, {"token": []}],
+    }
+
+
+def serving(operations: Sequence[Operation]) -> Operation:
+    """The operation that gives the page, itself on it."""
+    kept: list[bytes] = []
+
+    async def show(call: Call) -> Answer:
+        if not kept:
+            kept.append(msgspec.json.encode(page_of((*operations, itself))))
+        return Answer(Raw(kept[0]))
+
+    itself = Operation(name="openapi", method="GET", path="/api/v1/openapi.json", perform=show, answers={200: dict[str, Any]},
+                       summary="This page")
+    return itself
+
+
+def _schemas(operations: Sequence[Operation]) -> tuple[dict[Any, Any], dict[str, Any]]:
+    """(the schema of each type, the parts that they refer to)."""
+    types: dict[Any, Any] = {Problem: Problem}
+    for operation in operations:
+        body = operation.body_type()
+        for kind in (*operation.answers.values(), *((body,) if body is not None else ())):
+            if kind is not None and kind not in types:
+                types[kind] = _plain(kind) if isinstance(kind, type) and issubclass(kind, Struct) else kind
+    shown, parts = msgspec.json.schema_components(list(types.values()), ref_template=TEMPLATE)
+    return dict(zip(types, shown, strict=True)), parts
+
+
+def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+    policy = POLICIES[operation.name]
+    told: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "parameters": [*map(_part, operation.parts), *_params(operation), *_headers(operation)],
+        "responses": {str(status): _answered(operation, kind, schemas) for status, kind in operation.answers.items()},
+    }
+    problem = {"description": "", "content": {MEDIA: {"schema": schemas[Problem]}}}
+    for status, about in PROBLEMS.items():
+        if str(status) not in told["responses"] and (not policy.public or status in OF_PUBLIC):
+            told["responses"][str(status)] = problem | {"description": about}
+    if policy.public:
+        told["security"] = []
+    else:
+        told["x-permission"] = policy.permission
+        if policy.own is not None:
+            told["x-permission-for-own"] = policy.own
+    body = operation.body_type()
+    if operation.whole or body is not None:
+        schema = WHOLE[operation.whole] if operation.whole else schemas[body]
+        required = body is not None and any(field.required for field in fields(body))
+        told["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+    return told
+
+
+def _answered(operation: Operation, kind: Any, schemas: dict[Any, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {"description": operation.summary}
+    if kind is bytes:
+        told["content"] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    elif kind is not None:
+        told["content"] = {media: {"schema": schemas[kind]} for media in operation.media}
+    return told
+
+
+def _part(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+
+
+def _params(operation: Operation) -> list[dict[str, Any]]:
+    if operation.params is NoParams:
+        return []
+    (_,), parts = msgspec.json.schema_components([operation.params], ref_template=TEMPLATE)
+    shown: dict[str, Any] = parts[operation.params.__name__]["properties"]
+    return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in shown.items()]
+
+
+def _headers(operation: Operation) -> list[dict[str, Any]]:
+    if operation.method == "GET" or operation.of is None:
+        return []
+    about = "A name for this request: under one name it counts once"
+    return [{"name": "Idempotency-Key", "in": "header", "required": False, "description": about, "schema": {"type": "string"}}]
+
+
+def _plain(kind: type[Struct]) -> type[Struct]:
+    """The type with plain values where it keeps raw ones, which have no schema."""
+    if not any(Raw in (field.type, *get_args(field.type)) for field in fields(kind)):
+        return kind
+    config = kind.__struct_config__
+    made: type[Struct] = defstruct(
+        kind.__name__, [_plain_field(field) for field in fields(kind)], kw_only=True, tag=config.tag, tag_field=config.tag_field,
+        forbid_unknown_fields=config.forbid_unknown_fields, namespace={"__doc__": kind.__doc__},
+    )  # fmt: skip
+    return made
+
+
+def _plain_field(field: FieldInfo) -> Any:
+    type_ = Any if field.type in (Raw, Raw | UnsetType) else field.type
+    if field.required:
+        return field.name, type_
+    if field.default_factory is not NODEFAULT:
+        return field.name, type_, msgspec.field(default_factory=field.default_factory)
+    return field.name, type_, msgspec.json.decode(field.default) if isinstance(field.default, Raw) else field.default

@@ -1,0 +1,188 @@
+"""Operations: what the service can be asked, each as one row that routing, policies, the OpenAPI page and tests read.
+
+A call is one request to an operation, parsed and allowed; an answer is what goes back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from typing import Any, Literal, TypeAlias, cast
+
+import msgspec
+from msgspec import Raw, Struct, defstruct
+from msgspec.structs import FieldInfo, fields
+
+from ...eventlog.errors import Invalid
+from ...eventlog.guard import guard
+from ...runtime.authoring.values import explained
+from ...runtime.engine import Runtime
+from ...runtime.requests import Request, StartRun
+from .auth.keyring import Keyring
+from .auth.principals import Principal
+
+Params: TypeAlias = type[Struct]
+
+CALL = list[Any] | dict[str, Any]
+"""Arguments: an array in the order of the parameters, or an object by their names."""
+
+
+class Answer(Struct, frozen=True):
+    """What goes back: a value that becomes JSON, or a stream of bytes. `status` 0 is the operation's own."""
+
+    value: Any = None
+    status: int = 0
+    headers: Mapping[str, str] = {}
+    stream: AsyncGenerator[bytes] | None = None
+    media: str = "application/json"
+
+
+class NoParams(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing behind the question mark."""
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One thing that the service can be asked. `name` is for ever: clients are made from it."""
+
+    name: str
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    """With its parts in braces: `/api/v1/workflows/runs/{run_id}`."""
+    summary: str
+    perform: Callable[[Call], Awaitable[Answer]]
+    of: type[Request] | None = None
+    """The request that the call becomes; its fields are the body, but for those that the path or the service says."""
+    given: Mapping[str, Any] = {}
+    """Fields that the operation itself says."""
+    whole: str = ""
+    """The field that is the whole body, as it came: any value, or arguments."""
+    body: type[Struct] | None = None
+    """What the body is, where no request says so."""
+    params: Params = NoParams
+    answers: Mapping[int, Any] = {}
+    """What may come back where all is well, by status; None for no content."""
+    media: tuple[str, ...] = ("application/json",)
+    signed: bool = False
+    """Whether `by` of the request is who calls."""
+
+    @property
+    def parts(self) -> list[str]:
+        """The names in the path."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+    @property
+    def status(self) -> int:
+        return next(iter(self.answers), 200)
+
+    @property
+    def about_run(self) -> bool:
+        return "run_id" in self.parts
+
+    def body_type(self) -> type[Struct] | None:
+        """The object that the body may be; None where it is no object, or there is none."""
+        if self.body is not None or self.of is None or self.whole:
+            return self.body
+        return _body_of(self.of, frozenset({*self.given, *(PARTS.get(part, part) for part in self.parts)}))
+
+
+PARTS: Mapping[str, str] = {"run_id": "run"}
+"""What a part of a path is called in a request."""
+
+SAID = frozenset({"tenant", "command", "within", "by", "trace"})
+"""Fields of requests that headers and keys give, and no body."""
+
+_bodies: dict[tuple[type[Request], frozenset[str]], type[Struct]] = {}
+
+
+def _body_of(request: type[Request], but: frozenset[str]) -> type[Struct]:
+    if (request, but) not in _bodies:
+        kept = [_as_given(field) for field in fields(request) if field.name not in SAID | but]
+        name = f"{request.__name__}Body"
+        _bodies[request, but] = defstruct(name, kept, kw_only=True, frozen=True, forbid_unknown_fields=True)
+    return _bodies[request, but]
+
+
+def _as_given(field: FieldInfo) -> Any:
+    if field.required:
+        return field.name, field.type
+    if isinstance(field.default_factory, type):
+        return field.name, field.type, msgspec.field(default_factory=field.default_factory)
+    return field.name, field.type, field.default
+
+
+class Call(Struct, frozen=True):
+    """A request to an operation, by somebody who may make it."""
+
+    operation: Operation
+    runtime: Runtime
+    keyring: Keyring | None
+    principal: Principal
+    parts: Mapping[str, str]
+    params: Any
+    body: bytes
+    command: str = ""
+    trace: str = ""
+    every: bool = False
+    """Whether every run of the tenant is theirs to see here, or only those that they started."""
+    headers: Mapping[str, str] = {}
+    within: float | None = None
+
+    @property
+    def run(self) -> str:
+        return self.parts["run_id"]
+
+    @property
+    def tenant(self) -> str:
+        return self.principal.tenant
+
+    def given(self) -> Any:
+        """The body, as the type that the operation says."""
+        kind = self.operation.body_type()
+        assert kind is not None
+        return decoded(self.body or b"{}", kind)
+
+    def request(self, **more: Any) -> Any:
+        """The request of this call, said by who calls, in their tenant."""
+        operation, said = self.operation, dict[str, Any]()
+        assert operation.of is not None
+        for part, text in self.parts.items():
+            said[PARTS.get(part, part)] = text
+        if operation.whole:
+            said |= self._whole(operation.whole)
+        elif operation.body_type() is not None:
+            body = self.given()
+            said |= {field: getattr(body, field) for field in body.__struct_fields__}
+        if operation.signed:
+            said["by"] = self.principal.user
+        if issubclass(operation.of, StartRun) and self.trace:
+            said["trace"] = self.trace
+        within = {} if self.within is None else {"within": self.within}
+        make = cast("Callable[..., Any]", operation.of)
+        return make(**(said | dict(operation.given) | within | more), tenant=self.tenant, command=self.command)
+
+    def _whole(self, field: str) -> dict[str, Raw]:
+        if not self.body.strip():
+            return {}
+        decoded(self.body, CALL if field == "arguments" else Any)
+        return {field: Raw(self.body)}
+
+
+def decoded(body: bytes, kind: Any) -> Any:
+    """The body as a value of a type; Invalid, with the path to what does not fit."""
+    try:
+        return msgspec.json.decode(guard(body, "the body"), type=kind)
+    except (msgspec.MsgspecError, ValueError) as error:
+        expected, found, where = misfit(error, kind) if isinstance(error, msgspec.ValidationError) else ("JSON in UTF-8", str(error), "$")
+        raise Invalid("the body does not fit", who="the body", where=where, expected=expected, found=found,
+                      instead="send what the OpenAPI page of this service shows") from error
+
+
+UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
+
+
+def misfit(error: msgspec.ValidationError, kind: Any) -> tuple[str, str, str]:
+    """(expected, found, where) of a value that is not of the type."""
+    expected, found, where = explained(error)
+    if (unknown := UNKNOWN.match(str(error))) is not None and where == "$":
+        return ", ".join(getattr(kind, "__struct_encode_fields__", ())) or "no fields", unknown[1], f"$.{unknown[1]}"
+    return expected, found, where

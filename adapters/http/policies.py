@@ -1,0 +1,76 @@
+"""The policies: who may call which operation. One table, deny by default: an operation without a row keeps the service from starting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from ...eventlog.errors import Bug
+from .auth.permissions import ADMIN, CONTROL, READ, WRITE
+
+
+class Policy(Struct, frozen=True):
+    """What an operation asks of who calls it.
+
+    `permission`: for every run of the tenant. `own`: what is enough for runs that one started oneself; empty: to be known is enough;
+    None: that they are one's own makes no difference. `public`: nobody is asked who they are.
+    """
+
+    permission: str = ""
+    own: str | None = None
+    public: bool = False
+
+
+OPEN = Policy(public=True)
+SEE = Policy(READ, own="")
+TALK = Policy(CONTROL, own=WRITE)
+STEER = Policy(CONTROL)
+START = Policy(WRITE)
+MANAGE = Policy(ADMIN)
+
+POLICIES: Mapping[str, Policy] = {
+    "runs.start": START,
+    "runs.signal_or_start": START,
+    "runs.list": SEE,
+    "runs.look": SEE,
+    "runs.result": SEE,
+    "runs.events": SEE,
+    "runs.query": SEE,
+    "runs.artifacts": SEE,
+    "runs.artifact": SEE,
+    "runs.signal": TALK,
+    "runs.update": TALK,
+    "runs.pause": STEER,
+    "runs.resume": STEER,
+    "runs.cancel": STEER,
+    "runs.retry": STEER,
+    "runs.terminate": STEER,
+    "runs.upgrade": STEER,
+    "runs.skip": STEER,
+    "runs.approve": STEER,
+    "runs.reject": STEER,
+    "approvals.list": SEE,
+    "steps.complete": STEER,
+    "steps.fail": STEER,
+    "keys.create": MANAGE,
+    "keys.list": MANAGE,
+    "keys.rotate": MANAGE,
+    "keys.revoke": MANAGE,
+    "whoami": Policy(own=""),
+    "health": OPEN,
+    "healthz": OPEN,
+    "readyz": OPEN,
+    "openapi": OPEN,
+    "workers.status": Policy(READ),
+}
+"""By the name of the operation."""
+
+
+def must_cover(names: Iterable[str]) -> None:
+    """Bug where an operation has no policy, or a policy no operation."""
+    served, allowed = set(names), set(POLICIES)
+    if served != allowed:
+        raise Bug("operations and policies are not the same", who="adapters/http/policies.py", expected=", ".join(sorted(served)),
+                  found=f"without a policy: {sorted(served - allowed)}, without an operation: {sorted(allowed - served)}",
+                  instead="give each operation the row that says who may call it")

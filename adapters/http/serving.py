@@ -1,0 +1,66 @@
+"""Serving: the application on a socket of its own, by uvicorn, until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+import uvicorn
+from litestar.types import ASGIApp
+
+from ...eventlog.errors import Unavailable
+
+HEADER_BYTES_MAX = 32 * 1024
+KEEP_ALIVE_SECONDS = 5
+GRACE_SECONDS = 5
+BACKLOG = 1024
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to who serves the runs, too: these drain after the last request."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+@asynccontextmanager
+async def served(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
+    """Serve until the end of the block; gives the URL, which says the port where `port` is 0. Unavailable where it is taken."""
+    listening = _bound(host, port)
+    config = uvicorn.Config(
+        app, http="h11", ws="none", lifespan="off", access_log=False, log_config=None, server_header=False, proxy_headers=False,
+        h11_max_incomplete_event_size=HEADER_BYTES_MAX, timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=GRACE_SECONDS,
+    )  # fmt: skip
+    server = Server(config)
+    name = f"[{host}]" if ":" in host else host
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.serve, [listening])
+            try:
+                yield f"http://{name}:{listening.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+    finally:
+        listening.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Listening already, so that who is told the URL is never turned away."""
+    listening = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except OSError as error:
+        if listening is not None:
+            listening.close()
+        raise Unavailable("the service cannot listen there", who=f"{host}:{port}", where="--host, --port",
+                          expected="an address that is free here",
+                          found=str(error), instead="choose another port, or end who has it") from error
+    listening.settimeout(0)
+    return listening

@@ -1,0 +1,109 @@
+"""A shop over HTTP, for tests: some workflows, and callers of any role and tenant."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+
+import perdure
+from perdure import Runtime, step, workflow
+from perdure.adapters.http.app import asgi, keyring_of
+from perdure.adapters.http.auth.keyring import Keyring
+from perdure.adapters.http.settings import HttpSettings
+
+SECRET = "a secret of thirty-two characters, for tests"  # noqa: S105 - it guards nothing
+RUNS = "/api/v1/workflows/runs"
+
+
+@step
+async def keep(text: str) -> str:
+    async with perdure.current().artifact("notes/report.txt") as out:
+        await out.write(text.encode() * 100)
+    return text
+
+
+@workflow
+async def order(amount: int) -> str:
+    """Charges once somebody says an address."""
+    notes: list[str] = []
+
+    def add(note: str) -> int:
+        notes.append(note)
+        return len(notes)
+
+    perdure.on_update("add", add)
+    perdure.on_query("notes", lambda: notes)
+    await keep("0123456789")
+    return f"{amount} to {await perdure.signal('address', str)}"
+
+
+@workflow
+async def asks() -> str:
+    return (await perdure.approval("ship", show={"cents": 1200})).outcome
+
+
+@workflow
+async def fails() -> None:
+    raise ValueError("no")
+
+
+@workflow
+async def hello(name: str) -> str:
+    return f"Hello, {name}!"
+
+
+FLOWS = (order, asks, fails, hello)
+
+
+class Caller:
+    """Somebody with a key, or without one."""
+
+    def __init__(self, client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+        self.client = client
+        self.headers = headers
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        return await self.client.get(path, headers=self.headers | named(headers))
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        given = {} if body is None else {"json": body}
+        return await self.client.post(path, headers=self.headers | named(headers), **given)
+
+    async def start(self, flow: str = "order", arguments: Any = (7,), run: str = "") -> str:
+        told = await self.post(RUNS, {"workflow": flow, "arguments": list(arguments), **({"run": run} if run else {})})
+        assert told.status_code == 201, told.text
+        found: str = told.json()["run"]
+        return found
+
+
+def named(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): text for name, text in headers.items()}
+
+
+class Shop:
+    """The service, and a way to call it as anybody."""
+
+    def __init__(self, runtime: Runtime, client: httpx.AsyncClient, ring: Keyring) -> None:
+        self.runtime = runtime
+        self.client = client
+        self.ring = ring
+
+    async def caller(self, *roles: str, user: str = "ann", tenant: str = "acme") -> Caller:
+        made = await self.ring.create(tenant, user, roles)
+        return Caller(self.client, {"x-api-key": made.text})
+
+    def nobody(self, **headers: str) -> Caller:
+        return Caller(self.client, named(headers))
+
+
+@asynccontextmanager
+async def shop(url: str = "memory:", *, flows: Sequence[Any] = FLOWS) -> AsyncGenerator[Shop]:
+    async with AsyncExitStack() as stack:
+        runtime = await stack.enter_async_context(perdure.open(url, workflows=flows))
+        app: Any = asgi(runtime, HttpSettings(key_secret=SECRET))
+        transport = httpx.ASGITransport(app)
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))
+        yield Shop(runtime, client, keyring_of(runtime, SECRET))
