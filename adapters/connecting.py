@@ -9,21 +9,51 @@ from uuid import uuid4
 
 from ..eventlog.errors import Invalid, Unavailable
 from ..runtime.authoring.workflows import Workflow
+from ..runtime.calling import Calling
 from .system.clock import SystemClock, SystemIds, owner
 
 if TYPE_CHECKING:
+    from .http.client import HttpClient
     from .nats.client import Client
 
 
 @asynccontextmanager
-async def connect(url: str, *, workflows: Iterable[Workflow[..., Any]] = ()) -> AsyncGenerator[Client]:
-    """A client of the namespace at `nats://HOST:4222/NAMESPACE`, with the methods of a runtime, until the end of the block.
+async def connect(url: str, *, workflows: Iterable[Workflow[..., Any]] = (), key: str = "") -> AsyncGenerator[Calling]:
+    """A client with the methods of a runtime, until the end of the block.
 
-    `workflows` are needed only to decode results of runs that this client did not start. Raises Unavailable where the server
-    cannot be reached; a request raises it where no worker answers in its time, and counts once when it is repeated.
+    `nats://HOST:4222/NAMESPACE` is a namespace that workers serve, `http://HOST:8000` a service (`perdure serve`), for which `key`
+    is a key or a token: it says who asks, and in which tenant. `workflows` are needed only to decode results of runs that this
+    client did not start. Raises Unavailable where the server cannot be reached; a request raises it where nobody answers in its
+    time, and counts once when it is repeated.
     """
+    over_http = url.partition(":")[0] in ("http", "https")
+    if key and not over_http:
+        raise Invalid("only a service over HTTP asks for a key", who="perdure.connect", where="key", expected="http://HOST:PORT",
+                      found=repr(url.partition("?")[0]), instead="leave it out: NATS knows its clients by what the URL names")
+    async with _over_http(url, workflows, key) if over_http else _over_nats(url, workflows) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _over_http(url: str, workflows: Iterable[Workflow[..., Any]], key: str) -> AsyncGenerator[HttpClient]:
+    try:
+        import httpx
+
+        from .http.client import HttpClient
+    except ModuleNotFoundError as missing:
+        raise Unavailable("the client for HTTP is not installed", who="perdure.connect", where="http://",
+                          expected="the packages of perdure[service]", found=f"no module {missing.name}",
+                          instead="pip install 'perdure[service]'") from missing
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    async with httpx.AsyncClient(base_url=url, headers=headers, follow_redirects=False, trust_env=False) as http:
+        yield HttpClient(http, workflows)
+
+
+@asynccontextmanager
+async def _over_nats(url: str, workflows: Iterable[Workflow[..., Any]]) -> AsyncGenerator[Client]:
     if url.partition(":")[0] not in ("nats", "tls"):
-        raise Invalid("a client speaks to workers in NATS", who="perdure.connect", where="url", expected="nats://HOST:PORT/NAMESPACE",
+        raise Invalid("a client speaks to workers in NATS", who="perdure.connect", where="url",
+                      expected="nats://HOST:PORT/NAMESPACE or http://HOST:PORT",
                       found=repr(url.partition("?")[0]), instead="open an embedded log in this process with perdure.open")
     try:
         from .nats.client import Client

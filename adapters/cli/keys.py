@@ -75,7 +75,7 @@ async def made(url: str, asked: Callable[[Keyring], Coroutine[Any, Any, Made]]) 
 
 async def listed(url: str, tenant: str) -> list[KeyLine]:
     async with ring_of(url, exists=True) as ring:
-        return [line_of(key) for key in await ring.list(tenant=tenant, limit=LISTED_MAX)]
+        return [line_of(key) for key in await ring.listed(tenant=tenant, limit=LISTED_MAX)]
 
 
 async def revoked(url: str, key: str, by: str, why: str) -> list[KeyLine]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote, unquote
 
+import anyio
 from litestar import Litestar, MediaType, Response
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from ...eventlog.errors import PerdureError
+from ...eventlog.errors import PerdureError, Unavailable
 from ...runtime.engine import Runtime
 from ...runtime.kinds.access import ID, NAME
 from . import artifacts, health, keys, runs
 from .auth.keyring import Keyring
 from .auth.principals import Gate, Gates
 from .auth.single import SingleUser
+from .metrics import Metrics
 from .openapi import serving
 from .operations import Operation
 from .policies import must_cover
@@ -29,10 +32,13 @@ from .settings import HttpSettings
 
 AnyResponse = Response[Any]
 
+SEND_SECONDS = 30.0
+"""Within which a reader has to take the next piece of an answer."""
 
-def operations() -> Sequence[Operation]:
+
+def operations(metrics: Metrics) -> Sequence[Operation]:
     """All that the service can be asked."""
-    own = (*runs.OPERATIONS, *artifacts.OPERATIONS, *keys.OPERATIONS, *health.OPERATIONS)
+    own = (*runs.OPERATIONS, *artifacts.OPERATIONS, *keys.OPERATIONS, *health.OPERATIONS, health.metrics_of(metrics))
     return *own, serving(own)
 
 
@@ -43,16 +49,17 @@ def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
     neither that nor single-user mode, for then nobody could ever come in.
     """
     settings = settings or HttpSettings.of(os.environ)
-    known = operations()
+    metrics = Metrics()
+    known = operations(metrics)
     must_cover(operation.name for operation in known)
     gates, keyring = _gates(runtime, settings)
     service = Service(runtime, gates, keyring)
     app = Litestar(
-        [_route(service, operation) for operation in known],
+        [_route(service, operation, metrics, settings.at_once_max) for operation in known],
         openapi_config=None,
         logging_config=None,
         exception_handlers={HTTPException: _not_served, Exception: _broke},
-        request_max_body_size=None,  # bounded before it comes here
+        request_max_body_size=settings.body_bytes_max,
     )
     return WithEncodedPath(app)
 
@@ -70,8 +77,25 @@ def _gates(runtime: Runtime, settings: HttpSettings) -> tuple[Gates, Keyring | N
     return Gates(gates), keyring
 
 
-def _route(service: Service, operation: Operation) -> HTTPRouteHandler:
+def _route(service: Service, operation: Operation, metrics: Metrics, at_once_max: int) -> HTTPRouteHandler:
     async def handle(request: AnyHttpRequest) -> AnyResponse:
+        began = anyio.current_time()
+        response = await answered(request) if service.under_way < at_once_max else _sent(*told(full(at_once_max)))
+        metrics.count(operation.path, operation.method, response.status_code or operation.status, anyio.current_time() - began)
+        return response
+
+    async def answered(request: AnyHttpRequest) -> AnyResponse:
+        service.under_way += 1
+        try:
+            return await said(request)
+        except HTTPException as error:
+            return _not_served(request, error)
+        except Exception as error:
+            return _broke(request, error)
+        finally:
+            service.under_way -= 1
+
+    async def said(request: AnyHttpRequest) -> AnyResponse:
         try:
             parts = {name: unquote(text, errors="strict") for name, text in request.path_params.items()}
             answer = await service.answer(operation, request, parts)
@@ -81,11 +105,28 @@ def _route(service: Service, operation: Operation) -> HTTPRouteHandler:
             return _sent(*of_framework(404, "a path that is no UTF-8"))
         status, headers = answer.status or operation.status, dict(answer.headers)
         if answer.stream is not None:
-            return Stream(answer.stream, status_code=status, media_type=answer.media, headers=headers)
+            stream = counted(service, answer.stream)
+            return Stream(stream, status_code=status, media_type=answer.media, headers={"x-content-type-options": "nosniff", **headers})
         return _sent(status, {"content-type": answer.media, **headers}, plain(answer.value))
 
     path = operation.path.replace("}", ":str}")
     return HTTPRouteHandler(path, http_method=operation.method, name=operation.name, status_code=operation.status)(handle)
+
+
+async def counted(service: Service, stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The stream, whose reader is under way as long as it lasts."""
+    service.under_way += 1
+    try:
+        async with aclosing(stream):
+            async for piece in stream:
+                yield piece
+    finally:
+        service.under_way -= 1
+
+
+def full(at_once_max: int) -> Unavailable:
+    return Unavailable("the service has as many requests as it takes at once", who="the service", expected=f"at most {at_once_max}",
+                       found="one more", instead="nothing happened: send it again in a second, under the same Idempotency-Key")
 
 
 def _sent(status: int, headers: dict[str, str], body: bytes) -> AnyResponse:
@@ -108,10 +149,17 @@ class WithEncodedPath:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given: Any = scope
-        if given["type"] == "http":
-            given = {**given, "path": encoded_path(given), "root_path": ""}
-        await self._app(given, receive, send)
+        given = _with_encoded_path(scope)
+
+        async def send_in_time(message: Any) -> None:
+            with anyio.fail_after(SEND_SECONDS):  # who reads nothing does not keep what is read for them
+                await send(message)
+
+        await self._app(given, receive, send_in_time)
+
+
+def _with_encoded_path(scope: Any) -> Any:
+    return {**scope, "path": encoded_path(scope), "root_path": ""} if scope["type"] == "http" else scope
 
 
 def encoded_path(scope: Any) -> str:

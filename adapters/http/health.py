@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from ...eventlog.errors import PerdureError
 from ...runtime.engine import Runtime
+from .metrics import MEDIA, Metrics
 from .operations import Answer, Call, Operation
 
 
@@ -55,6 +56,16 @@ async def worker(call: Call) -> Answer:
         runtime.dispatcher.ownership.owner, "degraded" if why else "ok", runtime.carrier.durability, names, len(runtime.dispatcher.actors),
         runtime.settings.worker_concurrency, why,
     ))  # fmt: skip
+
+
+def metrics_of(metrics: Metrics) -> Operation:
+    """The operation that shows them."""
+
+    async def show(call: Call) -> Answer:
+        return Answer(Raw(metrics.text().encode()), media=MEDIA)
+
+    return Operation(name="metrics", method="GET", path="/metrics", perform=show, answers={200: bytes}, media=(MEDIA,),
+                     summary="Counts and times of requests, for Prometheus")
 
 
 async def _fault(runtime: Runtime) -> str:

@@ -121,7 +121,7 @@ async def revoke(call: Call) -> Answer:
 async def listed(call: Call) -> Answer:
     params: KeyParams = call.params
     limit = max(1, min(params.limit, 1000))
-    found = await _ring(call).list(tenant=call.tenant, after=params.after, limit=limit + 1)
+    found = await _ring(call).listed(tenant=call.tenant, after=params.after, limit=limit + 1)
     now = call.runtime.clock.now()
     return Answer(KeyPage([line_of(key, now) for key in found[:limit]], found[limit - 1].id if len(found) > limit else None))
 

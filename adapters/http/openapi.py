@@ -10,7 +10,7 @@ import msgspec
 from msgspec import NODEFAULT, Raw, Struct, UnsetType, defstruct
 from msgspec.structs import FieldInfo, fields
 
-from .operations import Answer, Call, NoParams, Operation
+from .operations import JSON, Answer, Call, NoParams, Operation
 from .policies import POLICIES
 from .problems import MEDIA, Problem
 
@@ -109,7 +109,7 @@ def _answered(operation: Operation, kind: Any, schemas: dict[Any, Any]) -> dict[
     if kind is bytes:
         told["content"] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     elif kind is not None:
-        told["content"] = {media: {"schema": schemas[kind]} for media in operation.media}
+        told["content"] = {media: {"schema": schemas[kind] if media == JSON else {"type": "string"}} for media in operation.media}
     return told
 
 

@@ -23,6 +23,8 @@ from .auth.principals import Principal
 
 Params: TypeAlias = type[Struct]
 
+JSON = "application/json"
+
 CALL = list[Any] | dict[str, Any]
 """Arguments: an array in the order of the parameters, or an object by their names."""
 
@@ -34,7 +36,7 @@ class Answer(Struct, frozen=True):
     status: int = 0
     headers: Mapping[str, str] = {}
     stream: AsyncGenerator[bytes] | None = None
-    media: str = "application/json"
+    media: str = JSON
 
 
 class NoParams(Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +63,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     params: Params = NoParams
     answers: Mapping[int, Any] = {}
     """What may come back where all is well, by status; None for no content."""
-    media: tuple[str, ...] = ("application/json",)
+    media: tuple[str, ...] = (JSON,)
     signed: bool = False
     """Whether `by` of the request is who calls."""
 

@@ -63,6 +63,7 @@ POLICIES: Mapping[str, Policy] = {
     "readyz": OPEN,
     "openapi": OPEN,
     "workers.status": Policy(READ),
+    "metrics": MANAGE,
 }
 """By the name of the operation."""
 

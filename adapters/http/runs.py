@@ -41,7 +41,8 @@ from ...runtime.requests import (
     UpgradeRun,
 )
 from ...runtime.where import conditions
-from .operations import Answer, Call, Operation
+from .following import MEDIA, stream, wants_stream
+from .operations import JSON, Answer, Call, Operation
 
 ROOT = "/api/v1/workflows"
 RUN = f"{ROOT}/runs/{{run_id}}"
@@ -150,6 +151,8 @@ async def events(call: Call) -> Answer:
         raise Invalid("a page holds some events and not all", who="limit", where="limit", expected=f"1 to {EVENTS_MAX}",
                       found=str(params.limit),
                       instead="go on with since=, as the page says")
+    if wants_stream(call):
+        return await stream(call, params.since, types_in(params.types))
     wait = seconds(params.wait, "wait", WAIT_MAX)
     page = await call.runtime.events(
         call.run, since=params.since, types=types_in(params.types), limit=params.limit, wait=wait, tenant=call.tenant
@@ -203,8 +206,9 @@ OPERATIONS = (
               summary="How a run stands, and what it asks people"),
     Operation(name="runs.result", method="GET", path=f"{RUN}/result", of=AwaitRun, perform=result, params=Within,
               answers={200: Applied, 202: Applied}, summary="Wait for the end of a run; 202 where it has not come in time"),
-    Operation(name="runs.events", method="GET", path=f"{RUN}/events", perform=events, params=EventParams, answers={200: EventPage},
-              summary="What happened to a run, page by page"),
+    Operation(name="runs.events", method="GET", path=f"{RUN}/events", perform=events, params=EventParams,
+              answers={200: EventPage, 204: None},
+              media=(JSON, MEDIA), summary="What happened to a run, by page; as server-sent events where Accept asks for them"),
     _steer("pause", PauseRun, "Let nothing new of a run begin"),
     _steer("resume", ResumeRun, "Let a paused run go on"),
     _steer("cancel", CancelRun, "Ask a run to end, its cleanup done"),

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+import anyio
 import msgspec
 from litestar import Request as HttpRequest
 
-from ...eventlog.errors import Invalid, NotFound
+from ...eventlog.errors import Invalid, NotFound, Unavailable
 from ...runtime.engine import Runtime
 from ...runtime.requests import LookAtRun, Request
 from ...runtime.translating import TRACE
@@ -27,6 +28,7 @@ PATIENCE, WAIT = 10.0, 25.0
 """Seconds that a command, and a wait for something that lasts, may take where the request does not say."""
 
 WITHIN_MAX = 60.0
+BODY_SECONDS = 30.0
 
 KEY_OF_COMMAND = re.compile(r"[\x21-\x7e]{1,200}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -46,6 +48,7 @@ class Service:
         self.runtime = runtime
         self.gates = gates
         self.keyring = keyring
+        self.under_way = 0
 
     async def answer(self, operation: Operation, request: AnyHttpRequest, parts: Mapping[str, str]) -> Answer:
         """What the operation says to a request; raises the PerdureError that it is declined with."""
@@ -53,7 +56,7 @@ class Service:
         principal = NOBODY if policy.public else await self.admitted(request, headers)
         every = policy.public or await self._may(principal, policy, operation, parts)
         params = params_of(operation, request.url.query)
-        body = await request.body()
+        body = await _body(request)
         if body:
             _must_be_json(headers)
         call = Call(
@@ -88,6 +91,21 @@ class Service:
             if look.by != principal.user:
                 raise absent(run)
         return False
+
+
+class TooSlow(Unavailable):
+    """The body did not come in time."""
+
+    code, http_status = "too_slow", 408
+
+
+async def _body(request: AnyHttpRequest) -> bytes:
+    """All of it; the application bounds its bytes, and this its time."""
+    with anyio.move_on_after(BODY_SECONDS):
+        return await request.body()
+    raise TooSlow("the body of the request did not come in time", who="the request", where="the body",
+                  expected=f"all of it in {BODY_SECONDS:g} s",
+                  found="less", instead="send it again, faster, or send less")
 
 
 def absent(run: str) -> NotFound:

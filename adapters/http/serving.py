@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -9,13 +10,45 @@ from contextlib import asynccontextmanager, contextmanager
 import anyio
 import uvicorn
 from litestar.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ...eventlog.errors import Unavailable
 
 HEADER_BYTES_MAX = 32 * 1024
+HEADER_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 5
 GRACE_SECONDS = 5
 BACKLOG = 1024
+
+
+class Punctual(H11Protocol):
+    """Closes a connection that does not send the headers of a request in time; uvicorn waits for them for ever."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before and self._late is not None:
+            self._late.cancel()
+
+    def on_response_complete(self) -> None:
+        self._expect_headers()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        super().connection_lost(exc)
+
+    def _expect_headers(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        self._late = self.loop.call_later(HEADER_SECONDS, self.transport.close)
 
 
 class Server(uvicorn.Server):
@@ -31,7 +64,7 @@ async def served(app: ASGIApp, host: str, port: int) -> AsyncGenerator[str]:
     """Serve until the end of the block; gives the URL, which says the port where `port` is 0. Unavailable where it is taken."""
     listening = _bound(host, port)
     config = uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off", access_log=False, log_config=None, server_header=False, proxy_headers=False,
+        app, http=Punctual, ws="none", lifespan="off", access_log=False, log_config=None, server_header=False, proxy_headers=False,
         h11_max_incomplete_event_size=HEADER_BYTES_MAX, timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=GRACE_SECONDS,
     )  # fmt: skip
     server = Server(config)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from ...eventlog.errors import Invalid
+from ...eventlog.guard import BYTES_MAX
+
 
 class HttpSettings(Struct, frozen=True, kw_only=True):
     """How the service knows who asks, and how much it takes at once."""
@@ -14,7 +17,15 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     """By which keys are known (`PERDURE_KEY_SECRET`); without it none is."""
     single_user: bool = False
     """Whether who is at this machine may everything, and nobody else anything (`perdure serve --single-user`)."""
+    body_bytes_max: int = 1024 * 1024
+    """Bytes that the body of a request may have (`PERDURE_HTTP_BODY_BYTES`)."""
+    at_once_max: int = 2000
+    """Requests under way at once, those who follow a run among them; one more is told to come again."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str], *, single_user: bool = False) -> HttpSettings:
-        return cls(key_secret=environment.get("PERDURE_KEY_SECRET", ""), single_user=single_user)
+        size = environment.get("PERDURE_HTTP_BODY_BYTES", "") or str(1024 * 1024)
+        if not (size.isascii() and size.isdigit() and 0 < int(size) <= BYTES_MAX):
+            raise Invalid("a setting does not fit", who="PERDURE_HTTP_BODY_BYTES", where="environment", expected=f"1 to {BYTES_MAX}",
+                          found=repr(size), instead="write a number of bytes, or unset it")
+        return cls(key_secret=environment.get("PERDURE_KEY_SECRET", ""), single_user=single_user, body_bytes_max=int(size))

@@ -14,8 +14,8 @@ import anyio
 import msgspec
 from msgspec import Raw, UnsetType
 
-from perdure.adapters.nats.client import Client
 from perdure.eventlog.errors import PerdureError, Refused, Unavailable
+from perdure.runtime.calling import Calling
 from perdure.runtime.requests import (
     Answered,
     AnyRequest,
@@ -51,7 +51,7 @@ class GivenUp(Exception):
 class Player:
     """One client's life: run after run."""
 
-    def __init__(self, client: Client, history: History, chance: Random) -> None:
+    def __init__(self, client: Calling, history: History, chance: Random) -> None:
         self.client = client
         self.history = history
         self.chance = chance

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import anyio
 
 import perdure
-from perdure.adapters.nats.client import Client
+from perdure.runtime.calling import Calling
 from tests.chaos.faults import FAULTS, sequence
 from tests.chaos.fleet import CLIENT, Fleet, Unwell, fleet
 from tests.chaos.history import History
@@ -30,7 +30,7 @@ CALM = (0.2, 0.8)
 class Play:
     """One seed's history."""
 
-    def __init__(self, place: Fleet, client: Client, seed: int, *, players: int, pause: float) -> None:
+    def __init__(self, place: Fleet, client: Calling, seed: int, *, players: int, pause: float) -> None:
         self.fleet = place
         self.client = client
         self.seed = seed

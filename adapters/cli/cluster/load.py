@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Raw
 
 from ....eventlog.errors import Unavailable
+from ....runtime.calling import Calling
 from ....runtime.requests import Applied, AwaitRun, StartRun
-from ...nats.client import Client
 
 SLICE_SECONDS = 1.0
 """So long one answer is waited for before it is asked for again: a worker that was killed keeps what it was asked."""
@@ -25,7 +25,7 @@ def run_of(order: int) -> str:
 class Load:
     """What was asked for, what was acknowledged, and what came of it."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Calling) -> None:
         self._client = client
         self._asked = 0
         self._ends: deque[float] = deque()

@@ -74,7 +74,7 @@ class Keyring:
         self._known.pop(id, None)
         return found
 
-    async def list(self, *, tenant: str = "", after: str = "", limit: int = 100) -> list[Key]:
+    async def listed(self, *, tenant: str = "", after: str = "", limit: int = 100) -> list[Key]:
         """The keys of a tenant, in the order of their ids; without one those of all tenants."""
         return await self._ref.ask(ListKeys(tenant, after, limit))
 

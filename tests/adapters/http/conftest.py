@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.adapters.nats.server import nats_server
 from tests.conftest import LOOPS, Loop
+
+__all__ = ["nats_server"]
 
 
 @pytest.fixture

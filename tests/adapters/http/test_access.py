@@ -13,6 +13,7 @@ from perdure.adapters.http import policies
 from perdure.adapters.http.app import asgi, operations
 from perdure.adapters.http.auth.principals import Visitor
 from perdure.adapters.http.auth.single import SingleUser, must_be_loopback
+from perdure.adapters.http.metrics import Metrics
 from perdure.adapters.http.policies import POLICIES, must_cover
 from perdure.adapters.http.settings import HttpSettings
 from perdure.eventlog.errors import Bug
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_every_operation_has_a_policy_and_every_policy_an_operation() -> None:
-    assert {operation.name for operation in operations()} == POLICIES.keys()
+    assert {operation.name for operation in operations(Metrics())} == POLICIES.keys()
 
 
 async def test_without_a_row_the_service_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,89 @@
+"""The client over HTTP has the methods of a runtime, and a program moves between an embedded log, NATS and a service by its URL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+import perdure
+from perdure import Invalid, NotFound, Unavailable
+from perdure.adapters.http.app import asgi, keyring_of
+from perdure.adapters.http.auth.principals import Denied, Unauthenticated
+from perdure.adapters.http.serving import served
+from perdure.adapters.http.settings import HttpSettings
+from perdure.runtime.calling import Calling
+from perdure.runtime.requests import SignalRun
+from tests.adapters.http.moving import story
+from tests.adapters.http.shop import FLOWS, SECRET, hello, order
+from tests.adapters.nats.server import NatsServer
+
+pytestmark = pytest.mark.anyio
+
+
+@asynccontextmanager
+async def over_http(*roles: str, url: str = "memory:") -> AsyncGenerator[Calling]:
+    """A client of a service on a socket."""
+    async with perdure.open(url, workflows=FLOWS) as runtime:
+        made = await keyring_of(runtime, SECRET).create("default", "ann", roles)
+        async with (
+            served(asgi(runtime, HttpSettings(key_secret=SECRET)), "127.0.0.1", 0) as address,
+            perdure.connect(address, key=made.text, workflows=FLOWS) as client,
+        ):
+            yield client
+
+
+async def test_one_program_moves_by_url(nats_server: NatsServer) -> None:
+    async with perdure.open("memory:", workflows=FLOWS) as runtime:
+        embedded = await story(runtime)
+    async with over_http("operator", "starter") as client:
+        told_over_http = await story(client)
+    there = f"{nats_server.url}/moves-{uuid4().hex[:8]}"
+    async with perdure.open(there, workflows=FLOWS), perdure.connect(there, workflows=FLOWS) as client:
+        told_over_nats = await story(client)
+
+    assert told_over_http == embedded
+    assert told_over_nats == embedded
+    assert len(embedded) > 15
+
+
+async def test_who_may_not_or_is_not_known_is_told_so_as_an_error() -> None:
+    async with over_http("viewer") as client:
+        with pytest.raises(Denied, match="not allowed"):
+            await client.start(hello, "Ann")
+        with pytest.raises(NotFound, match="no such run"):
+            await client.run("nobody").look()
+        with pytest.raises(Invalid, match="whose tenant"):
+            await client.run("nobody", tenant="other").look()
+    async with (
+        perdure.open("memory:") as runtime,
+        served(asgi(runtime, HttpSettings(key_secret=SECRET)), "127.0.0.1", 0) as address,
+        perdure.connect(address) as nobody,
+    ):
+        with pytest.raises(Unauthenticated):
+            await nobody.runs()
+
+
+async def test_a_service_that_is_away_is_unavailable_in_time() -> None:
+    async with perdure.connect("http://127.0.0.1:9") as client:
+        with pytest.raises(Unavailable, match="has not answered"):
+            await client.do(SignalRun(run="r", name="n", within=0.2))
+
+
+async def test_a_wait_ends_in_its_time_and_the_run_goes_on() -> None:
+    async with over_http("starter") as client:
+        run = await client.start(order, 7, id="a/b c")
+        with pytest.raises(Unavailable, match="not ended yet"):
+            await run.result(within=timedelta(seconds=0.1))
+        await run.signal("address", {"street": "Elm"}["street"])
+
+        assert await run.result() == "7 to Elm"
+
+
+async def test_a_key_is_for_a_service_alone() -> None:
+    with pytest.raises(Invalid, match="asks for a key"):
+        async with perdure.connect("nats://127.0.0.1:4222/shop", key="x"):
+            pass
