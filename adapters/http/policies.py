@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from ...eventlog.errors import Bug
-from .auth.permissions import ADMIN, CONTROL, READ, WRITE
+from .auth.permissions import ADMIN, CONTROL, DEFINITIONS_READ, READ, WRITE
 
 
 class Policy(Struct, frozen=True):
@@ -51,6 +51,7 @@ POLICIES: Mapping[str, Policy] = {
     "runs.approve": STEER,
     "runs.reject": STEER,
     "approvals.list": SEE,
+    "step_types": Policy(DEFINITIONS_READ),
     "steps.complete": STEER,
     "steps.fail": STEER,
     "keys.create": MANAGE,

@@ -29,6 +29,7 @@ ALLOWED: Mapping[str, tuple[set[str], set[str]]] = {
     **dict.fromkeys(("runs.start", "runs.signal_or_start"), (STARTING, STARTING)),
     **dict.fromkeys(("keys.create", "keys.list", "keys.rotate", "keys.revoke", "metrics"), ({"admin"}, {"admin"})),
     "workers.status": (SEEING, SEEING),
+    "step_types": (EVERYBODY, EVERYBODY),
     "whoami": (EVERYBODY, EVERYBODY),
 }  # fmt: skip
 """By operation: the roles that may call it for any run of the tenant, and for a run of their own."""
