@@ -53,13 +53,13 @@ class DyingLog:
         self.dead = anyio.Event()
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
-        if any(_goes_on(one) for one in appends):
-            if self._left == 0:
-                self.dead.set()
-            self._left -= 1
+        if self._left <= 0 and any(map(_goes_on, appends)):
+            self.dead.set()
         if self.dead.is_set():
             raise Unavailable("the process is gone", who="DyingLog")
-        return await self._log.append(appends)
+        answers = await self._log.append(appends)
+        self._left -= sum(isinstance(answer, Tail) and _goes_on(one) for one, answer in zip(appends, answers, strict=True))
+        return answers
 
     async def load(self, after: Mapping[str, Version]) -> Mapping[str, Sequence[Record]]:
         return await self._log.load(after)
