@@ -18,7 +18,7 @@ from tests.proofs.frame import Figures, proof
 from tests.runtime.definitions.killing import Lived, Opened, lived
 from tests.runtime.definitions.large import INPUTS, count, large
 
-RECORDS_IN_NATS = 10
+RECORDS_IN_NATS = 3
 """So many records last there between two kills: every life costs an opening."""
 
 
