@@ -291,6 +291,7 @@ SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ev.ChildHeard: ("child heard", lambda event: event.id),
     ev.Watched: ("watched", lambda event: f"by {event.by}"),
     ev.Unwatched: ("unwatched", lambda event: f"by {event.by}"),
+    ev.EndAnnounced: ("end announced", lambda event: f"of version {event.end}"),
     ev.Patched: ("patched", lambda event: event.name),
     ev.Upgraded: ("upgraded", lambda event: f"to version {event.version}"),
     ev.RunCompleted: ("completed", lambda event: value(event.result, event.blob)),
