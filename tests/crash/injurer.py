@@ -90,7 +90,7 @@ class Injurer:
             diagnosis = self.judged(injury, readings, found)
             if alarms(readings, found) and self.serves_as_before(injury, Path(work) / "raw"):
                 diagnosis.false_alarm = alarms(readings, found)
-            if injury.neighbours and not diagnosis.whole and not any(" integrity_check: " in finding for finding in found):
+            if injury.neighbours and not diagnosis.whole and has_sound_pages(self.injured(injury, Path(work) / "pages")):
                 again = self.injured(injury, Path(work) / "again")
                 anyio.run(self.go_on, again, readings, diagnosis, backend_options={"use_uvloop": False})
         return diagnosis
@@ -157,6 +157,15 @@ class Injurer:
                         diagnosis.neighbours += 1
         except Exception as error:
             diagnosis.stopped.append(f"{len(well) - diagnosis.neighbours} of {len(well)} neighbours: {error!r}")
+
+
+def has_sound_pages(log: Path) -> bool:
+    """Whether SQLite finds nothing wrong with its pages. Where it does, it may refuse to write beside the injury, and nothing is promised."""
+    with closing(sqlite3.connect(log)) as db:
+        try:
+            return db.execute("pragma integrity_check").fetchall() == [("ok",)]
+        except sqlite3.DatabaseError:
+            return False
 
 
 def alarms(readings: Readings, found: list[str]) -> list[str]:
