@@ -160,7 +160,7 @@ class Injurer:
 
 
 def has_sound_pages(log: Path) -> bool:
-    """Whether SQLite finds nothing wrong with its pages. Where it does, it may refuse to write beside the injury, and nothing is promised."""
+    """Whether SQLite finds nothing wrong with its pages. Else it may refuse to write beside the injury: nothing is promised then."""
     with closing(sqlite3.connect(log)) as db:
         try:
             return db.execute("pragma integrity_check").fetchall() == [("ok",)]
