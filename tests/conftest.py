@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -37,7 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tests keep their files in memory where there is plenty, unless TMPDIR names a place: a disk that syncs is most of their time.
 
     What a killed process leaves behind is the same on either. Claims and benchmarks choose their own places.
+    A shell that begins the tests in the background makes them deaf to Ctrl-C, and with them every process that they interrupt.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
