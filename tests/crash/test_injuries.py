@@ -11,7 +11,7 @@ from tests.crash.injurer import Injurer, Injury
 from tests.crash.reading import ALARM
 
 SEED = 21
-INJURIES = 40
+INJURIES = 60
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from tests.crash import kills, shim
 from tests.crash.scenarios import SCENARIOS
 
 SEED = 20
-POINTS = 50
+POINTS = 80
 PLANTED = {"answers early": "acknowledged_events_lost", "draws keys": "attempts_with_another_key"}
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, 60, 10))
+@pytest.mark.parametrize("first", range(0, 100, 10))
 def test_histories_break_no_promise(first: int) -> None:
     broken = [program.told(played) for seed in range(first, first + 10) if (played := play_seed(seed)).violations]
 
