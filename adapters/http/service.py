@@ -33,7 +33,8 @@ BODY_SECONDS = 30.0
 KEY_OF_COMMAND = re.compile(r"[\x21-\x7e]{1,200}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 
-ONCE = ("x-api-key", "authorization", "host", "origin", "idempotency-key", "content-type", "traceparent", "last-event-id", "range")
+CREDENTIALS = ("x-api-key", "authorization")
+ONCE = (*CREDENTIALS, "host", "origin", "idempotency-key", "content-type", "traceparent", "last-event-id", "range")
 """Headers that count only where they come once: two of them are nobody's wish."""
 
 NOBODY = Principal("", "", frozenset(), "nobody")
@@ -52,7 +53,8 @@ class Service:
 
     async def answer(self, operation: Operation, request: AnyHttpRequest, parts: Mapping[str, str]) -> Answer:
         """What the operation says to a request; raises the PerdureError that it is declined with."""
-        headers, policy = headers_of(request), POLICIES[operation.name]
+        policy = POLICIES[operation.name]
+        headers = headers_of(request, public=policy.public)
         principal = NOBODY if policy.public else await self.admitted(request, headers)
         every = policy.public or await self._may(principal, policy, operation, parts)
         params = params_of(operation, request.url.query)
@@ -115,13 +117,15 @@ def absent(run: str) -> NotFound:
                     instead="list the runs that you may see")
 
 
-def headers_of(request: AnyHttpRequest) -> Mapping[str, str]:
-    """The headers by their names in small letters; Invalid where one that counts comes twice."""
+def headers_of(request: AnyHttpRequest, *, public: bool = False) -> Mapping[str, str]:
+    """The headers by their names in small letters; Invalid where one that counts comes twice. Where all are let in, no key counts."""
     found: dict[str, str] = {}
     for raw, value in request.scope["headers"]:
         name = raw.decode("latin-1").lower()
+        if name in CREDENTIALS and public:
+            continue
         if name in found and name in ONCE:
-            if name in ("x-api-key", "authorization"):
+            if name in CREDENTIALS:
                 raise Unauthenticated.at_all()
             raise Invalid("a header comes twice", who=f"header {name}", where=f"header {name}", expected="once at most",
                           found="twice or more",
