@@ -79,7 +79,7 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             interceptors=interceptors,
             task_queues=ground.task_queues,
             bell=bell,
-            types=types_of(step_types, steps, secrets),
+            types=types_of(step_types, steps, secrets, log=url),
         )
         runtime.pool.processes, runtime.delivering.post = processes, posting(os.environ)
         async with runtime.serving(), ground.join(runtime):
@@ -111,16 +111,17 @@ async def deciding(
 
 
 def types_of(
-    step_types: Iterable[StepType[Any]] = (), steps: Iterable[Step[..., Any]] = (), secrets: Secrets | None = None
+    step_types: Iterable[StepType[Any]] = (), steps: Iterable[Step[..., Any]] = (), secrets: Secrets | None = None, log: str = ""
 ) -> Types:
-    """The types of steps that definitions may name here, those of installed packages among them."""
-    return Types(step_types, steps, secrets=secrets or SecretsInEnvironment(), discover=_found_types)
+    """The types of steps that definitions may name here, those of installed packages among them. `log`: the URL of what is served."""
+    return Types(step_types, steps, secrets=secrets or SecretsInEnvironment(), discover=partial(_found_types, log))
 
 
-def _found_types() -> Sequence[StepType[Any]]:
-    from .steps.types import BROUGHT_ALONG
+def _found_types(log: str) -> Sequence[StepType[Any]]:
+    from .rag.places import place_of
+    from .steps.types import brought_along
 
-    return [*BROUGHT_ALONG, *installed_types()]
+    return [*brought_along(place_of(log, os.environ)), *installed_types()]
 
 
 class Ground(NamedTuple):

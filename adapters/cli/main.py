@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from ...eventlog.errors import Bug, PerdureError
-from . import definitions, http, moving, nats, steering, webhooks
+from . import definitions, http, moving, nats, rag, steering, webhooks
 from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
 from .options import Json, Log, RunId, Tenant, code_of, wait
 from .places import DEFAULT
@@ -31,6 +31,7 @@ app.add_typer(log_commands, name="log")
 app.add_typer(nats.commands, name="nats")
 app.add_typer(webhooks.commands, name="webhooks")
 app.add_typer(definitions.commands, name="definitions")
+app.add_typer(rag.commands, name="rag")
 
 def show_version(wanted: bool) -> None:  # noqa: FBT001 - the shape of a callback
     if wanted:

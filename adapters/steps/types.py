@@ -1,8 +1,9 @@
-"""The types of steps that perdure brings along for definitions: `http` and `webhook`. What they need is loaded when they are performed."""
+"""The types of steps that perdure brings along for definitions. What they need is loaded when they are performed."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from ...eventlog.errors import Conflict, Unavailable
 from ...runtime.authoring.retry import Retry
 from ...runtime.authoring.webhooks import webhook
 from ...runtime.definitions.types import StepType
+from .searching import RagSearch
 
 
 class HttpConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,4 +66,6 @@ class Webhook(StepType[WebhookConfig]):
         return await webhook(config.url, config.topic, config.data)
 
 
-BROUGHT_ALONG: tuple[StepType[Any], ...] = (Http(), Webhook())
+def brought_along(index: Path | None = None) -> tuple[StepType[Any], ...]:
+    """All of them. `index`: where the documents are that are searched here; None where nobody said."""
+    return Http(), Webhook(), RagSearch(index)

@@ -1,0 +1,99 @@
+"""Finding documents: the files below given paths, in an order of their own, and what they say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...eventlog.errors import Invalid, NotFound
+from .markup import FORMATS, PARTS_MAX, Part
+from .passages import OVERLAP, SIZE
+
+BYTES_MAX = 8 * 1024 * 1024
+FILES_MAX = 1_000_000
+READING = f"1/{SIZE}/{OVERLAP}"
+"""How documents are read and cut: a change makes each of them another."""
+PASSED_BY = frozenset({"__pycache__", "node_modules", "site-packages"})
+"""Folders that hold no documents; hidden ones are passed by, too."""
+
+
+class Content(Struct, frozen=True):
+    """A file as it is now."""
+
+    digest: str
+    """SHA-256 of how it is read and of its bytes."""
+    text: str
+
+
+class Unreadable(Exception):
+    """A file that is left out, with the reason."""
+
+
+def found_in(paths: Sequence[str]) -> Iterator[Path]:
+    """The files of a known format; a path that is a file itself is taken whatever it ends with. No link to a folder is followed."""
+    files = dict.fromkeys(file for path in paths for file in _below(Path(path)))
+    if len(files) > FILES_MAX:
+        raise Invalid("there are too many files", who="documents", expected=f"at most {FILES_MAX}", found=str(len(files)),
+                      instead="name fewer folders, and several collections")
+    return iter(files)
+
+
+def _below(path: Path) -> Iterable[Path]:
+    if path.is_file():
+        yield path
+        return
+    if not path.is_dir():
+        raise NotFound("there is no such file or folder", who="documents", where=str(path), expected="files or folders",
+                       found="nothing there", instead="correct the path")
+    for folder, names, files in os.walk(path):
+        names[:] = sorted(name for name in names if not name.startswith(".") and name not in PASSED_BY)
+        yield from (Path(folder, file) for file in sorted(files) if Path(file).suffix.lower() in FORMATS and not file.startswith("."))
+
+
+def content_of(path: Path) -> Content:
+    """What a file holds; Unreadable where that is no text."""
+    try:
+        path.as_posix().encode()
+    except UnicodeEncodeError as error:
+        raise Unreadable("its name is no text") from error
+    try:
+        with path.open("rb") as file:
+            data = file.read(BYTES_MAX + 1)
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from error
+    if len(data) > BYTES_MAX:
+        raise Unreadable(f"larger than {BYTES_MAX // 1024 // 1024} MiB")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable("no text in UTF-8") from error
+    if "\0" in text:
+        raise Unreadable("no text: it has zero bytes")
+    return Content(sha256(f"{READING}/{path.suffix.lower()}/".encode() + data).hexdigest(), text)
+
+
+def parts_of(path: Path, text: str) -> tuple[str, list[Part]]:
+    """(title, parts) of a document; Unreadable where its format is broken."""
+    try:
+        parts = list(islice(FORMATS.get(path.suffix.lower(), FORMATS[".txt"])(text), PARTS_MAX))
+    except Invalid as error:
+        raise Unreadable(f"{error.message}: {error.found}") from error
+    if path.suffix == ".py":
+        name = _module(path)
+        return name, [replace(part, title=f"{name}.{part.title}" if part.title else name) for part in parts]
+    return next((part.title for part in parts if part.title), path.name), parts
+
+
+def _module(path: Path) -> str:
+    """The dotted name of a module, as far as packages reach up from it."""
+    names, folder = [] if path.stem == "__init__" else [path.stem], path.parent
+    while (folder / "__init__.py").is_file() and folder.name:
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(names) or path.stem

@@ -1,0 +1,27 @@
+"""Where the index stands: in a file that `PERDURE_RAG` names, or beside an embedded log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...eventlog.errors import Invalid
+
+VARIABLE = "PERDURE_RAG"
+
+
+def place_of(log: str, environment: Mapping[str, str]) -> Path | None:
+    """The file of the index for a log; None where the log is no file, and the environment names none."""
+    named = environment.get(VARIABLE, "")
+    if named:
+        return Path(named).expanduser()
+    scheme, _, rest = log.partition("///")
+    return Path(f"{rest}-rag").expanduser() if scheme == "sqlite:" and rest else None
+
+
+def known(place: Path | None, who: str) -> Path:
+    """The place; Invalid where there is none."""
+    if place is None:
+        raise Invalid("nobody said where the index of documents is", who=who, where=VARIABLE, expected="the path of a file",
+                      found="a log that is no file, beside which it could stand", instead=f"set {VARIABLE} where the step is performed")
+    return place
