@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..eventlog.errors import Unavailable
 from ..runtime.authoring.workflows import Workflow
+from ..runtime.definitions.types import Types
 from ..runtime.engine import Runtime
 from .compose import open as open_runtime
 
@@ -33,7 +34,7 @@ def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
 
 @asynccontextmanager
 async def served(
-    url: str, *, workflows: Iterable[Workflow[..., Any]], host: str, port: int, single_user: bool
+    url: str, *, workflows: Iterable[Workflow[..., Any]], types: Types, host: str, port: int, single_user: bool
 ) -> AsyncGenerator[tuple[Runtime, str]]:
     """Open the log at `url`, serve its runs, and the service over them; gives the runtime and where the service is."""
     try:
@@ -48,7 +49,8 @@ async def served(
         must_be_loopback(host)
     else:
         must_be_secret(settings.key_secret)
-    async with open_runtime(url, workflows=workflows) as runtime, served_app(asgi(runtime, settings), host, port) as address:
+    opened = open_runtime(url, workflows=workflows, step_types=types.given, steps=types.steps.values())
+    async with opened as runtime, served_app(asgi(runtime, settings), host, port) as address:
         yield runtime, address
 
 

@@ -16,12 +16,13 @@ from .requests import Request
 class ApplyDefinition(Request, frozen=True, tag="apply_definition", kw_only=True):
     """Check a definition and keep it as the newest version of its name; the same content again is the version that is there.
 
-    `expected`: only where this is the newest version by now, 0 for none; -1 for whatever it is.
+    `expected`: only where this is the newest version by now, 0 for none; -1 for whatever it is. `name`: only where it has this name.
     """
 
     text: str
     expected: int = -1
     by: str = ""
+    name: str = ""
 
 
 class ArchiveDefinition(Request, frozen=True, tag="archive_definition", kw_only=True):

@@ -29,16 +29,16 @@ class Describing:
                       expected="a runtime, or a client of one", found="a caller that knows runs alone", instead="ask a runtime")
 
     async def apply_definition(
-        self, text: str | Mapping[str, Any], *, expected: int | None = None, by: str = "", tenant: str = "default"
+        self, text: str | Mapping[str, Any], *, expected: int | None = None, name: str = "", by: str = "", tenant: str = "default"
     ) -> DefinitionReply:
         """Check a definition and keep it as the newest version of its name; Invalid, with all faults, where it cannot be run.
 
         The same content again is the version that is there. With `expected` only where that is the newest version, 0 for none;
-        else Refused.
+        else Refused. With `name` only where it has this name; else Invalid.
         """
         from .defining import ApplyDefinition
 
-        asked = ApplyDefinition(text=_text(text), expected=-1 if expected is None else expected, by=by, tenant=tenant)
+        asked = ApplyDefinition(text=_text(text), expected=-1 if expected is None else expected, by=by, name=name, tenant=tenant)
         return cast("DefinitionReply", await self._define(asked))
 
     async def archive_definition(

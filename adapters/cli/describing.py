@@ -1,8 +1,10 @@
-"""What `perdure definitions` finds and says. A log in NATS is asked through its workers; a file must be one that nobody else holds."""
+"""What `perdure definitions` finds and says.
+
+Workers in NATS are asked, or a service over HTTP; a file must be one that nobody else holds.
+"""
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import AsyncGenerator, Sequence
@@ -22,17 +24,19 @@ from ...eventlog.errors import Invalid, NotFound
 from ...runtime.calling import Calling
 from ...runtime.defining import DefinitionPage, DefinitionReply
 from ...runtime.definitions.checking import check_text
+from ...runtime.definitions.comparing import as_yaml
+from ...runtime.definitions.comparing import difference as unified
 from ...runtime.definitions.faults import Fault
 from ...runtime.definitions.model import Definition, canonical
-from ...runtime.definitions.reading import library, read
+from ...runtime.definitions.reading import read
 from ...runtime.definitions.types import TypeLine
 from ...runtime.requests import Applied, AwaitRun
 from ...runtime.settings import Settings
 from ..compose import deciding
 from ..compose import open as open_runtime
-from ..connecting import connect
+from .asking import asked_at
 from .console import console_for_errors, say_columns
-from .places import is_in_nats, path_of, url_of
+from .places import is_over_http, is_served, path_of, url_of
 from .running import GRACE_SECONDS
 from .using import types_in
 
@@ -64,8 +68,8 @@ def faults_in(file: str, modules: Sequence[str]) -> FaultsFound:
 async def caller_of(log: str, modules: Sequence[str] = (), *, exists: bool = True) -> AsyncGenerator[Calling]:
     """Who answers for a log."""
     url = url_of(log)
-    if is_in_nats(url):
-        async with connect(url) as client:
+    if is_served(url):
+        async with asked_at(url) as client:
             yield client
         return
     if exists:
@@ -103,8 +107,8 @@ async def shown(log: str, name: str, version: int, tenant: str) -> DefinitionRep
 
 async def difference(log: str, old: str, new: str, tenant: str) -> list[str]:
     """The lines of a unified difference; none where both say the same."""
-    before, after = [_as_yaml(await _side(log, side, tenant)).splitlines() for side in (old, new)]
-    return list(difflib.unified_diff(before, after, old, new, lineterm=""))
+    before, after = [await _side(log, side, tenant) for side in (old, new)]
+    return list(unified(before, after, (old, new)))
 
 
 async def _side(log: str, side: str, tenant: str) -> Any:
@@ -141,19 +145,22 @@ def perform(log: str, target: str, inputs: str, id: str, modules: Sequence[str],
 async def _run(log: str, definition: str, inputs: dict[str, Any], id: str, modules: Sequence[str], *, quiet: bool) -> Applied:
     from .loading import load_module, workflows_of
 
+    if is_over_http(url_of(log)):
+        async with asked_at(url_of(log)) as client:
+            run = await client.start_definition(definition, inputs, id=id)
+            return await _to_its_end(client, run.id, quiet=quiet)
     types, flows = types_in(modules), [flow for module in modules for flow in workflows_of(load_module(module))]
     settings = msgspec.structs.replace(Settings.of(os.environ), drain_seconds=GRACE_SECONDS)
     opened = open_runtime(url_of(log), workflows=flows, settings=settings, step_types=types.given, steps=types.steps.values())
     async with opened as runtime:
         run = await runtime.start_definition(definition, inputs, id=id)
-        if not quiet:
-            console_for_errors().print(Text.assemble(("run ", "dim"), (run.id, "bold")))
-        return await runtime.do(AwaitRun(run=run.id))
+        return await _to_its_end(runtime, run.id, quiet=quiet)
 
 
-def _as_yaml(plain: Any) -> str:
-    text: str = library("yaml", "pyyaml", "YAML").safe_dump(plain, sort_keys=False, allow_unicode=True, width=140)
-    return text
+async def _to_its_end(caller: Calling, run: str, *, quiet: bool) -> Applied:
+    if not quiet:
+        console_for_errors().print(Text.assemble(("run ", "dim"), (run, "bold")))
+    return await caller.do(AwaitRun(run=run))
 
 
 def draw_faults(out: Console, found: FaultsFound) -> None:
@@ -191,7 +198,7 @@ def draw_shown(out: Console, kept: DefinitionReply) -> None:
         mark = "▶" if one.version == kept.version else " "
         by = f"  {one.by}" if one.by else ""
         told.print(Text(f"{mark} version {one.version}  {one.at:%Y-%m-%d %H:%M:%S}  {one.digest[:16]}{by}", style="dim"))
-    out.print(Text(_as_yaml(msgspec.json.decode(bytes(kept.definition)))), soft_wrap=True, end="")
+    out.print(Text(as_yaml(msgspec.json.decode(bytes(kept.definition)))), soft_wrap=True, end="")
 
 
 def draw_difference(out: Console, lines: list[str]) -> None:

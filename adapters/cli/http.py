@@ -25,7 +25,9 @@ Days = Annotated[float, typer.Option("--days", min=0.0, metavar="N", help="How l
 
 
 def serve(
-    modules: Annotated[list[str], typer.Argument(metavar="MODULE...", help="The code to serve: pkg.mod or file.py, one or more.")],
+    modules: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODULE...]", help="The code to serve: pkg.mod or file.py; none for definitions alone.")
+    ] = None,
     host: Annotated[str, typer.Option(envvar="PERDURE_HOST", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, envvar="PERDURE_PORT", help="0 for any that is free.")] = 8000,
     single_user: Annotated[bool, typer.Option("--single-user", help="Ask for no keys; only on this machine, for this machine.")] = False,
@@ -34,8 +36,10 @@ def serve(
 ) -> int:
     """Serve workflows, and the HTTP API over them, until SIGTERM or Ctrl-C. Keys are known by PERDURE_KEY_SECRET."""
     from .serving import known_in, serve_http
+    from .using import types_in
 
-    done = serve_http(url_of(log), known_in(modules), host=host, port=port, single_user=single_user, as_json=json)
+    given = modules or ()
+    done = serve_http(url_of(log), known_in(given), types_in(given), host=host, port=port, single_user=single_user, as_json=json)
     return DONE if done else INTERRUPTED
 
 

@@ -1,7 +1,8 @@
 """`perdure signal`, `pause`, `cancel` and their like: one message to one run.
 
-In NATS the workers are asked, as by any client. A file must be one that nobody else holds: there the message is applied
-here, and the code, where its module is given, is driven on; steps that it then wants are left for the next `perdure run`.
+In NATS the workers are asked, over HTTP the service, as by any client. A file must be one that nobody else holds: there the
+message is applied here, and the code, where its module is given, is driven on; steps that it then wants are left for the next
+`perdure run`.
 Without the code the engine suspends the run, as it does wherever a workflow is unknown: the message is recorded all the
 same, and the run goes on as soon as its code is there.
 """
@@ -33,9 +34,9 @@ from ...runtime.requests import (
 )
 from ...runtime.translating import stream_for
 from ..compose import deciding
-from ..connecting import connect
+from .asking import asked_at
 from .looking import records_of
-from .places import is_in_nats, url_of
+from .places import is_over_http, is_served, url_of
 
 Steering: TypeAlias = (  # fmt: skip
     SignalRun | DecideApproval | SkipStep | CompleteStep | FailStep
@@ -44,7 +45,7 @@ Steering: TypeAlias = (  # fmt: skip
 """What a run can be told from the command line."""
 
 WITHIN_SECONDS = 10.0
-"""How long workers have to answer."""
+"""How long those who serve a log have to answer."""
 
 
 class Told(Struct, frozen=True):
@@ -57,15 +58,15 @@ class Told(Struct, frozen=True):
     status: str
     reason: str = ""
     served: bool = False
-    """Whether workers go on with the run by themselves."""
+    """Whether somebody goes on with the run at once."""
 
 
 async def tell(log: str, request: Steering, known: Sequence[Workflow[..., Any]]) -> Told:
-    """Apply one message to a run that exists; how the run stands then. In NATS the workers do, and go on with the run by themselves."""
+    """Apply one message to a run that exists; how the run stands then. Those who serve it go on with it by themselves."""
     url, stream = url_of(log), stream_for(request)
-    served = is_in_nats(url)
+    served = is_served(url)
     if served:
-        applied = await _ask_workers(log, url, request)
+        applied = await _ask_those_who_serve(log, url, request)
     else:
         await records_of(log, *reversed(parts_of(stream)[1:]))  # says what is near, and verifies all of the stream
         async with deciding(url, known) as runtime:
@@ -73,10 +74,12 @@ async def tell(log: str, request: Steering, known: Sequence[Workflow[..., Any]])
     return Told(applied.run, str(request.__struct_config__.tag), applied.version, applied.status, applied.reason, served)
 
 
-async def _ask_workers(log: str, url: str, request: Steering) -> Applied:
+async def _ask_those_who_serve(log: str, url: str, request: Steering) -> Applied:
     try:
-        async with connect(url) as client:
+        async with asked_at(url) as client:
             return await client.do(msgspec.structs.replace(request, within=WITHIN_SECONDS))
     except NotFound:
+        if is_over_http(url):
+            raise
         await records_of(log, *reversed(parts_of(stream_for(request))[1:]))  # says what is near
         raise

@@ -48,6 +48,7 @@ class Views(Protocol):
 def views_of(log: str) -> AbstractAsyncContextManager[Views]:
     """What a log that has to exist shows."""
     url = url_of(log)
+    must_be_a_log(url)
     if is_in_nats(url):
         from ..compose import nats_or_say_so
 
@@ -63,16 +64,32 @@ def is_in_nats(url: str) -> bool:
     return url.startswith(("nats:", "tls:"))
 
 
+def is_over_http(url: str) -> bool:
+    return url.startswith(("http:", "https:"))
+
+
+def is_served(url: str) -> bool:
+    """Whether others serve what the URL names, and are asked to do what is to be done: workers in NATS, a service over HTTP."""
+    return is_in_nats(url) or is_over_http(url)
+
+
+def must_be_a_log(url: str) -> None:
+    """Invalid where the URL names a service, which shows runs and takes commands, but not its log."""
+    if is_over_http(url):
+        raise Invalid("a service does not hand out its log", who="--log", where=url, expected="a path, or nats://HOST:4222/NAMESPACE",
+                      found="http", instead="ask the service for what you want to see: its /api/v1/openapi.json says how")
+
+
 def url_of(log: str) -> str:
     """The URL of a log that was given as a path or a URL."""
-    if log.startswith(("sqlite:", "memory:", "nats:", "tls:")):
+    if log.startswith(("sqlite:", "memory:")) or is_served(log):
         return log
     if "://" in log:
         raise Invalid(
             "the URL names no carrier",
             who="--log",
             where=log,
-            expected="a path, sqlite:///FILE.db, sqlite:////absolute/FILE.db, nats://HOST:4222/NAMESPACE or memory:",
+            expected="a path, sqlite:///FILE.db, sqlite:////absolute/FILE.db, nats://HOST:4222/NAMESPACE, http://HOST:8000 or memory:",
             found=log.partition(":")[0] + ":",
             instead="name a file, for example --log perdure.db",
         )
@@ -82,6 +99,7 @@ def url_of(log: str) -> str:
 def path_of(log: str) -> Path:
     """The file of a log that has to exist already."""
     url = url_of(log)
+    must_be_a_log(url)
     if url.startswith("memory:"):
         raise Invalid(
             "a log in memory ends with its process", who="--log", where=log, expected="the path of a log", instead="name the file of a log"

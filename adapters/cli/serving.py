@@ -27,10 +27,15 @@ NEW_OBJECTS = 50_000
 
 
 def known_in(modules: Sequence[str]) -> list[Workflow[..., Any]]:
-    """The workflows of all modules, each once."""
-    from .loading import load_workflows
+    """The workflows of all modules, each once; a module that has steps, for definitions, may have none."""
+    return list(dict.fromkeys(flow for module in modules for flow in _workflows_in(module)))
 
-    return list(dict.fromkeys(flow for module in modules for flow in load_workflows(module)))
+
+def _workflows_in(module: str) -> list[Workflow[..., Any]]:
+    from .loading import load_module, load_workflows, steps_of, workflows_of
+
+    loaded = load_module(module)
+    return workflows_of(loaded) if steps_of(loaded) else load_workflows(module)
 
 
 def steps_in(modules: Sequence[str]) -> list[Step[..., Any]]:
@@ -52,9 +57,12 @@ def perform(url: str, queues: Sequence[str], steps: Sequence[Step[..., Any]], *,
     return _run(partial(serve_queues, url, names, steps, partial(_told, "queues", names, as_json=as_json)))
 
 
-def serve_http(url: str, workflows: Sequence[Workflow[..., Any]], *, host: str, port: int, single_user: bool, as_json: bool) -> bool:
+def serve_http(
+    url: str, workflows: Sequence[Workflow[..., Any]], types: Types, *, host: str, port: int, single_user: bool, as_json: bool
+) -> bool:
     """As `work`, with the HTTP API over the runs."""
-    return _run(partial(serve_service, url, workflows, host, port, partial(_told_address, as_json=as_json), single_user=single_user))
+    told = partial(_told_address, as_json=as_json)
+    return _run(partial(serve_service, url, workflows, types, told, host=host, port=port, single_user=single_user))
 
 
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
@@ -81,10 +89,11 @@ async def serve(url: str, workflows: Sequence[Workflow[..., Any]], types: Types,
 
 
 async def serve_service(
-    url: str, workflows: Sequence[Workflow[..., Any]], host: str, port: int, told: Callable[[str, str], None], *, single_user: bool
-) -> None:
+    url: str, workflows: Sequence[Workflow[..., Any]], types: Types, told: Callable[[str, str], None], *, host: str, port: int,
+    single_user: bool,
+) -> None:  # fmt: skip
     """The same with the HTTP API over the runs; `told` hears where it is."""
-    async with served(url, workflows=workflows, host=host, port=port, single_user=single_user) as (_, address):
+    async with served(url, workflows=workflows, types=types, host=host, port=port, single_user=single_user) as (_, address):
         await _until_signalled(address, told)
     told(address, "done")
 

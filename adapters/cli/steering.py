@@ -1,4 +1,4 @@
-"""The commands that tell a run something. In NATS the workers do it; a file must be one that no other process holds."""
+"""The commands that tell a run something. Workers in NATS do it, or a service over HTTP; a file must be one that nobody else holds."""
 
 # ruff: noqa: FBT002, PLR0917 - the parameters of a command are its options
 
@@ -10,7 +10,7 @@ import typer
 
 from .exits import DONE
 from .options import ApprovalName, By, CommandId, Digest, Json, Log, Module, Reason, RunId, Tenant, Why, code_of, wait
-from .places import DEFAULT, is_in_nats, url_of
+from .places import DEFAULT, is_served, url_of
 
 if TYPE_CHECKING:
     from .messages import Steering
@@ -218,7 +218,7 @@ def fail(
 
 def _needs_code(log: str, module: str) -> None:
     """Workers have the code; a file has none."""
-    if not module and not is_in_nats(url_of(log)):
+    if not module and not is_served(url_of(log)):
         raise typer.BadParameter("name the module of the run: a file holds no code", param_hint="--module")
 
 

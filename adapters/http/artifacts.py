@@ -15,6 +15,7 @@ from msgspec import Raw, Struct
 from ...eventlog.blobs import Artifact
 from ...eventlog.errors import Corrupt, PerdureError
 from ...runtime.storing import artifact_in
+from .etags import is_had, tag_of
 from .operations import Answer, Call, Operation
 from .runs import RUN
 
@@ -53,10 +54,10 @@ async def content(call: Call) -> Answer:
     name = call.parts["name"]
     found = artifact_in(await call.runtime.artifacts(call.run, tenant=call.tenant), call.run, name)
     headers = headers_of(found)
-    if f'"{found.digest}"' in call.headers.get("if-none-match", ""):
+    if is_had(call.headers.get("if-none-match", ""), found.digest):
         return Answer(NOTHING, 304, headers)
     first, end, part = 0, found.size, range_in(call.headers.get("range", ""), found)
-    if part is not None and call.headers.get("if-range", f'"{found.digest}"') == f'"{found.digest}"':
+    if part is not None and call.headers.get("if-range", tag_of(found.digest)) == tag_of(found.digest):
         first, end = part
         headers["content-range"] = f"bytes {first}-{end - 1}/{found.size}"
     else:
@@ -70,7 +71,7 @@ async def content(call: Call) -> Answer:
 def headers_of(found: Artifact) -> dict[str, str]:
     """A browser keeps it and never runs it; who reads it can check it."""
     return {
-        "etag": f'"{found.digest}"',
+        "etag": tag_of(found.digest),
         "repr-digest": f"sha-256=:{b64encode(bytes.fromhex(found.digest)).decode()}:",
         "accept-ranges": "bytes",
         "content-disposition": "attachment",
@@ -133,6 +134,8 @@ OPERATIONS = (
     Operation(name="runs.artifacts", method="GET", path=f"{RUN}/artifacts", perform=listed, answers={200: ArtifactPage},
               summary="What a run has stored"),
     Operation(name="runs.artifact", method="GET", path=f"{RUN}/artifacts/{{name}}", perform=content,
-              answers={200: bytes, 206: bytes, 304: None},
+              answers={200: bytes, 206: bytes, 304: None}, problems=(416,),
+              headers={"Range": "bytes=FIRST-LAST", "If-Range": "The ETag of what the part is of",
+                       "If-None-Match": "The ETag of what you have"},
               summary="The content of an artifact, whole or a range of bytes"),
 )  # fmt: skip

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
-from msgspec import NODEFAULT, Raw, Struct, UnsetType, defstruct
-from msgspec.structs import FieldInfo, fields
+from msgspec import Raw, Struct
+from msgspec.structs import fields
 
+from ...runtime.definitions.model import Definition
+from ...runtime.plain_types import plain_type
 from .operations import JSON, Answer, Call, NoParams, Operation
 from .policies import POLICIES
 from .problems import MEDIA, Problem
@@ -20,6 +22,8 @@ PROBLEMS = {
     413: "Too large", 422: "It does not fit", 429: "Too many requests at once",
     503: "Nobody knows: ask again with the same Idempotency-Key",
 }  # fmt: skip
+OF_BODIES = {408: "The body did not come in time"}
+OF_SOME = {412: "It is not any more what the If-Match of the request names", 416: "No such part of it"}
 OF_PUBLIC = (422, 503)
 
 WHOLE: dict[str, dict[str, Any]] = {
@@ -28,6 +32,7 @@ WHOLE: dict[str, dict[str, Any]] = {
         "description": "Arguments: an array in the order of the parameters, or an object by their names; nothing for none.",
         "type": ["array", "object"],
     },
+    "definition": {"$ref": TEMPLATE.format(name=Definition.__name__)},
 }
 
 
@@ -52,6 +57,11 @@ def page_of(operations: Sequence[Operation]) -> dict[str, Any]:
     }
 
 
+def text(operations: Sequence[Operation]) -> str:
+    """The page as it is kept in docs/openapi.json."""
+    return msgspec.json.format(msgspec.json.encode(page_of(operations)), indent=1).decode() + "\n"
+
+
 def serving(operations: Sequence[Operation]) -> Operation:
     """The operation that gives the page, itself on it."""
     kept: list[bytes] = []
@@ -68,12 +78,12 @@ def serving(operations: Sequence[Operation]) -> Operation:
 
 def _schemas(operations: Sequence[Operation]) -> tuple[dict[Any, Any], dict[str, Any]]:
     """(the schema of each type, the parts that they refer to)."""
-    types: dict[Any, Any] = {Problem: Problem}
+    types: dict[Any, Any] = {Problem: Problem, Definition: Definition}
     for operation in operations:
         body = operation.body_type()
         for kind in (*operation.answers.values(), *((body,) if body is not None else ())):
             if kind is not None and kind not in types:
-                types[kind] = _plain(kind) if isinstance(kind, type) and issubclass(kind, Struct) else kind
+                types[kind] = plain_type(kind) if isinstance(kind, type) and issubclass(kind, Struct) else kind
     shown, parts = msgspec.json.schema_components(list(types.values()), ref_template=TEMPLATE)
     return dict(zip(types, shown, strict=True)), parts
 
@@ -87,7 +97,8 @@ def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
         "responses": {str(status): _answered(operation, kind, schemas) for status, kind in operation.answers.items()},
     }
     problem = {"description": "", "content": {MEDIA: {"schema": schemas[Problem]}}}
-    for status, about in PROBLEMS.items():
+    about_all = PROBLEMS | (OF_BODIES if operation.has_body else {}) | {status: OF_SOME[status] for status in operation.problems}
+    for status, about in about_all.items():
         if str(status) not in told["responses"] and (not policy.public or status in OF_PUBLIC):
             told["responses"][str(status)] = problem | {"description": about}
     if policy.public:
@@ -96,12 +107,20 @@ def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
         told["x-permission"] = policy.permission
         if policy.own is not None:
             told["x-permission-for-own"] = policy.own
-    body = operation.body_type()
-    if operation.whole or body is not None:
-        schema = WHOLE[operation.whole] if operation.whole else schemas[body]
-        required = body is not None and any(field.required for field in fields(body))
-        told["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
+        if policy.instead:
+            told["x-permission-instead"] = policy.instead
+        if policy.besides:
+            told["x-permission-besides"] = policy.besides
+    if operation.has_body:
+        told["requestBody"] = _body(operation, schemas)
     return told
+
+
+def _body(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
+    body = operation.body_type()
+    schema = WHOLE[operation.whole] if operation.whole else schemas[body]
+    required = operation.whole == "definition" or (body is not None and any(field.required for field in fields(body)))
+    return {"required": required, "content": {media: {"schema": schema} for media in operation.takes}}
 
 
 def _answered(operation: Operation, kind: Any, schemas: dict[Any, Any]) -> dict[str, Any]:
@@ -126,28 +145,9 @@ def _params(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
-    if operation.method == "GET" or operation.of is None:
-        return []
-    about = "A name for this request: under one name it counts once"
-    return [{"name": "Idempotency-Key", "in": "header", "required": False, "description": about, "schema": {"type": "string"}}]
+    heard = dict(operation.headers)
+    if operation.method != "GET" and operation.of is not None:
+        heard["Idempotency-Key"] = "A name for this request: under one name it counts once"
+    return [{"name": name, "in": "header", "required": False, "description": about, "schema": {"type": "string"}}
+            for name, about in heard.items()]
 
-
-def _plain(kind: type[Struct]) -> type[Struct]:
-    """The type with plain values where it keeps raw ones, which have no schema."""
-    if not any(Raw in (field.type, *get_args(field.type)) for field in fields(kind)):
-        return kind
-    config = kind.__struct_config__
-    made: type[Struct] = defstruct(
-        kind.__name__, [_plain_field(field) for field in fields(kind)], kw_only=True, tag=config.tag, tag_field=config.tag_field,
-        forbid_unknown_fields=config.forbid_unknown_fields, namespace={"__doc__": kind.__doc__},
-    )  # fmt: skip
-    return made
-
-
-def _plain_field(field: FieldInfo) -> Any:
-    type_ = Any if field.type in (Raw, Raw | UnsetType) else field.type
-    if field.required:
-        return field.name, type_
-    if field.default_factory is not NODEFAULT:
-        return field.name, type_, msgspec.field(default_factory=field.default_factory)
-    return field.name, type_, msgspec.json.decode(field.default) if isinstance(field.default, Raw) else field.default

@@ -47,7 +47,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     """One thing that the service can be asked. `name` is for ever: clients are made from it."""
 
     name: str
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     """With its parts in braces: `/api/v1/workflows/runs/{run_id}`."""
     summary: str
@@ -60,9 +60,15 @@ class Operation(Struct, frozen=True, kw_only=True):
     """The field that is the whole body, as it came: any value, or arguments."""
     body: type[Struct] | None = None
     """What the body is, where no request says so."""
+    takes: tuple[str, ...] = (JSON,)
+    """The media types that a body may be of."""
     params: Params = NoParams
     answers: Mapping[int, Any] = {}
     """What may come back where all is well, by status; None for no content."""
+    headers: Mapping[str, str] = {}
+    """Headers of a request that count here, and what each says."""
+    problems: tuple[int, ...] = ()
+    """Statuses of problems that come from here and not from everywhere."""
     media: tuple[str, ...] = (JSON,)
     signed: bool = False
     """Whether `by` of the request is who calls."""
@@ -80,6 +86,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     def about_run(self) -> bool:
         return "run_id" in self.parts
 
+    @property
+    def has_body(self) -> bool:
+        return bool(self.whole) or self.body_type() is not None
+
     def body_type(self) -> type[Struct] | None:
         """The object that the body may be; None where it is no object, or there is none."""
         if self.body is not None or self.of is None or self.whole:
@@ -87,7 +97,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         return _body_of(self.of, frozenset({*self.given, *(PARTS.get(part, part) for part in self.parts)}))
 
 
-PARTS: Mapping[str, str] = {"run_id": "run"}
+PARTS: Mapping[str, str] = {"run_id": "run", "definition_name": "definition"}
 """What a part of a path is called in a request."""
 
 SAID = frozenset({"tenant", "command", "within", "by", "trace"})

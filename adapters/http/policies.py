@@ -7,19 +7,22 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from ...eventlog.errors import Bug
-from .auth.permissions import ADMIN, CONTROL, DEFINITIONS_READ, READ, WRITE
+from .auth.permissions import ADMIN, CONTROL, DEFINITIONS_READ, DEFINITIONS_WRITE, READ, WRITE
 
 
 class Policy(Struct, frozen=True):
     """What an operation asks of who calls it.
 
     `permission`: for every run of the tenant. `own`: what is enough for runs that one started oneself; empty: to be known is enough;
-    None: that they are one's own makes no difference. `public`: nobody is asked who they are.
+    None: that they are one's own makes no difference. `instead`: another permission that is enough. `besides`: one more that is needed.
+    `public`: nobody is asked who they are.
     """
 
     permission: str = ""
     own: str | None = None
     public: bool = False
+    instead: str = ""
+    besides: str = ""
 
 
 OPEN = Policy(public=True)
@@ -28,6 +31,8 @@ TALK = Policy(CONTROL, own=WRITE)
 STEER = Policy(CONTROL)
 START = Policy(WRITE)
 MANAGE = Policy(ADMIN)
+LEARN = Policy(DEFINITIONS_READ, instead=READ)
+DEFINE = Policy(DEFINITIONS_WRITE)
 
 POLICIES: Mapping[str, Policy] = {
     "runs.start": START,
@@ -51,7 +56,17 @@ POLICIES: Mapping[str, Policy] = {
     "runs.approve": STEER,
     "runs.reject": STEER,
     "approvals.list": SEE,
-    "step_types": Policy(DEFINITIONS_READ),
+    "step_types": LEARN,
+    "definitions.list": LEARN,
+    "definitions.show": LEARN,
+    "definitions.diff": LEARN,
+    "definitions.validate": LEARN,
+    "definitions.schema": LEARN,
+    "definitions.create": DEFINE,
+    "definitions.renew": DEFINE,
+    "definitions.archive": DEFINE,
+    "definitions.run": START,
+    "definitions.run_adhoc": Policy(WRITE, besides=DEFINITIONS_WRITE),
     "steps.complete": STEER,
     "steps.fail": STEER,
     "keys.create": MANAGE,

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ...eventlog.errors import Bug, PerdureError, Unavailable
+from ...runtime.definitions.faults import Fault, FaultyDefinition
 from .auth.principals import Unauthenticated
 
 MEDIA = "application/problem+json"
@@ -32,17 +33,24 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     found: str = ""
     instead: str = ""
     retryable: bool = False
+    errors: tuple[Fault, ...] = ()
+    """Of a definition: all that is wrong with it, each with its path and line."""
 
     def error(self) -> PerdureError:
         """The error that it was made from."""
         parts = {name: getattr(self, name) for name in ("who", "where", "expected", "found", "instead")}
-        return PerdureError.of(self.code, {"message": self.title} | {name: text for name, text in parts.items() if text})
+        error = PerdureError.of(self.code, {"message": self.title} | {name: text for name, text in parts.items() if text})
+        if isinstance(error, FaultyDefinition):
+            error.faults = self.errors
+        return error
 
 
 def problem_of(error: PerdureError, status: int = 0) -> Problem:
     parts = error.parts()
     title = parts.pop("message", error.code)
-    return Problem(f"urn:perdure:{error.code}", title, status or error.http_status, error.code, **parts, retryable=error.retryable)
+    faults = tuple(error.faults) if isinstance(error, FaultyDefinition) else ()
+    status = status or error.http_status
+    return Problem(f"urn:perdure:{error.code}", title, status, error.code, **parts, retryable=error.retryable, errors=faults)
 
 
 def told(error: PerdureError, status: int = 0) -> tuple[int, dict[str, str], bytes]:

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...eventlog.errors import Invalid, NotFound, Unavailable
+from ...eventlog.errors import Invalid, NotFound, Refused, Unavailable
 from ...eventlog.search import Condition
 from ...eventlog.streams import parts_of
 from ...runtime.authoring.tokens import read_token
@@ -35,6 +35,7 @@ from ...runtime.requests import (
     SignalOrStartRun,
     SignalRun,
     SkipStep,
+    StartDefinition,
     StartRun,
     TerminateRun,
     UpdateRun,
@@ -85,14 +86,21 @@ class EventParams(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def start(call: Call) -> Answer:
-    """With an Idempotency-Key and no id, the id follows from the key: whoever repeats it gets the same run, if the input is the same."""
     request: StartRun = call.request(by=call.principal.user)
+    if request.workflow.startswith("perdure."):
+        raise Refused("this workflow is not started by its name", who=f"workflow {request.workflow!r}", where="$.workflow",
+                      expected="a workflow of your own", found="one of perdure itself",
+                      instead=f"start a definition: POST {ROOT}/definitions/NAME/run")
+    return await begun(call, request)
+
+
+async def begun(call: Call, request: StartRun) -> Answer:
+    """With an Idempotency-Key and no id, the id follows from the key: whoever repeats it gets the same run, if they ask for the same."""
     if not request.run and call.command:
         digest = blake2b(f"{call.tenant}\0{call.principal.user}\0{call.command}".encode(), digest_size=12).hexdigest()
-        told_by_id = not isinstance(request, SignalOrStartRun)
-        request = replace(request, run=f"k-{digest}", command="" if told_by_id else call.command)
-    applied = await call.runtime.do(request)
-    return Answer(applied)
+        told_by_id = not isinstance(request, SignalOrStartRun | StartDefinition)
+        request = replace(request, run=f"k-{digest}", command="" if told_by_id else request.command)
+    return Answer(await call.runtime.do(request))
 
 
 async def tell(call: Call) -> Answer:

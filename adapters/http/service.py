@@ -60,7 +60,7 @@ class Service:
         params = params_of(operation, request.url.query)
         body = await _body(request)
         if body:
-            _must_be_json(headers)
+            _must_be_taken(operation, headers)
         call = Call(
             operation, self.runtime, self.keyring, principal, parts, params, body, _command(headers, principal), _trace(headers), every,
             headers,
@@ -80,7 +80,9 @@ class Service:
 
     async def _may(self, principal: Principal, policy: Policy, operation: Operation, parts: Mapping[str, str]) -> bool:
         """Whether they may call this for every run, or else for their own; Denied or NotFound where not for this one."""
-        if policy.permission in principal.permissions:
+        if policy.besides and policy.besides not in principal.permissions:
+            raise denied(principal, policy.besides)
+        if {policy.permission, policy.instead} & principal.permissions:
             return True
         if policy.own is None or (policy.own and policy.own not in principal.permissions):
             raise denied(principal, policy.permission)
@@ -158,12 +160,13 @@ def _bad_query(where: str, expected: str, found: str) -> Invalid:
                    instead="send what the OpenAPI page of this service shows")
 
 
-def _must_be_json(headers: Mapping[str, str]) -> None:
-    """A page of another origin can send other media types without asking: so nothing else is read."""
+def _must_be_taken(operation: Operation, headers: Mapping[str, str]) -> None:
+    """A page of another origin can send some media types without asking: none of those is taken."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise Invalid("the body is of another media type", who="the body", where="header content-type", expected="application/json",
-                      found=kind or "none", instead="send JSON, and say so: content-type: application/json")
+    if kind not in operation.takes:
+        raise Invalid("the body is of another media type", who="the body", where="header content-type",
+                      expected=" or ".join(operation.takes),
+                      found=kind[:80] or "none", instead=f"send it as that, and say so: content-type: {operation.takes[0]}")
 
 
 def _command(headers: Mapping[str, str], principal: Principal) -> str:

@@ -37,9 +37,20 @@ class Faults:
         return self._lines.get(path, 0)
 
 
-def refusal(faults: Sequence[Fault], who: str) -> Invalid:
+class FaultyDefinition(Invalid):
+    """A definition that cannot be run: the parts are those of its first fault, `faults` are all, where the door that told it had them."""
+
+    code = "faulty_definition"
+    faults: Sequence[Fault] = ()
+
+
+def refusal(faults: Sequence[Fault], who: str) -> FaultyDefinition:
     """All faults as one error: the first with all its parts, the others by their places."""
     first, *others = faults
     where = "; ".join(f"line {fault.line}, {fault.path}" if fault.line else fault.path for fault in faults[:5])
     more = f" (and {len(others)} more fault{'s' if len(others) > 1 else ''})" if others else ""
-    return Invalid(f"{first.message}{more}", who=who, where=where, expected=first.expected, found=first.found, instead=first.instead)
+    error = FaultyDefinition(
+        f"{first.message}{more}", who=who, where=where, expected=first.expected, found=first.found, instead=first.instead
+    )
+    error.faults = tuple(faults)
+    return error

@@ -37,6 +37,7 @@ from ..defining import (
 from ..kinds import definition as kind
 from ..requests import StartDefinition, StartRun
 from .checking import bound_or_raise, check, check_text, inputs_for
+from .faults import Fault, refusal
 from .finding import Found, Wanted
 from .interpreter import NAME
 from .model import Bound, canonical
@@ -117,6 +118,9 @@ class Keeping:
 
     async def _apply(self, asked: ApplyDefinition) -> kind.Kept:
         definition = bound_or_raise(asked.text, self.types).definition
+        if asked.name not in ("", definition.name):
+            raise refusal([Fault("$.name", "the definition has another name", asked.name, definition.name,
+                                 "write the name that it is kept under, or keep it under its own")], "the definition")
         data = canonical(definition)
         if len(data) > BYTES_MAX:
             raise TooLarge("the definition is too large", who=f"definition {definition.name!r}", expected=f"at most {BYTES_MAX} bytes",

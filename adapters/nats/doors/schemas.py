@@ -9,10 +9,10 @@ import sys
 from typing import Any, get_args
 
 import msgspec
-from msgspec import NODEFAULT, Raw, Struct, UnsetType, defstruct
-from msgspec.structs import FieldInfo, fields
+from msgspec import Struct, defstruct
 
 from ....runtime.defining import AnyDefined, AnyDefining
+from ....runtime.plain_types import plain_field, plain_type
 from ....runtime.requests import AnyList, AnyPage, AnyReply, AnyRequest
 from .answers import AnyAnswer
 from .broadcast import RunEvent
@@ -45,7 +45,7 @@ def _whole(verb: Verb) -> dict[str, Any]:
 
 def _body(verb: str, known: Verb) -> type[Struct]:
     """The object that the body of a verb may be."""
-    given = [_plain_field(field) for field in known.options.values()]
+    given = [plain_field(field) for field in known.options.values()]
     made: type[Struct] = defstruct(f"{verb.capitalize()}Body", given, kw_only=True, forbid_unknown_fields=True)
     return made
 
@@ -54,26 +54,8 @@ def _plain_union(types: Any) -> Any:
     """The types with plain values where they keep raw ones, which have no schema."""
     plain: Any = None
     for kind in get_args(types) or (types,):
-        plain = _plain(kind) if plain is None else plain | _plain(kind)
+        plain = plain_type(kind) if plain is None else plain | plain_type(kind)
     return plain
-
-
-def _plain(kind: type[Struct]) -> type[Struct]:
-    config = kind.__struct_config__
-    made: type[Struct] = defstruct(
-        kind.__name__, [_plain_field(field) for field in fields(kind)], kw_only=True, tag=config.tag, tag_field=config.tag_field,
-        namespace={"__doc__": kind.__doc__},
-    )  # fmt: skip
-    return made
-
-
-def _plain_field(field: FieldInfo) -> Any:
-    type_ = Any if field.type in (Raw, Raw | UnsetType) else field.type
-    if field.required:
-        return field.name, type_
-    if field.default_factory is not NODEFAULT:
-        return field.name, type_, msgspec.field(default_factory=field.default_factory)
-    return field.name, type_, msgspec.json.decode(field.default) if isinstance(field.default, Raw) else field.default
 
 
 def text() -> str:

@@ -7,10 +7,19 @@ import os
 import signal
 import subprocess
 
+import anyio.to_thread
 import httpx
 import pytest
 
-from tests.adapters.cli.calling import ENVIRONMENT, SCRIPT, Folder, Here
+import perdure
+from perdure.adapters.cli.main import exit_code_of
+from perdure.adapters.http.app import asgi, keyring_of
+from perdure.adapters.http.serving import served
+from perdure.adapters.http.settings import HttpSettings
+from tests.adapters.cli.calling import ENVIRONMENT, SCRIPT, Folder, Here, Said
+from tests.adapters.http.shop import FLOWS, order
+from tests.adapters.http.test_definitions import ADD
+from tests.conftest import LOOPS
 
 KEYS = {"PERDURE_KEY_SECRET": "a secret of thirty-two characters, for tests"}
 
@@ -74,3 +83,40 @@ def test_the_service_answers_whoever_has_a_key_until_it_is_told_to_stop(folder: 
 
     assert (told.status_code, refused.status_code, child.returncode) == (201, 401, 0)
     assert states == ["leaving", "done"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", [LOOPS["asyncio"]])
+async def test_what_is_written_over_http_is_written_by_the_service(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder.path)
+    (folder.path / "add.yaml").write_text(ADD)
+
+    def call(*arguments: str) -> Said:
+        code = exit_code_of((*arguments, "--log", address, "--json"))
+        told = capsys.readouterr()
+        return Said(code, told.out, told.err)
+
+    async def said(*arguments: str) -> Said:
+        return await anyio.to_thread.run_sync(call, *arguments)
+
+    async with perdure.open("memory:", workflows=FLOWS) as runtime:
+        made = await keyring_of(runtime, KEYS["PERDURE_KEY_SECRET"]).create("default", "ann", ["author", "operator"])
+        monkeypatch.setenv("PERDURE_API_KEY", made.text)
+        async with served(asgi(runtime, HttpSettings(key_secret=KEYS["PERDURE_KEY_SECRET"])), "127.0.0.1", 0) as address:
+            applied = await said("definitions", "apply", "add.yaml")
+            listed, shown = await said("definitions", "list"), await said("definitions", "show", "add")
+            differs = await said("definitions", "diff", "add@1", "add.yaml")
+            ended = await said("definitions", "run", "add", "--inputs", '{"n": 1}', "--id", "r")
+            adhoc = await said("definitions", "run", "add.yaml", "--inputs", '{"n": 2}')
+            archived = await said("definitions", "archive", "add")
+            await runtime.start(order, 7, id="o-1")
+            signalled, nobody = await said("signal", "o-1", "address", "Elm"), await said("pause", "nobody")
+            log = await said("runs")
+        assert await runtime.run("o-1").result() == "7 to Elm"
+
+    assert [one.code for one in (applied, listed, shown, differs, ended, adhoc, archived, signalled)] == [0] * 8
+    assert (applied.json["by"], listed.json["definitions"][0]["name"], shown.json["definition"]["name"]) == ("ann", "add", "add")
+    assert (ended.json["result"], adhoc.json["result"], archived.json["archived"], signalled.json["served"]) == (2, 3, True, True)
+    assert (nobody.code, log.code, log.error["found"]) == (4, 5, "http")

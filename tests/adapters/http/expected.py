@@ -27,10 +27,18 @@ MAY: Mapping[str, frozenset[str]] = {
 
 
 class Need(NamedTuple):
-    """What an operation asks for: a permission; another that is enough for runs of one's own ("": to be known), None where none is."""
+    """What an operation asks for: a permission; another that is enough for runs of one's own ("": to be known), None where none is.
+
+    `instead` is enough, too; `besides` is needed, too.
+    """
 
     permission: str = ""
     own: str | None = None
+    instead: str = ""
+    besides: str = ""
+
+    def is_met(self, granted: frozenset[str]) -> bool:
+        return bool({self.permission, self.instead} & granted) and (not self.besides or self.besides in granted)
 
 
 NEEDS: Mapping[Need, str] = {
@@ -38,9 +46,11 @@ NEEDS: Mapping[Need, str] = {
     Need(CONTROL, own=WRITE): "runs.signal runs.update",
     Need(CONTROL): "runs.pause runs.resume runs.cancel runs.retry runs.terminate runs.upgrade runs.skip runs.approve runs.reject"
                    " steps.complete steps.fail",
-    Need(WRITE): "runs.start runs.signal_or_start",
+    Need(WRITE): "runs.start runs.signal_or_start definitions.run",
+    Need(WRITE, besides=EDIT): "definitions.run_adhoc",
+    Need(EDIT): "definitions.create definitions.renew definitions.archive",
     Need(READ): "workers.status",
-    Need(SHOW): "step_types",
+    Need(SHOW, instead=READ): "step_types definitions.list definitions.show definitions.diff definitions.validate definitions.schema",
     Need(ADMIN): "keys.create keys.list keys.rotate keys.revoke metrics",
     Need(own=""): "whoami",
 }  # fmt: skip
@@ -72,7 +82,7 @@ def verdict(name: str, roles: frozenset[str] | None, target: Target) -> Verdict:
     if roles is None:
         return "unknown"
     need, granted = BY_NAME[name], frozenset[str]().union(*(MAY[role] for role in roles))
-    every = need.permission in granted
+    every = need.is_met(granted)
     if not every and (need.own is None or (need.own and need.own not in granted)):
         return "denied"
     if target in ("any", "own"):

@@ -1,4 +1,4 @@
-"""What operations are called on: runs at rest, each in a state that its operation is for, their approvals and tokens; and keys."""
+"""What operations are called on: runs at rest, each in a state that its operation is for, their approvals and tokens; definitions; keys."""
 
 from __future__ import annotations
 
@@ -54,6 +54,10 @@ class Making(NamedTuple):
     rest: str
 
 
+def definition_called(name: str) -> dict[str, Any]:
+    return {"name": name, "steps": [{"id": "wait", "type": "wait_for_signal", "config": {"name": "go"}}]}
+
+
 PARKED = Making(order, b"[7]", "StepCompleted")
 
 STATES: Mapping[str, Making] = {
@@ -80,6 +84,9 @@ BODIES: Mapping[str, Any] = {
     "steps.complete": {"value": 3},
     "steps.fail": {"error": {"type": "Failed", "message": "no"}},
     "keys.create": {"user": "new", "roles": ["viewer"]},
+    "definitions.renew": definition_called("none"),
+    "definitions.validate": definition_called("none"),
+    "definitions.run_adhoc": {"definition": definition_called("none")},
 }
 
 QUERIES: Mapping[str, str] = {"runs.result": "?within=0.01", "runs.list": "?limit=1000", "approvals.list": "?limit=1000"}
@@ -93,11 +100,13 @@ class Subject(Struct, frozen=True):
 
 
 def kind_of(name: str, path: str) -> str:
-    """What an operation is about: a run, a key, a token; or nothing that belongs to anybody."""
+    """What an operation is about: a run, a definition, a key, a token; or nothing that belongs to anybody."""
     if "{run_id}" in path:
         return "run"
     if "{key_id}" in path:
         return "key"
+    if "{definition_name}" in path and name != "definitions.renew":  # which makes what is not there
+        return "definition"
     return "token" if name in ("steps.complete", "steps.fail") else ""
 
 
@@ -105,6 +114,8 @@ async def made(service: Shop, name: str, kind: str, tenant: str, by: str) -> Sub
     """A new subject of an operation, at rest: nothing more happens to it until somebody says so."""
     if kind == "key":
         return Subject((await service.ring.create(tenant, "somebody", ["viewer"])).key.id)
+    if kind == "definition":
+        return Subject((await service.runtime.apply_definition(definition_called(f"kept-{next(_numbers)}"), tenant=tenant)).name)
     making, id = STATES.get(name, PARKED), f"{tenant}-{next(_numbers)}-"
     start = StartRun(workflow=making.flow.name, version=1, arguments=Raw(making.arguments), run=id, tenant=tenant, by=by)
     await service.runtime.do(start)
@@ -138,6 +149,8 @@ def body_of(name: str, subject: Subject) -> Any:
     """What is sent to an operation; None for nothing."""
     if name == "runs.signal_or_start":
         return {"workflow": "order", "arguments": [7], "signal": "address", "value": "Elm", "run": f"new-{next(_numbers)}"}
+    if name == "definitions.create":
+        return definition_called(f"new-{next(_numbers)}")
     said: Any = BODIES.get(name)
     if not subject.body:
         return said

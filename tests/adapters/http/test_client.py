@@ -10,18 +10,22 @@ from uuid import uuid4
 import pytest
 
 import perdure
-from perdure import Invalid, NotFound, Unavailable
+from perdure import Invalid, NotFound, Refused, Unavailable
 from perdure.adapters.http.app import asgi, keyring_of
 from perdure.adapters.http.auth.principals import Denied, Unauthenticated
 from perdure.adapters.http.serving import served
 from perdure.adapters.http.settings import HttpSettings
 from perdure.runtime.calling import Calling
+from perdure.runtime.definitions.faults import FaultyDefinition
 from perdure.runtime.requests import SignalRun
 from tests.adapters.http.moving import story
 from tests.adapters.http.shop import FLOWS, SECRET, hello, order
+from tests.adapters.http.test_definitions import ADD, FAULTY
 from tests.adapters.nats.server import NatsServer
 
 pytestmark = pytest.mark.anyio
+
+LOG = {"id": "a", "type": "log", "config": {"message": "done"}}
 
 
 @asynccontextmanager
@@ -81,6 +85,28 @@ async def test_a_wait_ends_in_its_time_and_the_run_goes_on() -> None:
         await run.signal("address", {"street": "Elm"}["street"])
 
         assert await run.result() == "7 to Elm"
+
+
+async def test_definitions_are_kept_compared_and_run_from_afar() -> None:
+    async with over_http("author") as client:
+        kept = [await client.apply_definition(text) for text in (ADD, ADD.replace("+ 1", "+ 2"), ADD.replace("+ 1", "+ 2"))]
+        run = await client.start_definition("add", {"n": 1}, version=1, id="r")
+        adhoc = [await client.start_definition(ADD, {"n": 1}), await client.start_definition({"name": "x", "steps": [LOG]})]
+
+        assert [one.version for one in kept] == [1, 2, 2]
+        assert [await one.result() for one in (run, *adhoc)] == [2, 2, None]
+        assert [line.version for line in (await client.definitions()).definitions] == [2]
+        assert (await client.definition("add", version=1)).history[0].by == "ann"
+        assert (await client.check_definition(FAULTY)).faults[0].line == 3
+        assert {"transform", "log"} <= {line.name for line in (await client.step_types()).types}
+        with pytest.raises(FaultyDefinition) as told:
+            await client.apply_definition(FAULTY)
+        assert [fault.line for fault in told.value.faults] == [3, 5, 6]
+        with pytest.raises(Refused, match="another version"):
+            await client.apply_definition(ADD, expected=0)
+        assert (await client.archive_definition("add", expected=2)).archived
+        assert (await client.definitions()).definitions == []
+        assert [line.name for line in (await client.definitions(archived=True)).definitions] == ["add"]
 
 
 async def test_a_key_is_for_a_service_alone() -> None:
