@@ -93,6 +93,6 @@ def headers_for(target: Target, given: Mapping[str, str], body: bytes) -> list[t
                           expected=f"none of {', '.join(sorted(OURS))}", instead="leave it out")
         if not NAME.fullmatch(name) or not VALUE.fullmatch(value):
             raise Invalid("a header cannot be sent", who=target.host, where=f"headers, {name[:80]!r}", expected="visible ASCII and spaces",
-                          found=repr(value[:80]), instead="encode it")
+                          found=f"{len(value)} characters, and others among them", instead="encode it")
     length = [("Content-Length", str(len(body)))] if body else []
     return [("Host", target.authority), ("Connection", "close"), *length, *((name, value.strip()) for name, value in given.items())]

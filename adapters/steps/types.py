@@ -13,6 +13,7 @@ from ...eventlog.errors import Conflict, Unavailable
 from ...runtime.authoring.retry import Retry
 from ...runtime.authoring.webhooks import webhook
 from ...runtime.definitions.types import StepType
+from .prompt import Prompt
 from .searching import RagSearch
 
 
@@ -68,4 +69,4 @@ class Webhook(StepType[WebhookConfig]):
 
 def brought_along(index: Path | None = None) -> tuple[StepType[Any], ...]:
     """All of them. `index`: where the documents are that are searched here; None where nobody said."""
-    return Http(), Webhook(), RagSearch(index)
+    return Http(), Webhook(), RagSearch(index), Prompt()

@@ -212,7 +212,13 @@ class Checker:
             return None
         faults = len(self._faults.found)
         self._fields(step, shape, f"{path}.config", kind)
-        if len(self._faults.found) > faults or step.type not in SHAPES:
+        if len(self._faults.found) > faults:
+            return None
+        wrong = "" if kind is None else kind.why_not(step.config)
+        if wrong:
+            self._faults.add(f"{path}.config", wrong, expected=f"a config of type {step.type!r}", found=", ".join(step.config) or "nothing",
+                             instead="see: perdure definitions types")
+        if step.type not in SHAPES:
             return None
         self._sense(step, path)
         return msgspec.convert(step.config, shape) if not has_expression(plain_config(step)) else self._holding(step, shape)

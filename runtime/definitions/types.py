@@ -12,14 +12,14 @@ Pass an instance to `perdure.open(step_types=[…])`, or name it in a package's 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct, UnsetType
 
-from ...eventlog.errors import Invalid, NotFound
+from ...eventlog.errors import Invalid, NotFound, PerdureError
 from ..authoring.errors import Fatal, failure_of
 from ..authoring.retry import Retry
 from ..authoring.rules import Rules
@@ -47,7 +47,13 @@ class StepType(Generic[C]):
     """The release of perdure that it needs at least."""
     timeout: ClassVar[timedelta | None] = timedelta(minutes=1)
     """Of one attempt, where a step names none."""
+    heartbeat: ClassVar[timedelta | None] = None
+    """How long an attempt may go without a call of `perdure.current().heartbeat()`."""
     retry: ClassVar[Retry] = Retry()
+
+    def why_not(self, config: Mapping[str, Any]) -> str:
+        """What is wrong with a config though each of its fields fits; empty where nothing is. Its expressions are not evaluated yet."""
+        return ""
 
     async def perform(self, config: C) -> Any:
         """Do it; what is returned, encodable by msgspec, is what the step gives. `perdure.current()` knows the attempt.
@@ -121,7 +127,8 @@ class Types:
             kind = self.known.get(name)
             retry = key[1] or (Retry() if kind is None else kind.retry)
             timeout = key[2] or (None if kind is None else kind.timeout)
-            made = self._made[key] = Step(self._performer(name), f"perdure.type.{name}", Rules(retry=retry, timeout=timeout))
+            rules = Rules(retry=retry, timeout=timeout, heartbeat_timeout=None if kind is None else kind.heartbeat)
+            made = self._made[key] = Step(self._performer(name), f"perdure.type.{name}", rules)
         return made
 
     def code_of(self, spec: StepSpec, name: str) -> Step[..., Any]:
@@ -154,6 +161,8 @@ class Types:
                 told = msgspec.json.encode(failure_of(error)).decode()
                 if not any(value in told or msgspec.json.encode(value).decode()[1:-1] in told for value in secrets.values()):
                     raise
+                if isinstance(error, PerdureError):  # whether to try again hangs on which it is
+                    raise PerdureError.of(error.code, _masked(error.parts(), secrets)) from None
                 text = f"{type(error).__name__}: {_masked(str(error), secrets)}"
                 raise (Fatal(text) if isinstance(error, Fatal) else Masked(text)) from None
 
