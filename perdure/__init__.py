@@ -13,6 +13,7 @@ from .runtime.authoring.approvals import Decision, approval
 from .runtime.authoring.artifacts import artifact
 from .runtime.authoring.children import ChildHandle, attach, child, start_child
 from .runtime.authoring.errors import (
+    ApprovalExpired,
     Cancelled,
     ChildError,
     CompleteLater,
@@ -26,6 +27,7 @@ from .runtime.authoring.errors import (
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
 from .runtime.authoring.limits import Limit
 from .runtime.authoring.messages import handling, on_query, on_signal, on_update, wait_until
+from .runtime.authoring.policies import ApprovalPolicy, Escalation
 from .runtime.authoring.retry import Retry
 from .runtime.authoring.saga import saga
 from .runtime.authoring.sending import cancel_run, signal_run
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "ApprovalExpired",
+    "ApprovalPolicy",
     "Artifact",
     "Attempt",
     "Bug",
@@ -63,6 +67,7 @@ __all__ = [
     "Corrupt",
     "Decision",
     "Diverged",
+    "Escalation",
     "Event",
     "Fatal",
     "First",

@@ -164,9 +164,17 @@ class Calling(CallingWebhooks, Describing):
         )
         return cast("RunPage", await self._list(asked))
 
-    async def approvals(self, *, tenant: str = "default", after: str | None = None, limit: int = 100) -> ApprovalPage:
-        """What all runs ask people now, a page of at most `limit` runs at a time; go on with `after=page.after`."""
-        return cast("ApprovalPage", await self._list(ListApprovals(tenant=tenant, after=after, limit=limit)))
+    async def approvals(
+        self, *, by: str = "", roles: Sequence[str] = (), named: bool = False, tenant: str = "default", after: str | None = None,
+        limit: int = 100,
+    ) -> ApprovalPage:  # fmt: skip
+        """What all runs ask people now, a page of at most `limit` runs at a time; go on with `after=page.after`.
+
+        With `by` only what that person, in these `roles`, may decide now, with `named` only where they or a role of theirs are named;
+        over HTTP that is whom the key is for.
+        """
+        asked = ListApprovals(tenant=tenant, after=after, limit=limit, by=by, roles=tuple(roles), named=named)
+        return cast("ApprovalPage", await self._list(asked))
 
     async def events(
         self, run: str, *, since: int = 0, types: Sequence[str] = (), limit: int = 200, wait: timedelta = timedelta(0),

@@ -73,27 +73,33 @@ class RunHandle(Generic[R_co]):
         self._seen = {approval.id: approval for approval in found}
         return found
 
-    async def approve(self, approval: str | OpenApproval, *, by: str, why: str = "", digest: str = "", command: str = "") -> None:
-        """Approve what the run asks, by its name or as `approvals` gave it; Refused where it is decided, or shows something else by now.
+    async def approve(
+        self, approval: str | OpenApproval, *, by: str, roles: Sequence[str] = (), why: str = "", digest: str = "", command: str = ""
+    ) -> None:
+        """Approve what the run asks, by its name or as `approvals` gave it; Refused where it is decided, or shows something else by now,
 
+        or where its policy does not let `by`, who is in these `roles`, decide. Over HTTP a decision is by whom the key is for.
         Without a `digest` it is that of what this handle's last `approvals` listed: nobody approves what they did not see.
         """
-        await self._decide(approval, "approved", by=by, why=why, digest=digest, command=command)
+        await self._decide(approval, "approved", by, why=why, digest=digest, roles=roles, command=command)
 
-    async def reject(self, approval: str | OpenApproval, *, by: str, why: str = "", digest: str = "", command: str = "") -> None:
-        """As `approve`, saying no."""
-        await self._decide(approval, "rejected", by=by, why=why, digest=digest, command=command)
+    async def reject(
+        self, approval: str | OpenApproval, *, by: str, roles: Sequence[str] = (), why: str = "", digest: str = "", command: str = ""
+    ) -> None:
+        """As `approve`, saying no: one who may is enough."""
+        await self._decide(approval, "rejected", by, why=why, digest=digest, roles=roles, command=command)
 
     async def _decide(
-        self, approval: str | OpenApproval, outcome: Literal["approved", "rejected"], *, by: str, why: str, digest: str, command: str
-    ) -> None:
+        self, approval: str | OpenApproval, outcome: Literal["approved", "rejected"], by: str, *, why: str, digest: str,
+        roles: Sequence[str], command: str,
+    ) -> None:  # fmt: skip
         if isinstance(approval, str) and digest:
             name, id = approval, ""
         else:
             seen = self._last_seen(approval) if isinstance(approval, str) else approval
             name, id, digest = seen.name, seen.id, digest or seen.digest
         wish = DecideApproval(tenant=self.tenant, run=self.id, outcome=outcome, by=by, why=why, name=name, id=id, digest=digest)
-        await self._caller.do(replace(wish, command=command))
+        await self._caller.do(replace(wish, roles=tuple(roles), command=command))
 
     def _last_seen(self, name: str) -> OpenApproval:
         found = [approval for approval in self._seen.values() if approval.name == name]

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from ..actors.ports import Clock
 from ..eventlog.errors import Invalid, PerdureError
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.search import Condition, Search
@@ -31,9 +32,10 @@ ASKS = Condition("perdure.asks", "=", value=True)
 
 
 class Listing(Calling):
-    """The lists of a runtime, which gives its carrier and what watches it."""
+    """The lists of a runtime, which gives its carrier, its clock and what watches it."""
 
     carrier: Carrier
+    clock: Clock
     watching: Watching
 
     @abstractmethod
@@ -98,7 +100,11 @@ class Listing(Calling):
         async with anyio.create_task_group() as group:
             for run in asked:
                 group.start_soon(ask, run)
-        return ApprovalPage([approval for found in asked.values() for approval in found], behind, unread)
+        shown = [approval for found in asked.values() for approval in found]
+        if request.by:
+            now = moment(self.clock.now())
+            shown = [one for one in shown if one.may(request.by, request.roles, now, named=request.named)]
+        return ApprovalPage(shown, behind, unread)
 
     async def _page(self, search: Search, tenant: str, after: str | None, limit: int) -> tuple[Sequence[Summary], str | None]:
         """(the summaries of runs of the tenant, where the next page begins)"""

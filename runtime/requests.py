@@ -7,13 +7,17 @@ A door parses once into a Request; the runtime answers with a Reply, errors incl
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from ..eventlog.blobs import Blob
 from ..eventlog.errors import PerdureError
 from ..eventlog.search import Condition
+from .approval_requests import ApprovalPage as ApprovalPage  # noqa: PLC0414 - handed on
+from .approval_requests import DecideApproval as DecideApproval  # noqa: PLC0414 - handed on
+from .approval_requests import ListApprovals as ListApprovals  # noqa: PLC0414 - handed on
+from .approval_requests import OpenApproval as OpenApproval  # noqa: PLC0414 - handed on
 from .asking import Request as Request  # noqa: PLC0414 - handed on
 from .authoring.errors import Failure
 from .run.commands import OnConflict, Reuse
@@ -70,21 +74,6 @@ class SignalRun(Request, frozen=True, tag="signal", kw_only=True):
     run: str
     name: str
     value: Raw = Raw(b"null")
-
-
-class DecideApproval(Request, frozen=True, tag="decide", kw_only=True):
-    """Approve or reject what a run asks people: the open approval of this `id`, or else of this `name`.
-
-    `digest` is that of what the person was shown; `by` and `why` are kept in the log.
-    """
-
-    run: str
-    outcome: Literal["approved", "rejected"]
-    by: str
-    digest: str
-    name: str = ""
-    id: str = ""
-    why: str = ""
 
 
 class UpdateRun(Request, frozen=True, tag="update", kw_only=True):
@@ -237,13 +226,6 @@ class ListRuns(Request, frozen=True, tag="runs", kw_only=True):
     limit: int = 100
 
 
-class ListApprovals(Request, frozen=True, tag="approvals", kw_only=True):
-    """What all runs ask people now, a page of at most `limit` runs at a time."""
-
-    after: str | None = None
-    limit: int = 100
-
-
 class ReadEvents(Request, frozen=True, tag="events", kw_only=True):
     """A page of what happened to a run, behind the event `since`; of some `types` only, where given.
 
@@ -284,18 +266,6 @@ AnyRequest = Commanding | UpdateRun | QueryRun
 
 AnyList = ListRuns | ListApprovals | ReadEvents | AnyWebhook
 """A request about many runs, or about something else than runs."""
-
-
-class OpenApproval(Struct, frozen=True, omit_defaults=True):
-    """What a run asks people, and nobody has decided. `show` is what the decision is about, `digest` stands for it."""
-
-    run: str
-    id: str
-    name: str
-    show: Any
-    digest: str
-    asked: datetime
-    expires: datetime | None = None
 
 
 class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaults=True):
@@ -364,14 +334,6 @@ class RunPage(Struct, frozen=True, tag_field="reply", tag="runs"):
 
     runs: list[RunLine]
     after: str | None
-
-
-class ApprovalPage(Struct, frozen=True, tag_field="reply", tag="approvals"):
-    """Approvals that are open in many runs. `unread`: runs that could not be asked, and why."""
-
-    approvals: list[OpenApproval]
-    after: str | None
-    unread: dict[str, str]
 
 
 class EventLine(Struct, frozen=True, rename={"version": "event_seq"}):

@@ -13,6 +13,8 @@ from msgspec import UNSET, Raw
 from ..actors.shelf import Shelf
 from ..eventlog.errors import Invalid
 from ..eventlog.streams import stream_of
+from .approval_requests import EscalatesTo
+from .authoring.approvals import Voice
 from .authoring.tokens import read_token
 from .authoring.words import moment
 from .requests import (
@@ -70,7 +72,8 @@ def _upgrade(asked: UpgradeRun) -> cmd.Command:
 
 
 def _decide(asked: DecideApproval) -> cmd.Command:
-    return cmd.Decide(asked.name, asked.outcome, asked.by, asked.why, asked.digest, asked.id, asked.command)
+    who = asked.roles, asked.named
+    return cmd.Decide(asked.name, asked.outcome, asked.by, asked.why, asked.digest, asked.id, asked.command, *who)
 
 
 def _complete(asked: CompleteStep) -> cmd.Command:
@@ -133,7 +136,7 @@ def stream_for(request: AnyRequest) -> str:
 
 def applied(run: str, standing: Standing, receipt: str = "") -> Applied:
     result = UNSET if standing.result is None or standing.blob is not None else standing.result
-    approvals = [open_approval(run, id, asked) for id, asked in standing.approvals.items()]
+    approvals = [open_approval(run, id, asked, standing.by) for id, asked in standing.approvals.items()]
     given = result, standing.failure, standing.reason, approvals, standing.blob, receipt, standing.by
     return Applied(run, standing.version, standing.status, standing.workflow, *given)
 
@@ -145,10 +148,17 @@ async def with_result(shelf: Shelf, stream: str, reply: Applied) -> Applied:
     return msgspec.structs.replace(reply, result=Raw(await shelf.get(stream, reply.large)), large=None)
 
 
-def open_approval(run: str, id: str, asked: Asked) -> OpenApproval:
-    """What a run asks, as it is shown to people."""
+def open_approval(run: str, id: str, asked: Asked, by: str) -> OpenApproval:
+    """What a run that `by` started asks, as it is shown to people."""
     expires = None if asked.expires is None else moment(asked.expires)
-    return OpenApproval(run, id, asked.name, msgspec.json.decode(asked.show), asked.digest, moment(asked.at), expires)
+    shown = OpenApproval(run, id, asked.name, msgspec.json.decode(asked.show), asked.digest, moment(asked.at), expires, by=by)
+    if (terms := asked.terms) is None:
+        return shown
+    return msgspec.structs.replace(
+        shown, users=terms.users, roles=terms.roles, quorum=terms.quorum, starter_may=terms.starter_may,
+        voices=[Voice(given.by, moment(given.at), given.why) for given in asked.given],
+        escalates=[EscalatesTo(moment(asked.at + stage.after), stage.users, stage.roles) for stage in terms.stages],
+    )  # fmt: skip
 
 
 def must_make_sense(asked: StartRun) -> None:

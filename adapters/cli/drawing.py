@@ -204,7 +204,18 @@ def draw_approvals(out: Console, approvals: Sequence[OpenApproval]) -> None:
     for asked in approvals:
         until = "" if asked.expires is None else f", until {asked.expires:%Y-%m-%d %H:%M:%S} UTC"
         out.print(Text.assemble((asked.run, "bold"), f"  {asked.name}", (f"  {asked.id}{until}", "dim")), soft_wrap=True)
-        say_columns(out, {"shows": msgspec.json.encode(asked.show).decode(), "digest": asked.digest})
+        say_columns(out, {"shows": msgspec.json.encode(asked.show).decode(), "digest": asked.digest} | _terms(asked))
+
+
+def _terms(asked: OpenApproval) -> dict[str, str]:
+    """Who may decide and who has, where that is not anybody and nobody."""
+    roles = f"one in a role of {', '.join(asked.roles)}" if asked.roles else ""
+    whom = " or ".join(part for part in (", ".join(asked.users), roles) if part)
+    but = f", not {asked.by}" if asked.by and not asked.starter_may else ""
+    told = {"may": f"{whom or 'anybody'}{but}" if whom or but else "",
+            "takes": f"{asked.quorum}, given by {', '.join(voice.by for voice in asked.voices) or 'nobody'}" if asked.quorum > 1 else ""}
+    later = (f"{', '.join((*one.users, *one.roles))} from {one.at:%Y-%m-%d %H:%M:%S} UTC on" for one in asked.escalates)
+    return {name: text for name, text in {**told, "later": "; ".join(later)}.items() if text}
 
 
 def draw_told(out: Console, told: Told) -> None:

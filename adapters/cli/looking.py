@@ -24,6 +24,7 @@ from ...runtime.run.state import artifacts_of
 from ...runtime.storing import artifact_in
 from ...runtime.translating import open_approval
 from ...runtime.where import conditions
+from ..system.clock import SystemClock
 from .loading import listed, suggestion
 from .places import Views, views_of
 
@@ -124,15 +125,16 @@ def events_of(records: Sequence[Record]) -> Iterator[EventLine]:
             yield EventLine(version, moment(batch["at"]), batch["epoch"], event)
 
 
-async def open_approvals(log: str, run: str, tenant: str) -> list[OpenApproval]:
-    """What a run asks people now; without a run, what the newest runs that ask something do."""
+async def open_approvals(log: str, run: str, tenant: str, by: str = "", roles: Sequence[str] = ()) -> list[OpenApproval]:
+    """What a run asks people now; without a run, what the newest runs that ask something do. With `by` only what they may decide."""
     async with views_of(log) as views:
         runs = [run]
         if not run:
             asking = Search((Condition("perdure.asks", "=", value=True),), prefix_of("run", tenant))
             runs = [parts_of(summary.stream)[2] for summary in await views.find(asking, limit=ASKING_MAX)]
-        found = {each: fold(stream_of("run", tenant, each), await _records(views, each, tenant)).approvals for each in runs}
-    return [open_approval(each, id, asked) for each, approvals in found.items() for id, asked in approvals.items()]
+        found = {each: fold(stream_of("run", tenant, each), await _records(views, each, tenant)) for each in runs}
+    asked = [open_approval(each, id, one, facts.by) for each, facts in found.items() for id, one in facts.approvals.items()]
+    return [one for one in asked if not by or one.may(by, roles, moment(SystemClock().now()))]
 
 
 class ArtifactLine(Struct, frozen=True):

@@ -17,7 +17,7 @@ import typer
 from ...eventlog.errors import Bug, PerdureError
 from . import definitions, http, moving, nats, rag, steering, webhooks
 from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
-from .options import Json, Log, RunId, Tenant, code_of, wait
+from .options import Json, Log, Roles, RunId, Tenant, code_of, wait
 from .places import DEFAULT
 
 app = typer.Typer(
@@ -209,8 +209,10 @@ def artifacts(
 
 
 @app.command()
-def approvals(
+def approvals(  # noqa: PLR0917 - the parameters of a command are its options
     run: Annotated[str, typer.Argument(metavar="[RUN]", help="The id of a run; without it all that ask something.")] = "",
+    by: Annotated[str, typer.Option("--by", metavar="WHO", help="Only what they may decide now.")] = "",
+    role: Roles = None,
     log: Log = DEFAULT,
     tenant: Tenant = "default",
     json: Json = False,
@@ -220,7 +222,7 @@ def approvals(
     from .drawing import draw_approvals
     from .looking import open_approvals
 
-    answer(wait(open_approvals, log, run, tenant), draw_approvals, as_json=json)
+    answer(wait(open_approvals, log, run, tenant, by, role or ()), draw_approvals, as_json=json)
     return DONE
 
 

@@ -23,6 +23,9 @@ CommandId = Annotated[str, typer.Option("--command", metavar="ID", help="A name 
 By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who says so; kept in the log.")]
 Why = Annotated[str, typer.Option("--why", help="Why; kept in the log.")]
 Digest = Annotated[str, typer.Option("--digest", help="That of what you were shown: 'perdure approvals' says it.")]
+Roles = Annotated[
+    list[str] | None, typer.Option("--role", metavar="ROLE", help="A role of theirs, where an approval asks for one. May be repeated.")
+]
 ApprovalName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the approval.")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .exits import DONE
-from .options import ApprovalName, By, CommandId, Digest, Json, Log, Module, Reason, RunId, Tenant, Why, code_of, wait
+from .options import ApprovalName, By, CommandId, Digest, Json, Log, Module, Reason, Roles, RunId, Tenant, Why, code_of, wait
 from .places import DEFAULT, is_served, url_of
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def approve(
     name: ApprovalName,
     by: By,
     digest: Digest,
+    role: Roles = None,
     why: Why = "",
     module: Module = "",
     log: Log = DEFAULT,
@@ -132,7 +133,7 @@ def approve(
     """Approve what a run asks, as 'perdure approvals' showed it."""
     from ...runtime.requests import DecideApproval
 
-    decided = DecideApproval(run=run, name=name, outcome="approved", by=by, why=why, digest=digest)
+    decided = DecideApproval(run=run, name=name, outcome="approved", by=by, roles=tuple(role or ()), why=why, digest=digest)
     return _tell(log, decided, module, tenant, command, as_json=json)
 
 
@@ -141,6 +142,7 @@ def reject(
     name: ApprovalName,
     by: By,
     digest: Digest,
+    role: Roles = None,
     why: Why = "",
     module: Module = "",
     log: Log = DEFAULT,
@@ -151,7 +153,7 @@ def reject(
     """Reject what a run asks, as 'perdure approvals' showed it."""
     from ...runtime.requests import DecideApproval
 
-    decided = DecideApproval(run=run, name=name, outcome="rejected", by=by, why=why, digest=digest)
+    decided = DecideApproval(run=run, name=name, outcome="rejected", by=by, roles=tuple(role or ()), why=why, digest=digest)
     return _tell(log, decided, module, tenant, command, as_json=json)
 
 

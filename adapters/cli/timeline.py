@@ -208,6 +208,16 @@ def _asked(fold: _Fold, event: ev.ApprovalRequested) -> None:
     fold.add("approval", f"{event.name} {event.id} shows {short(event.show)}", columns={"digest": event.digest})
 
 
+def _approval_given(fold: _Fold, event: ev.ApprovalGiven) -> None:
+    asked = fold.open.get(event.id)
+    fold.add("approval", short(f"{asked.name if asked else 'an approval'} {event.id} given{_by_and_why(event.by, event.why)}, more needed"))
+
+
+def _escalated(fold: _Fold, event: ev.ApprovalEscalated) -> None:
+    asked = fold.open.get(event.id)
+    fold.add("approval", f"{asked.name if asked else 'an approval'} {event.id} escalated, stage {event.stage}")
+
+
 def _decided(fold: _Fold, event: ev.ApprovalDecided) -> None:
     asked = fold.open.pop(event.id, None)
     fold.add(event.outcome, short(f"{asked.name if asked else 'an approval'} {event.id}{_by_and_why(event.by, event.why)}"))
@@ -317,6 +327,8 @@ TELLING: dict[type[Event], Callable[[_Fold, Any], None]] = {
     ev.TimerFired: _timer_fired,
     ev.EffectsAbandoned: _abandoned,
     ev.ApprovalRequested: _asked,
+    ev.ApprovalGiven: _approval_given,
+    ev.ApprovalEscalated: _escalated,
     ev.ApprovalDecided: _decided,
     ev.SignalSent: _sent,
     ev.CancelSent: _sent,

@@ -50,7 +50,7 @@ def sent_of(request: AnyRequest | AnyList | AnyDefining) -> Sent:
             return _asked("runs.list", status=request.status, workflow=request.workflow, where=where, dead="true" if request.dead else "",
                           after=request.after, limit=request.limit)
         case ListApprovals():
-            return _asked("approvals.list", after=request.after, limit=request.limit)
+            return _asked("approvals.list", mine="true" if request.by else "", after=request.after, limit=request.limit)
         case ReadEvents():
             limit = min(request.limit, runs.EVENTS_MAX)
             return _asked("runs.events", {"run_id": request.run}, since=request.since, types=",".join(request.types), limit=limit,

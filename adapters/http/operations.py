@@ -17,7 +17,7 @@ from ...eventlog.errors import Invalid
 from ...eventlog.guard import guard
 from ...runtime.authoring.values import explained
 from ...runtime.engine import Runtime
-from ...runtime.requests import Request, StartRun
+from ...runtime.requests import DecideApproval, Request, StartRun
 from .auth.keyring import Keyring
 from .auth.principals import Principal
 
@@ -100,7 +100,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 PARTS: Mapping[str, str] = {"run_id": "run", "definition_name": "definition"}
 """What a part of a path is called in a request."""
 
-SAID = frozenset({"tenant", "command", "within", "by", "trace"})
+SAID = frozenset({"tenant", "command", "within", "by", "roles", "named", "trace"})
 """Fields of requests that headers and keys give, and no body."""
 
 _bodies: dict[tuple[type[Request], frozenset[str]], type[Struct]] = {}
@@ -166,6 +166,8 @@ class Call(Struct, frozen=True):
             said |= {field: getattr(body, field) for field in body.__struct_fields__}
         if operation.signed:
             said["by"] = self.principal.user
+        if issubclass(operation.of, DecideApproval):
+            said |= {"roles": self.principal.roles, "named": not self.every}
         if issubclass(operation.of, StartRun) and self.trace:
             said["trace"] = self.trace
         within = {} if self.within is None else {"within": self.within}

@@ -15,11 +15,13 @@ class Policy(Struct, frozen=True):
 
     `permission`: for every run of the tenant. `own`: what is enough for runs that one started oneself; empty: to be known is enough;
     None: that they are one's own makes no difference. `instead`: another permission that is enough. `besides`: one more that is needed.
+    `named`: it is enough that the run asks something that names who calls, or a role of theirs; they may then decide that alone.
     `public`: nobody is asked who they are.
     """
 
     permission: str = ""
     own: str | None = None
+    named: bool = False
     public: bool = False
     instead: str = ""
     besides: str = ""
@@ -29,6 +31,7 @@ OPEN = Policy(public=True)
 SEE = Policy(READ, own="")
 TALK = Policy(CONTROL, own=WRITE)
 STEER = Policy(CONTROL)
+DECIDE = Policy(CONTROL, named=True)
 START = Policy(WRITE)
 MANAGE = Policy(ADMIN)
 LEARN = Policy(DEFINITIONS_READ, instead=READ)
@@ -53,8 +56,8 @@ POLICIES: Mapping[str, Policy] = {
     "runs.terminate": STEER,
     "runs.upgrade": STEER,
     "runs.skip": STEER,
-    "runs.approve": STEER,
-    "runs.reject": STEER,
+    "runs.approve": DECIDE,
+    "runs.reject": DECIDE,
     "approvals.list": SEE,
     "step_types": LEARN,
     "definitions.list": LEARN,

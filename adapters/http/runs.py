@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from ...eventlog.errors import Invalid, NotFound, Refused, Unavailable
 from ...eventlog.search import Condition
 from ...eventlog.streams import parts_of
 from ...runtime.authoring.tokens import read_token
+from ...runtime.authoring.words import moment
 from ...runtime.listing import LIMIT_MAX
 from ...runtime.perform.watching import OVER, WAIT_MAX
 from ...runtime.requests import (
@@ -42,6 +43,7 @@ from ...runtime.requests import (
     UpgradeRun,
 )
 from ...runtime.where import conditions
+from .auth.permissions import CONTROL
 from .following import MEDIA, stream, wants_stream
 from .operations import JSON, Answer, Call, Operation
 
@@ -70,8 +72,9 @@ class ListParams(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ApprovalParams(Struct, frozen=True, forbid_unknown_fields=True):
-    """`after`: the `after` of the page before."""
+    """`mine`: only what who asks may decide now. `after`: the `after` of the page before."""
 
+    mine: bool = False
     after: str | None = None
     limit: int = 100
 
@@ -140,17 +143,18 @@ async def listed(call: Call) -> Answer:
 
 
 async def inbox(call: Call) -> Answer:
-    """What runs ask people now; of one's own runs only, where no more may be seen."""
-    params: ApprovalParams = call.params
-    page = await call.runtime.approvals(tenant=call.tenant, after=params.after, limit=params.limit)
-    if call.every:
-        return Answer(page)
-    kept: list[bool] = []
-    for approval in page.approvals:
-        look = await call.runtime.do(LookAtRun(tenant=call.tenant, run=approval.run))
-        kept.append(look.by == call.principal.user)
-    mine = [approval for approval, is_mine in zip(page.approvals, kept, strict=True) if is_mine]
-    return Answer(ApprovalPage(mine, page.after, {}))
+    """What runs ask people now: of all runs, or, where no more may be seen, of one's own, and what one is asked oneself by name or role.
+
+    With `mine` what one may decide: who may not steer runs decides only where they, or a role of theirs, are named.
+    """
+    params, who = cast("ApprovalParams", call.params), call.principal
+    mine: dict[str, Any] = {"by": who.user, "roles": who.roles, "named": CONTROL not in who.permissions} if params.mine else {}
+    page = await call.runtime.approvals(**mine, tenant=call.tenant, after=params.after, limit=params.limit)
+    if call.every or params.mine:
+        return Answer(page if call.every else replace(page, unread={}))
+    now = moment(call.runtime.clock.now())
+    seen = [one for one in page.approvals if one.by == who.user or one.names(who.user, who.roles, now)]
+    return Answer(ApprovalPage(seen, page.after, {}))
 
 
 async def events(call: Call) -> Answer:
@@ -231,7 +235,7 @@ OPERATIONS = (
     _talk("update", UpdateRun, "arguments", Answered, "Call a handler of a run; the body is its arguments"),
     _talk("query", QueryRun, "arguments", Answered, "Ask a run something; the body is the arguments"),
     Operation(name="approvals.list", method="GET", path=f"{ROOT}/approvals", perform=inbox, params=ApprovalParams,
-              answers={200: ApprovalPage}, summary="What runs ask people now"),
+              answers={200: ApprovalPage}, summary="What runs ask people now; with mine=true what one may decide oneself"),
     Operation(name="steps.complete", method="POST", path=f"{ROOT}/steps/complete", of=CompleteStep, perform=settle, params=Within,
               answers={200: Applied}, summary="End a step by its token, with its value"),
     Operation(name="steps.fail", method="POST", path=f"{ROOT}/steps/fail", of=FailStep, perform=settle, params=Within,

@@ -15,9 +15,10 @@ import anyio
 import msgspec
 from litestar import Request as HttpRequest
 
-from ...eventlog.errors import Invalid, NotFound, Unavailable
+from ...eventlog.errors import Invalid, NotFound, Refused, Unavailable
+from ...runtime.authoring.words import moment
 from ...runtime.engine import Runtime
-from ...runtime.requests import LookAtRun, Request
+from ...runtime.requests import Applied, DecideApproval, LookAtRun, Request
 from ...runtime.translating import TRACE
 from .auth.keyring import Keyring
 from .auth.principals import Gates, Principal, Unauthenticated, Visitor, denied
@@ -36,6 +37,9 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[
 CREDENTIALS = ("x-api-key", "authorization")
 ONCE = (*CREDENTIALS, "host", "origin", "idempotency-key", "content-type", "traceparent", "last-event-id", "range")
 """Headers that count only where they come once: two of them are nobody's wish."""
+
+NOTHING_SHOWN = "nothing"
+"""In the place of a digest: no approval shows what has it."""
 
 NOBODY = Principal("", "", frozenset(), "nobody")
 
@@ -56,14 +60,14 @@ class Service:
         policy = POLICIES[operation.name]
         headers = headers_of(request, public=policy.public)
         principal = NOBODY if policy.public else await self.admitted(request, headers)
-        every = policy.public or await self._may(principal, policy, operation, parts)
+        command = _command(headers, principal)
+        every = policy.public or await self._may(principal, policy, operation, parts, command)
         params = params_of(operation, request.url.query)
         body = await _body(request)
         if body:
             _must_be_taken(operation, headers)
         call = Call(
-            operation, self.runtime, self.keyring, principal, parts, params, body, _command(headers, principal), _trace(headers), every,
-            headers,
+            operation, self.runtime, self.keyring, principal, parts, params, body, command, _trace(headers), every, headers,
             _within(operation, params),
         )  # fmt: skip
         return await operation.perform(call)
@@ -78,23 +82,43 @@ class Service:
         address = client[0] if client else ""
         return await self.gates.admit(Visitor(key, token.strip(), headers.get("host", ""), headers.get("origin", ""), address))
 
-    async def _may(self, principal: Principal, policy: Policy, operation: Operation, parts: Mapping[str, str]) -> bool:
+    async def _may(self, principal: Principal, policy: Policy, operation: Operation, parts: Mapping[str, str], command: str) -> bool:
         """Whether they may call this for every run, or else for their own; Denied or NotFound where not for this one."""
         if policy.besides and policy.besides not in principal.permissions:
             raise denied(principal, policy.besides)
         if {policy.permission, policy.instead} & principal.permissions:
             return True
+        if policy.named and await self._is_named(principal, parts["run_id"], command):
+            return False
         if policy.own is None or (policy.own and policy.own not in principal.permissions):
             raise denied(principal, policy.permission)
         if operation.about_run:
             run = parts["run_id"]
-            try:
-                look = await self.runtime.do(LookAtRun(tenant=principal.tenant, run=run, within=PATIENCE))
-            except (NotFound, Invalid):
-                raise absent(run) from None
-            if look.by != principal.user:
+            look = await self._look(principal, run)
+            if look is None or look.by != principal.user:
                 raise absent(run)
         return False
+
+    async def _is_named(self, principal: Principal, run: str, command: str) -> bool:
+        """Whether the run asks something that names them, or a role of theirs; or they repeat a decision that it took from them."""
+        look, now = await self._look(principal, run), moment(self.runtime.clock.now())
+        if look is None or any(one.names(principal.user, principal.roles, now) for one in look.approvals):
+            return look is not None
+        if not command:
+            return False
+        asked = DecideApproval(tenant=principal.tenant, run=run, outcome="rejected", by=principal.user, digest=NOTHING_SHOWN,
+                               name=NOTHING_SHOWN, command=command, named=True, within=PATIENCE)  # fmt: skip
+        try:
+            await self.runtime.do(asked)  # about nothing that is asked: it is answered where it was before, and else refused
+        except (NotFound, Refused):
+            return False
+        return True
+
+    async def _look(self, principal: Principal, run: str) -> Applied | None:
+        try:
+            return await self.runtime.do(LookAtRun(tenant=principal.tenant, run=run, within=PATIENCE))
+        except (NotFound, Invalid):
+            return None
 
 
 class TooSlow(Unavailable):

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from ...eventlog.errors import Invalid
 from .effects import Effect
+from .policies import ApprovalPolicy, Terms, terms_of
 from .retry import microseconds
 from .values import Shape
 
@@ -21,13 +22,25 @@ SHOWN_BYTES_MAX = 64 * 1024
 """What is shown is read by a person; anything longer is better shown as an address and a digest."""
 
 
+class Voice(Struct, frozen=True):
+    """One person's approval."""
+
+    by: str
+    at: datetime
+    why: str = ""
+
+
 class Decision(Struct, frozen=True):
-    """How an approval ended: what was decided, when, by whom and why; nobody decided one that expired."""
+    """How an approval ended: what was decided, when, by whom and why; nobody decided one that expired.
+
+    `voices` are those who approved, in their order, also where it came to nothing.
+    """
 
     outcome: Answer
     at: datetime
     by: str = ""
     why: str = ""
+    voices: tuple[Voice, ...] = ()
 
     @property
     def approved(self) -> bool:
@@ -37,19 +50,24 @@ class Decision(Struct, frozen=True):
 class ApprovalWait(Effect[Decision]):
     """Wait until a person has decided, or, with a `timeout` in microseconds, until that is over."""
 
-    __slots__ = ("name", "show", "timeout")
+    __slots__ = ("name", "show", "terms", "timeout")
 
-    def __init__(self, name: str, show: Raw, timeout: int | None) -> None:
+    def __init__(self, name: str, show: Raw, timeout: int | None, terms: Terms | None = None) -> None:
         self.name = name
         self.show = show
         self.timeout = timeout
+        self.terms = terms
 
     def __repr__(self) -> str:
         return f"approval {self.name!r}"
 
 
-def approval(name: str, *, show: object = None, timeout: timedelta | None = None) -> Coroutine[object, object, Decision]:
-    """Ask a person to approve or reject, and wait for the answer; it is "expired" where none came within `timeout`.
+def approval(
+    name: str, *, show: object = None, timeout: timedelta | None = None, policy: ApprovalPolicy | None = None
+) -> Coroutine[object, object, Decision]:
+    """Ask people to approve or reject, and wait for the answer; it is "expired" where none came within `timeout`.
+
+    Without a `policy` anybody may decide, and the first who does has decided.
 
     `show` is what the decision is about: any value that msgspec encodes, at most 64 KiB. Whoever decides must name the digest of
     it, so nobody can approve what they were not shown.
@@ -61,7 +79,8 @@ def approval(name: str, *, show: object = None, timeout: timedelta | None = None
     if timeout is not None and timeout <= timedelta(0):
         raise Invalid("an approval that is over at once can be given by nobody", who=who, where="timeout", expected="more than no time",
                       found=str(timeout), instead="give people time, or leave it out to wait for ever")
-    wait = ApprovalWait(name, _shown(show, who), None if timeout is None else microseconds(timeout))
+    terms = None if policy is None else terms_of(policy, timeout, who)
+    wait = ApprovalWait(name, _shown(show, who), None if timeout is None else microseconds(timeout), terms)
     return cast("Coroutine[object, object, Decision]", wait)
 
 

@@ -92,6 +92,14 @@ class ChildError(Told):
         self.failure = failure
 
 
+class ApprovalExpired(Exception):
+    """Nobody decided an approval in time, and its policy says that this is a failure. `name` is that of the approval."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"nobody decided approval {name!r} in time")
+        self.name = name
+
+
 class RunError(Exception):
     """A run ended without a result: it failed, was cancelled or was terminated. Raised by `result()`."""
 

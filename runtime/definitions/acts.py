@@ -16,6 +16,7 @@ from ..authoring.messages import wait_until
 from ..authoring.values import Arguments, explained
 from ..authoring.words import signal, sleep
 from . import shapes
+from .approving import policy_of
 from .durations import duration_of
 from .evaluating import Answer
 from .finding import Wanted
@@ -141,11 +142,14 @@ async def _wait_for_signal(walk: Walk, step: StepSpec, answer: Answer, scope: Sc
 
 async def _wait_for_approval(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
     asks: shapes.WaitForApproval = _as(shapes.WaitForApproval, answer, step)
-    decision = await approval(asks.name or step.id, show=asks.show, timeout=limit_of(step.timeout, step.id))
+    name, policy = asks.name or step.id, None if asks.policy is None else policy_of(asks.policy, step.id)
+    decision = await approval(name, show=asks.show, timeout=limit_of(step.timeout, step.id), policy=policy)
     if asks.required and not decision.approved:
         why = f": {decision.why}" if decision.why else ""
-        raise NotApproved(f"{asks.name or step.id!r} {decision.outcome}{f' by {decision.by}' if decision.by else ''}{why}")
-    return {"outcome": decision.outcome, "by": decision.by, "why": decision.why, "at": decision.at.isoformat()}
+        raise NotApproved(f"{name!r} {decision.outcome}{f' by {decision.by}' if decision.by else ''}{why}")
+    voices = [{"by": voice.by, "why": voice.why, "at": voice.at.isoformat()} for voice in decision.voices]
+    told = {"outcome": decision.outcome, "by": decision.by, "why": decision.why, "at": decision.at.isoformat()}
+    return told if asks.policy is None else {**told, "voices": voices}
 
 
 async def _workflow(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:

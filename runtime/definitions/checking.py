@@ -13,6 +13,7 @@ from msgspec.structs import FieldInfo
 from ...eventlog.errors import Invalid, PerdureError
 from ..authoring.values import explained
 from . import expressions
+from .approving import must_be_meetable
 from .durations import duration_of
 from .faults import Fault, Faults, refusal
 from .model import DEPTH_MAX, STEPS_MAX, Bound, Definition, Reads, RetrySpec, StepSpec
@@ -248,6 +249,11 @@ class Checker:
         config, faults = step.config, self._faults
         if step.type == "delay" and not has_expression(config["for"]):
             self._duration(config["for"], f"{path}.config.for")
+        if step.type in ("wait_for_approval", "wait_for_human") and not has_expression(config.get("policy")):
+            try:
+                must_be_meetable(config, step.timeout, f"{path}.config.policy")
+            except Invalid as error:
+                faults.add(f"{path}.config.policy", error.message, expected=error.expected, found=error.found, instead=error.instead)
         if step.type == "python" and config["step"] not in self._types.steps and not has_expression(config["step"]):
             faults.add(f"{path}.config.step", "there is no such step", found=repr(config["step"]),
                        expected=", ".join(sorted(self._types.steps)) or "a step in perdure.open(steps=[…])",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from ..authoring.policies import AtEnd
 from .durations import Duration
 from .model import ITEMS_MAX, Expression, Handling, Id, StepSpec
 
@@ -87,16 +88,36 @@ class WaitForSignal(Shape, frozen=True):
     name: str
 
 
-class WaitForApproval(Shape, frozen=True):
-    """Asks people, for at most the `timeout` of the step; it gives outcome, by, why.
+class EscalationShape(Shape, frozen=True):
+    """From `after` on, counted from when it was asked, these may decide as well."""
 
-    Unless `required` is false, the step fails where it is not approved.
+    after: Duration
+    users: list[str] = []
+    roles: list[str] = []
+
+
+class PolicyShape(Shape, frozen=True):
+    """Who may decide, and how: `perdure.ApprovalPolicy` says what each field means."""
+
+    users: list[str] = []
+    roles: list[str] = []
+    quorum: int = 1
+    starter_may: bool = False
+    escalation: list[EscalationShape] = []
+    at_end: AtEnd = "expire"
+
+
+class WaitForApproval(Shape, frozen=True):
+    """Asks people, for at most the `timeout` of the step; it gives outcome, by, why, and the voices of all who approved.
+
+    Unless `required` is false, the step fails where it is not approved. Without a `policy` anybody may decide, and one is enough.
     """
 
     name: str = ""
     """The id of the step, where it is empty."""
     show: Any = None
     required: bool = True
+    policy: PolicyShape | None = None
 
 
 class Call(Shape, frozen=True):

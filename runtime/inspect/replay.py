@@ -21,7 +21,7 @@ from ..run.events import CODEC
 from ..run.evolve import EVOLVE
 from ..run.machine.replay import Revival
 from ..run.machine.shell import outside_loop
-from ..run.script import shown_and_expires
+from ..run.script import approval_of
 from ..run.state import Decided, Ended, Fired, Outcome, RunState, key_of, state_digest
 
 
@@ -168,9 +168,9 @@ def workflow_hash(facts: RunState) -> str:
                 outcome += msgspec.json.encode(arrival.artifacts)
             items.append(Item(line.id, line.name, bytes(line.key), outcome))
         elif isinstance(arrival, Decided):
-            shown, _ = shown_and_expires(line.key)
-            outcome = msgspec.json.encode([arrival.outcome, arrival.by, arrival.why])
-            items.append(Item(line.id, f"approval {line.name}", bytes(shown), outcome))
+            voices = [[[given.by, given.why] for given in arrival.given]] if arrival.given else []
+            outcome = msgspec.json.encode([arrival.outcome, arrival.by, arrival.why, *voices])
+            items.append(Item(line.id, f"approval {line.name}", bytes(approval_of(line.key).show), outcome))
         elif isinstance(arrival, Fired):
             items.append(Item(line.id, "timer", b"", b"fired"))
     return content_digest(items, _ending(facts))

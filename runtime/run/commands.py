@@ -157,6 +157,10 @@ class Decide(Struct, frozen=True, gc=False):
     digest: str
     id: str = ""
     command: str = ""
+    roles: tuple[str, ...] = ()
+    """Those of who decides."""
+    named: bool = False
+    """Whether they may decide only where they, or a role of theirs, are named."""
 
 
 class Update(Struct, frozen=True, gc=False):

@@ -9,9 +9,9 @@ from msgspec import Raw, field
 
 from ...eventlog.blobs import Blob
 from ...eventlog.codec import Codec, Event
-from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
+from . import approval_events as approvals
 from . import child_events as children
 from . import moving_events as moves
 from . import step_events as steps
@@ -23,6 +23,11 @@ StepDeferred = steps.StepDeferred
 StepCompleted = steps.StepCompleted
 StepFailed = steps.StepFailed
 StepSkipped = steps.StepSkipped
+
+ApprovalRequested = approvals.ApprovalRequested
+ApprovalGiven = approvals.ApprovalGiven
+ApprovalEscalated = approvals.ApprovalEscalated
+ApprovalDecided = approvals.ApprovalDecided
 
 ChildScheduled = children.ChildScheduled
 AttachScheduled = children.AttachScheduled
@@ -111,26 +116,6 @@ class SignalReceived(Event, frozen=True):
     value: Raw
     command: str = ""
     blob: Blob | None = None
-
-
-class ApprovalRequested(Event, frozen=True):
-    """The code asks a person. `digest` is over name, run and what is shown; `expires` in microseconds since 1970."""
-
-    id: str
-    name: str
-    show: Raw
-    digest: str
-    expires: int | None = None
-
-
-class ApprovalDecided(Event, frozen=True):
-    """The one decision that counts; `by` is empty where it expired."""
-
-    id: str
-    outcome: Answer
-    by: str = ""
-    why: str = ""
-    command: str = ""
 
 
 class SignalSent(Event, frozen=True):
@@ -306,6 +291,8 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     EffectsAbandoned,
     SignalReceived,
     ApprovalRequested,
+    ApprovalGiven,
+    ApprovalEscalated,
     ApprovalDecided,
     SignalSent,
     CancelSent,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from heapq import heapify, heappop
 from typing import Any
 
@@ -18,6 +18,14 @@ from .state import ENDED, NEVER, RunState
 NO_MORE: deque[Event] = deque()
 
 BEGINS_AGAIN = frozenset({ev.RunStarted, ev.RunDelayed, ev.Continued, ev.RetryRequested, ev.RunTerminated})
+
+
+WANTED: Mapping[type[Event], Callable[[RunState], Container[str]]] = {
+    ev.TimerFired: lambda facts: facts.timers,
+    ev.StepFailed: lambda facts: facts.steps,
+    **dict.fromkeys((ev.ApprovalGiven, ev.ApprovalEscalated, ev.ApprovalDecided), lambda facts: facts.approvals),
+}
+"""Events about one thing, and where it stands as long as it is wanted."""
 
 
 class Run:
@@ -94,8 +102,8 @@ class Run:
             event = self.coming.popleft()
             if facts.ended and not isinstance(event, ev.RunStarted | ev.RunDelayed | ev.Unwatched | ev.EndAnnounced):
                 continue  # the event before it ended the run: only another beginning may follow, or that somebody knows of the end
-            wanted = facts.timers if isinstance(event, ev.TimerFired | ev.ApprovalDecided) else facts.steps
-            if not isinstance(event, ev.TimerFired | ev.ApprovalDecided | ev.StepFailed) or event.id in wanted:
+            wanted = WANTED.get(type(event))
+            if wanted is None or getattr(event, "id", "") in wanted(facts):
                 return (event,)
         return ()
 

@@ -87,8 +87,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
             heappush(state.dues, (event.due, event.id))
         elif type(event) in BEGINS_AGAIN:
             state.begin_again(event)
-        elif type(event) is ev.ApprovalRequested and event.expires is not None:
-            heappush(state.dues, (event.expires, event.id))
+        elif (type(event) is ev.ApprovalRequested or type(event) is ev.ApprovalEscalated) and event.id in facts.timers:
+            heappush(state.dues, (facts.timers[event.id], event.id))
         return state
 
     def react(self, state: Run, now: int) -> Sequence[Event]:

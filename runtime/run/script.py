@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 from msgspec import Raw
 
 from ...eventlog.codec import Event
+from ..authoring.policies import Terms
 from ..authoring.values import NOTHING
 from . import events as ev
 from .state import Line, json_of, key_of
 
 
-def approval_key(show: Raw, expires: int | None) -> Raw:
-    """What an approval shows, as `key_of` keeps it, and when it expires."""
-    return json_of([key_of(show), expires])
+def approval_key(show: Raw, expires: int | None, terms: Terms | None) -> Raw:
+    """What an approval shows, as `key_of` keeps it, when it expires, and, where it has some, its terms."""
+    return json_of([key_of(show), expires] if terms is None else [key_of(show), expires, key_of(json_of(terms))])
 
 
-def shown_and_expires(key: Raw) -> tuple[Raw, int | None]:
+class ApprovalKey(NamedTuple):
     """What `approval_key` made the key from."""
-    return msgspec.json.decode(key, type=tuple[Raw, int | None])
+
+    show: Raw
+    expires: int | None
+    terms: Raw = NOTHING
+
+
+def approval_of(key: Raw) -> ApprovalKey:
+    return msgspec.json.decode(key, type=ApprovalKey)
 
 
 def name_of_child(event: ev.ChildScheduled) -> str:
@@ -33,8 +43,8 @@ def line_of(event: Event, after: int) -> Line | None:
             return Line(after, "step", id, name, key_of(args, blob))
         case ev.TimerSet(id=id, due=due):
             return Line(after, "timer", id, "", json_of(due))
-        case ev.ApprovalRequested(id=id, name=name, show=show, expires=expires):
-            return Line(after, "approval", id, name, approval_key(show, expires))
+        case ev.ApprovalRequested(id=id, name=name, show=show, expires=expires, terms=terms):
+            return Line(after, "approval", id, name, approval_key(show, expires, terms))
         case ev.ChildScheduled(id=id, input=args, blob=blob):
             return Line(after, "child", id, name_of_child(event), key_of(args, blob))
         case ev.AttachScheduled(id=id, run=run):

@@ -17,6 +17,7 @@ from ...eventlog.blobs import Artifact, Blob
 from ...eventlog.codec import Event
 from ..authoring.approvals import Answer
 from ..authoring.errors import Failure
+from ..authoring.policies import Terms
 from ..authoring.values import NOTHING
 from . import events as ev
 from .notices import Notice
@@ -93,14 +94,23 @@ class Signalled(Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
     blob: Blob | None = None
 
 
+class Given(Struct, frozen=True, omit_defaults=True):
+    """One person approved."""
+
+    by: str
+    at: int
+    why: str = ""
+
+
 class Decided(Struct, frozen=True, tag=True, omit_defaults=True):
-    """An approval was decided, or has expired."""
+    """An approval was decided, or has expired; `given` are those who approved, where it took several."""
 
     at: int
     id: str
     outcome: Answer
     by: str = ""
     why: str = ""
+    given: tuple[Given, ...] = ()
 
 
 class UpdateAsked(Struct, frozen=True, tag=True, gc=False, omit_defaults=True):
@@ -151,7 +161,7 @@ class Line(Struct, frozen=True, gc=False, array_like=True):
     id: str
     name: str
     key: Raw
-    """The arguments of a step or a child (`key_of`), when a timer is due, what an approval shows and when it expires, what is abandoned."""
+    """The arguments of a step or a child (`key_of`), when a timer is due, what an approval shows and on which terms, what is abandoned."""
 
 
 class OpenStep(Struct, gc=False):
@@ -173,6 +183,16 @@ class Asked(Struct, frozen=True, omit_defaults=True):
     digest: str
     at: int
     expires: int | None = None
+    terms: Terms | None = None
+    given: tuple[Given, ...] = ()
+    stage: int = 0
+    """How often it has escalated."""
+
+    @property
+    def due(self) -> int | None:
+        """When it moves by itself: it escalates, or expires."""
+        stages = () if self.terms is None else self.terms.stages
+        return self.at + stages[self.stage].after if self.stage < len(stages) else self.expires
 
 
 class Update(Struct, frozen=True, omit_defaults=True):
@@ -258,7 +278,7 @@ class RunState(Struct):
     tried: dict[str, int] = field(default_factory=dict)
     """Attempts of steps that the code no longer wants and that nothing is awaited of: a run that is taken back counts on from there."""
     timers: dict[str, int] = field(default_factory=dict)
-    """What comes due by itself, and when: timers of the code, and approvals that expire."""
+    """What comes due by itself, and when: timers of the code, and approvals that escalate or expire."""
     approvals: dict[str, Asked] = field(default_factory=dict)
     """What the code asks people, and nobody has decided."""
     withdrawn: dict[str, Asked] = field(default_factory=dict)

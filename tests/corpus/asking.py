@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from perdure import approval, first_of, gather, sleep, timeout, workflow
+from perdure import ApprovalExpired, ApprovalPolicy, Escalation, approval, first_of, gather, sleep, timeout, workflow
 from perdure.runtime.authoring.workflows import Workflow
 from tests.corpus import steps
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @workflow
@@ -71,4 +71,24 @@ async def asked_for_a_while() -> list[str]:
     return [(await approval("ship", show="b")).outcome]
 
 
-WORKFLOWS: list[Workflow[..., Any]] = [refund, two_keys, escalated, asked_in_a_race, asked_for_a_while]
+@workflow
+async def four_eyes(cents: int) -> list[list[str]]:
+    """Two of those who may must say yes; the longer it takes, the more may."""
+    policy = ApprovalPolicy(users=("ada",), roles=("clerk",), quorum=2, escalation=(Escalation(after=HOUR, roles=("owner",)),))
+    decision = await approval("pay", show={"cents": cents}, timeout=DAY, policy=policy)
+    await steps.say(decision.outcome)
+    return [[voice.by, voice.why] for voice in decision.voices]
+
+
+@workflow
+async def nobody_cares() -> list[str]:
+    """Silence is a no to one question, and a failure to the other."""
+    no = await approval("no", timeout=HOUR, policy=ApprovalPolicy(at_end="reject"))
+    try:
+        await approval("yes", timeout=HOUR, policy=ApprovalPolicy(at_end="fail"))
+    except ApprovalExpired as expired:
+        return [no.outcome, no.why, await steps.say(str(expired))]
+    return []
+
+
+WORKFLOWS: list[Workflow[..., Any]] = [refund, two_keys, escalated, asked_in_a_race, asked_for_a_while, four_eyes, nobody_cares]

@@ -62,6 +62,15 @@ CASES_WITH_OTHERS = [
         results=[["approved", "after"], ["too late", "after"]],
     ),
     Case(asking.asked_for_a_while, messages=[Message("approved", 2 * HOUR, "ship")], results=[["approved"]]),
+    Case(
+        asking.four_eyes,
+        (1200,),
+        messages=[
+            Message("approved", MINUTE, "pay", "fine"), Message("approved", 2 * HOUR, "pay", "very well", by="olga", roles=("owner",)),
+        ],
+        results=[[["ada", "fine"], ["olga", "very well"]]],
+    ),
+    Case(asking.nobody_cares, results=[["rejected", "nobody decided in time", "nobody decided approval 'yes' in time"]]),
     Case(families.school, also=[families.pupil], results=[[6, 12, 2, 20]]),
     Case(families.forgives, also=[families.pupil, families.rebel], results=[_FORGIVEN]),
     Case(families.fails_with_its_child, also=[families.rebel], status="failed", failure=("ValueError", "not me")),

@@ -42,7 +42,7 @@ class Message(Struct, frozen=True):
     """What is sent to a run from outside, so long after the start of the run that is played.
 
     `name` is that of a signal, a handler, an approval, a step or a workflow, `value` what goes with it. `to` names another run, whose id
-    is the played one's with that behind it; empty it is the played one.
+    is the played one's with that behind it; empty it is the played one. `by`, in these `roles`, decides an approval.
     """
 
     kind: Kind
@@ -50,6 +50,8 @@ class Message(Struct, frozen=True):
     name: str = ""
     value: Any = None
     to: str = ""
+    by: str = "ada"
+    roles: tuple[str, ...] = ()
 
 
 class Opening(Struct, frozen=True):
@@ -129,7 +131,8 @@ def _signal_or_start(message: Message, run: str, command: str) -> SignalOrStartR
 def _decision(message: Message, run: str, facts: RunState, command: str) -> DecideApproval:
     outcome: Any = message.kind
     digest = next(asked.digest for asked in facts.approvals.values() if asked.name == message.name)
-    return DecideApproval(run=run, outcome=outcome, by="ada", digest=digest, name=message.name, why=message.value or "", command=command)
+    who: dict[str, Any] = {"by": message.by, "roles": message.roles, "why": message.value or ""}
+    return DecideApproval(run=run, outcome=outcome, digest=digest, name=message.name, command=command, **who)
 
 
 def _token(message: Message, run: str, facts: RunState) -> str:

@@ -18,7 +18,8 @@ from tests.corpus.virtual import on_asyncio
 BY_NAME = {case.name: case for case in CASES}
 
 WORDS = {
-    "approval": "refund", "artifact": "stores", "attach": "attaches", "attributes": "diary", "cancel_run": "tells_others",
+    "approval": "refund", "ApprovalExpired": "nobody_cares", "ApprovalPolicy": "four_eyes", "Escalation": "four_eyes",
+    "artifact": "stores", "attach": "attaches", "attributes": "diary", "cancel_run": "tells_others",
     "Cancelled": "resists", "child": "school", "ChildError": "forgives", "CompleteLater": "ended_from_outside",
     "continue_as": "subscription", "current": "persistent", "Fatal": "hopeless", "first_of": "quickest", "gather": "nested",
     "handling": "orders", "info": "diary", "Interrupted": "once_only", "log": "diary", "logger": "prints", "NotFound": "tells_others",
@@ -61,7 +62,8 @@ EVENTS = {
     "RunStarted": "line", "RunDelayed": "delayed_start", "Continued": "subscription", "StepScheduled": "line", "StepStarted": "once_only",
     "StepHeartbeat": "told_the_next", "StepDeferred": "ended_from_outside", "StepCompleted": "line", "StepFailed": "persistent",
     "StepSkipped": "skipped", "TimerSet": "naps", "TimerFired": "naps", "EffectsAbandoned": "tidy_losers", "SignalReceived": "mail",
-    "ApprovalRequested": "refund", "ApprovalDecided": "refund", "SignalSent": "tells_others", "CancelSent": "tells_others",
+    "ApprovalRequested": "refund", "ApprovalGiven": "four_eyes", "ApprovalEscalated": "four_eyes", "ApprovalDecided": "refund",
+    "SignalSent": "tells_others", "CancelSent": "tells_others",
     "UpdateAccepted": "account", "UpdateCompleted": "account", "AttributesSet": "diary", "Logged": "diary",
     "CancelRequested": "cancelled_deep", "Paused": "paused_in_the_middle", "Resumed": "paused_in_the_middle",
     "RetryRequested": "failed_and_retried", "Patched": "patched_in_branches", "Upgraded": "moved", "RunCompleted": "line",

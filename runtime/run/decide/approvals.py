@@ -1,4 +1,8 @@
-"""Approvals: may this decision count? One does, the first in the log; a person's must name the digest of what they were shown."""
+"""Approvals: may this decision count? One does, the first in the log; a person's must name the digest of what they were shown.
+
+Where it takes several people, each that approves is recorded, and the last of them decides. Who may is judged now, by the clock: what
+has not been recorded yet of the time that has gone by is recorded before the decision.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from ....eventlog.errors import Invalid, NotFound, PerdureError, Refused
 from ...authoring.words import moment
 from .. import commands as cmd
 from .. import events as ev
+from ..electing import electorate_of, standing_in, who_may
 from ..state import Asked, Decided, Line, RunState
 from .asking import NONE, must_exist, must_live, repeated
 
@@ -28,7 +33,32 @@ def _decide(state: RunState, command: cmd.Decide, now: int) -> Sequence[Event]:
     id, asked = _seen(open_, command)
     if asked.expires is not None and asked.expires <= now:
         raise _too_late(asked.name, f"it expired on {moment(asked.expires)}: nobody had decided")
-    return [ev.ApprovalDecided(id, command.outcome, command.by, command.why, command.command)]
+    role = _must_be_allowed(state, asked, command, now)
+    escalated = [event for _, event in overtaken(id, asked, now)]
+    given = id, command.by, command.why, command.command, role
+    if command.outcome == "approved" and asked.terms is not None and len(asked.given) + 1 < asked.terms.quorum:
+        return [*escalated, ev.ApprovalGiven(*given)]
+    return [*escalated, ev.ApprovalDecided(id, command.outcome, *given[1:])]
+
+
+def overtaken(id: str, asked: Asked, now: int) -> list[tuple[int, Event]]:
+    """(when, what) of all that time alone has made of an open approval and that is not recorded yet."""
+    stages = asked.terms.stages if asked.terms is not None else ()
+    times = [(asked.at + stage.after, number) for number, stage in enumerate(stages, 1)]
+    due: list[tuple[int, Event]] = [(at, ev.ApprovalEscalated(id, number)) for at, number in times if number > asked.stage and at <= now]
+    if asked.expires is not None and asked.expires <= now:
+        due.append((asked.expires, ev.ApprovalDecided(id, "expired")))
+    return due
+
+
+def _must_be_allowed(state: RunState, asked: Asked, command: cmd.Decide, now: int) -> str:
+    """The role by which who decides may, empty where none is needed; Refused where they may not."""
+    electorate = electorate_of(asked, state.by)
+    standing = standing_in(electorate, command.by, command.roles, now, named=command.named)
+    if standing.why_not:
+        raise Refused("this is not theirs to decide", who=f"approval {asked.name!r}", where="by", expected=who_may(electorate, now),
+                      found=standing.why_not, instead="leave it to those who may: 'perdure approvals' shows who")
+    return standing.role
 
 
 def _must_be_whole(command: cmd.Decide) -> None:

@@ -10,6 +10,7 @@ from ....eventlog.errors import Refused
 from .. import commands as cmd
 from .. import events as ev
 from ..state import Ended, Outcome, RunState
+from .approvals import overtaken
 from .asking import NONE, must_exist, must_live, repeated
 from .steps import overdue
 
@@ -48,15 +49,20 @@ def _has_children(state: RunState) -> bool:
 
 
 def fired(state: RunState, now: int) -> Sequence[Event]:
-    """The timers that are due, the approvals that expire and the steps whose time is up, the earliest first."""
+    """The timers that are due, the approvals that escalate or expire and the steps whose time is up, the earliest first."""
     due = sorted((due, id) for many in (state.timers, state.step_deadlines) for id, due in many.items() if due <= now)
-    return [_due(state, id, at, now) for at, id in due]
+    events = [one for at, id in due for one in _due(state, id, at, now)]
+    return [event for _, event in sorted(events, key=_by_time)]
 
 
-def _due(state: RunState, id: str, at: int, now: int) -> Event:
+def _due(state: RunState, id: str, at: int, now: int) -> Sequence[tuple[int, Event]]:
     if id in state.approvals:
-        return ev.ApprovalDecided(id, "expired")
-    return ev.TimerFired(id, at) if id in state.timers else overdue(state, id, now)
+        return overtaken(id, state.approvals[id], now)
+    return [(at, ev.TimerFired(id, at) if id in state.timers else overdue(state, id, now))]
+
+
+def _by_time(event: tuple[int, Event]) -> int:
+    return event[0]
 
 
 def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:

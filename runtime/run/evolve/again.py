@@ -70,7 +70,7 @@ def go_back(state: RunState, place: int, *, void: bool) -> None:
     }
     state.timers = {line.id: int(bytes(line.key)) for line in open_lines if line.what == "timer"}
     state.approvals = {line.id: known[line.id] for line in open_lines if line.what == "approval"}
-    state.timers |= {id: asked.expires for id, asked in state.approvals.items() if asked.expires is not None}
+    state.timers |= {id: asked.due for id, asked in state.approvals.items() if asked.due is not None}
     state.retries, state.deferred, state.abandoned, state.withdrawn = {}, {}, {}, {}
     state.step_deadlines = {}  # a person wants them done, however long it takes
     state.arrivals, state.delivered = [*taken, *behind], place

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
-from ...authoring.approvals import ApprovalWait, Decision
+from ...authoring.approvals import Answer, ApprovalWait, Decision, Voice
+from ...authoring.errors import ApprovalExpired
 from ...authoring.words import moment
 from .. import events as ev
 from ..state import Decided
@@ -17,6 +18,9 @@ from .branches import Branch
 
 if TYPE_CHECKING:
     from .driver import Machine
+
+TOO_LATE = "nobody decided in time"
+"""Why an approval is rejected that expired, where its policy says so."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -31,13 +35,24 @@ def ask_approval(machine: Machine, branch: Branch, effect: ApprovalWait) -> None
     machine.wait_for(id, branch, effect)
     expires = None if effect.timeout is None else machine.time() + effect.timeout
     digest = digest_of(machine.run, effect.name, effect.show)
-    machine.wishes.append(ev.ApprovalRequested(id, effect.name, effect.show, digest, expires))
+    machine.wishes.append(ev.ApprovalRequested(id, effect.name, effect.show, digest, expires, effect.terms))
 
 
 def arrived(machine: Machine, arrival: Decided) -> None:
-    wait = machine.waits.pop(arrival.id, None)
-    if wait is not None:
-        machine.resume(wait[0], Decision(arrival.outcome, moment(arrival.at), arrival.by, arrival.why))
+    """What the log says is given as it is; only what it means that nobody decided is for the policy to say."""
+    branch, effect = machine.waits.pop(arrival.id, (None, None))
+    if branch is None or effect is None:
+        return
+    at_end = effect.terms.at_end if arrival.outcome == "expired" and effect.terms is not None else "expire"
+    if at_end == "fail":
+        machine.resume(branch, None, ApprovalExpired(effect.name))
+        return
+    outcome: Answer = "rejected" if at_end == "reject" else arrival.outcome
+    voices = [Voice(given.by, moment(given.at), given.why) for given in arrival.given]
+    if arrival.outcome == "approved":
+        voices.append(Voice(arrival.by, moment(arrival.at), arrival.why))
+    why = TOO_LATE if at_end == "reject" else arrival.why
+    machine.resume(branch, Decision(outcome, moment(arrival.at), arrival.by, why, tuple(voices)))
 
 
 ASKS: Mapping[type, Callable[[Any, Branch, Any], None]] = {ApprovalWait: ask_approval}

@@ -15,9 +15,10 @@ from msgspec import Raw
 from ....actors.shelf import NeedValue, Shelf
 from ....eventlog.codec import Event
 from ....eventlog.errors import Diverged, Invalid
+from ...authoring.values import NOTHING
 from ...authoring.workflows import Workflow
 from ..events import RunCompleted, RunFailed
-from ..script import line_of, shown_and_expires
+from ..script import approval_of, line_of
 from ..state import Arrival, Line, RunState, json_of, key_of
 from .driver import NO_SHELF, Machine
 from .large import named_at, names_blobs, needed
@@ -242,9 +243,10 @@ def _shown(line: Line) -> str:
         case "timer":
             return f"timer {line.id} due {bytes(line.key).decode()}"
         case "approval":
-            shown, expires = shown_and_expires(line.key)
-            until = "" if expires is None else f", until {expires}"
-            return f"approval {line.name!r} as {line.id}, showing {bytes(shown).decode()}{until}"
+            asked = approval_of(line.key)
+            until = "" if asked.expires is None else f", until {asked.expires}"
+            terms = "" if asked.terms is NOTHING else f", on the terms {bytes(asked.terms).decode()}"
+            return f"approval {line.name!r} as {line.id}, showing {bytes(asked.show).decode()}{until}{terms}"
         case "child":
             return f"child {line.name!r} as {line.id}, arguments {bytes(line.key).decode()}"
         case "attach":

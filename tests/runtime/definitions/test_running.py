@@ -239,6 +239,39 @@ async def test_an_approval_shows_what_its_expressions_gave_and_a_rejection_fails
             await second.result(within=PATIENCE)
 
 
+async def test_an_approval_has_the_policy_of_its_config() -> None:
+    policy = "{users: ['${ inputs.who }'], roles: [clerk], quorum: 2, escalation: [{after: 4h, roles: [owner]}], at_end: reject}"
+    text = steps(f"- {{id: ship, type: wait_for_approval, timeout: 2d, config: {{policy: {policy}}}}}", inputs="{who: {}}")
+    async with serving() as runtime:
+        run = await runtime.start_definition(text, {"who": "Ada"})
+        await under_way(run, "ship")
+        (asked,) = await run.approvals()
+        await run.approve(asked, by="Ada")
+        with pytest.raises(Refused):
+            await run.approve(asked, by="Olga", roles=["owner"])
+        await run.approve(asked, by="Carl", roles=["clerk"])
+        told = await run.result(within=PATIENCE)
+
+    assert (asked.users, asked.roles, asked.quorum, [one.roles for one in asked.escalates]) == (("Ada",), ("clerk",), 2, [("owner",)])
+    assert [voice["by"] for voice in told["voices"]] == ["Ada", "Carl"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "path"),
+    [
+        ("{users: [Ada], quorum: 2}", "$.steps[0].config.policy"),
+        ("{escalation: [{after: soon, roles: [owner]}]}", "$.steps[0].config.policy"),
+        ("{at_end: reject}", "$.steps[0].config.policy"),
+        ("{rolls: [clerk]}", "$.steps[0].config.policy.rolls"),
+    ],
+)
+async def test_a_policy_that_could_not_be_met_is_a_fault_of_the_definition(policy: str, path: str) -> None:
+    async with serving() as runtime:
+        told = await runtime.check_definition(steps(f"- {{id: ship, type: wait_for_human, config: {{policy: {policy}}}}}"))
+
+    assert [fault.path for fault in told.faults] == [path]
+
+
 @workflow
 async def doubles(n: int) -> int:
     return 2 * n
