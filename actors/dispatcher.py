@@ -9,16 +9,16 @@ append that failed is thrown away whole and folded again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from ..eventlog.errors import Bug, Conflict, PerdureError, Unavailable
+from ..eventlog.errors import Bug, PerdureError, Unavailable
 from ..eventlog.log import Log, Snapshots
-from ..eventlog.records import Tail
 from . import losing, passivating, restarting, waking
 from .deadlines import Deadlines, too_late
 from .fetching import Fetching
@@ -28,6 +28,7 @@ from .mailbox import Actor, Letter
 from .ports import Bell, Clock, Ownership
 from .settings import Settings
 from .shelf import Shelf
+from .storing import Storing
 
 logger = logging.getLogger("perdure.actors")
 
@@ -70,12 +71,9 @@ class Dispatcher:
         self.turns = self.conflicts = self.passivated = self.held = self._waiting = 0
         """`held`: bytes of the log that the states in memory were folded from."""
         self.crowding = passivating.Crowding(self.settings.held_bytes_max)
+        self.storing = Storing(self)
         self.gate: Callable[[], Awaitable[object]] | None = None
         """What each turn has to pass first: a node that doubts whether it still owns anything stops there."""
-        self.newest: Callable[[Sequence[str]], Awaitable[Mapping[str, Tail]]] | None = None
-        """Where other nodes serve the same log: how far streams have come by now. One of them may write to a stream of ours until we do."""
-        self.piece = 0
-        """Where storing takes time beside ours: so many actors of a large turn are written while the next are decided. 0: all at once."""
         self.broke: Callable[[str, PerdureError], object] = waking.unheard
         """Hears of each stream that is found not to hold, and why."""
         self._ready: list[Actor] = []
@@ -83,7 +81,6 @@ class Dispatcher:
         self._wake: Bell | None = None
         self._deadlines = Deadlines()
         self._closed = self._busy = False
-        self._failed_in_a_row = 0
 
     # -- mail ----------------------------------------------------------------------------------------------------------
 
@@ -94,7 +91,7 @@ class Dispatcher:
         if not actor.queued:
             actor.queued = True
             self._ready.append(actor)
-            if self._wake is not None:
+            if self._wake is not None and len(self._ready) >= self.storing.enough:
                 self._wake.set()
                 self._wake = None
 
@@ -155,7 +152,7 @@ class Dispatcher:
         return queued.union(self.deciding())
 
     def deciding(self) -> list[str]:
-        """Streams of the turn that is under way."""
+        """Streams of the turns that are under way."""
         return [actor.stream for actor in self._in_turn if actor.in_turn]
 
     def lose(self, is_lost: Callable[[str], bool]) -> None:
@@ -187,24 +184,25 @@ class Dispatcher:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._deadlines.serve)
                 group.start_soon(self.fetching.serve)
-                await self._take_turns()
+                await self._take_turns(group)
         finally:
             self._closed = True
             instead = "ask again with the same command id"
             self._deadlines.end(Unavailable("this node ended before it could answer", who=self.ownership.owner, instead=instead))
 
-    async def _take_turns(self) -> None:
+    async def _take_turns(self, group: TaskGroup) -> None:
+        storing = self.storing
         while True:
-            if self._ready:
+            if len(self._ready) >= storing.enough:
                 await _rest()
             else:
                 self._wake = self._bell()
                 await self._wake.wait()
             if self.gate is not None:
                 await self.gate()
-            await self._turn()
-            if self._failed_in_a_row:
-                await anyio.sleep(min(1.0, 0.01 * 2**self._failed_in_a_row))
+            await self._turn(group)
+            if storing.failed_in_a_row:
+                await anyio.sleep(min(1.0, 0.01 * 2**storing.failed_in_a_row))
 
     def close(self) -> None:
         """Take no more commands from outside."""
@@ -212,40 +210,29 @@ class Dispatcher:
 
     async def drain(self) -> None:
         """Return once no actor has mail."""
-        while self._ready or self._busy or self.fetching.under_way:  # noqa: ASYNC110 - an event would cost every turn what only the end needs
+        while self._ready or self._busy or self.storing.under_way or self.fetching.under_way:  # noqa: ASYNC110 - an event costs every turn
             await anyio.sleep(0.001)
 
-    async def _turn(self) -> None:
-        turn, self._ready = list(dict.fromkeys(self._ready)), []  # once each, though mail came while what it lacked was fetched
-        self._busy, self._in_turn = True, turn
+    async def _turn(self, group: TaskGroup) -> None:
+        turn, self._ready = self.storing.without_held(self._ready), []
+        if not turn:
+            return
+        self._busy, self._in_turn = True, [*(actor for actor in self._in_turn if actor.in_turn), *turn]
         self.turns += 1
         cold: list[Actor] = []
         for actor in turn:
             actor.queued, actor.in_turn, actor.touched = False, True, self.turns
             if not (actor.awake or actor.broken or waking.opens(actor)):
                 cold.append(actor)
-        failures = self._failed_in_a_row
         try:
             if cold:
                 turn = await waking.wake(self, turn, cold, _rest)
         except Exception as error:
-            self._outcome_unknown(turn, error)
+            self.storing.outcome_unknown(turn, error)
         else:
-            await self._commit_all(turn)
-        if self._failed_in_a_row == failures:
-            self._failed_in_a_row = 0
+            await self.storing.commit(turn, self._decided, group)
         self.crowding.look(passivating.weight(self))
         self._busy = False
-
-    async def _commit_all(self, turn: list[Actor]) -> None:
-        """Decide and write the turn; a large one in pieces, each of which is let out by itself."""
-        if not 0 < 2 * self.piece <= len(turn):
-            await self._store(turn, await self._decided(turn))
-            return
-        async with anyio.create_task_group() as group:
-            for start in range(0, len(turn), self.piece):
-                piece = turn[start : start + self.piece]
-                group.start_soon(self._store, piece, await self._decided(piece))
 
     async def _decided(self, turn: list[Actor]) -> Judged | None:
         """What the turn comes to; large values that its events name are durable. None where it could not be decided."""
@@ -254,32 +241,9 @@ class Dispatcher:
             if judged.appends and self.shelf.unwritten:
                 await self.shelf.write()
         except Exception as error:
-            self._outcome_unknown(turn, error)
+            self.storing.outcome_unknown(turn, error)
             return None
         return judged
-
-    async def _store(self, turn: Sequence[Actor], judged: Judged | None) -> None:
-        """Append what was decided; then let out what it led to."""
-        if judged is None:
-            return
-        try:
-            overtaken = await losing.overtaken(self, turn, judged.writers) if self.newest is not None else ()
-            answers: Sequence[Tail | Conflict] = await self.log.append(judged.appends) if judged.appends else ()
-        except Exception as error:
-            self._outcome_unknown(turn, error)
-            return
-        for actor in overtaken:
-            self._came_too_late(actor)
-        for actor, append, answer in zip(judged.writers, judged.appends, answers, strict=True):
-            if isinstance(answer, Conflict):
-                self._came_too_late(actor)
-            else:
-                actor.tail = answer
-                actor.bytes += len(append.data)
-                self.held += len(append.data)
-        self._let_out(turn)
-        if self.shelf.lent:
-            self.fetching.taken(turn)
 
     async def _decide_all(self, turn: list[Actor]) -> Judged:
         """The pure half of the turn, in slices. Within one nobody is told anything, because there is no loop then that could."""
@@ -310,32 +274,6 @@ class Dispatcher:
             actor.room.set()
             actor.room = None
 
-    # -- after the append ----------------------------------------------------------------------------------------------
-
-    def _came_too_late(self, actor: Actor) -> None:
-        """Somebody else wrote to the stream first."""
-        self.conflicts += 1
-        actor.exists = True
-        self.again(actor)
-
-    def _let_out(self, turn: Sequence[Actor]) -> None:
-        """What the turn decided is durable, or was nothing: answers go out, and effects begin."""
-        for actor in turn:
-            actor.in_turn = False
-            if not actor.awake:
-                continue
-            actor.letters, kind = (), actor.kind
-            if actor.answers:
-                actor.tell()
-            try:
-                kind.perform(actor.stream, actor.state)
-            except Exception as error:
-                restarting.broke(self, actor, None, error)
-                continue
-            if kind.done(actor.state) and not (actor.mail or actor.queued or actor.room):
-                self.forget(actor)
-                del self.actors[actor.stream]
-
     def again(self, actor: Actor) -> None:
         """Forget what could not be made durable, and judge the same letters again on what the log really says."""
         letters = actor.letters
@@ -344,29 +282,17 @@ class Dispatcher:
             actor.mail[:0] = letters
             self.queue(actor)
 
-    def _outcome_unknown(self, turn: Sequence[Actor], error: Exception) -> None:
-        """The append may or may not have happened: who asked is told so; the rest is judged again, and is known by its ids."""
-        unknown = error if isinstance(error, Unavailable) else Unavailable(
-            "the log did not answer", who=type(self.log).__name__, found=repr(error), instead="ask again with the same command id")
-        logger.warning("a turn of %d actors failed: %r", len(turn), error)
-        self._failed_in_a_row += 1
-        for actor in turn:
-            letters = actor.letters
-            self.forget(actor)
-            actor.in_turn, actor.exists = False, True
-            actor.mail[:0] = [letter for letter in letters if type(letter) is not Letter]
-            for letter in letters:
-                if type(letter) is Letter:
-                    letter.breaks(unknown)
-            self.queue(actor)  # without mail, too: what did happen has to be performed and told
-
     # -- forgetting ----------------------------------------------------------------------------------------------------
 
     def queue(self, actor: Actor) -> None:
         if not actor.queued:
             actor.queued = True
-            self._ready.append(actor)
-        if self._wake is not None:
+            self.ready((actor,))
+
+    def ready(self, actors: Iterable[Actor]) -> None:
+        """These have a turn to come; it begins, if what is under way has left room and it is worth it."""
+        self._ready += actors
+        if self._wake is not None and len(self._ready) >= self.storing.enough:
             self._wake.set()
             self._wake = None
 

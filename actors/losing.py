@@ -5,15 +5,18 @@ Also the other way round: what an older owner wrote at the last moment is met by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..eventlog.errors import Corrupt, Unavailable
-from ..eventlog.records import EMPTY
+from ..eventlog.records import EMPTY, Tail
 from .mailbox import Actor, Letter
 
 if TYPE_CHECKING:
     from .dispatcher import Dispatcher
+
+Newest: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Tail]]]
+"""How far streams have come by now, whoever wrote to them."""
 
 
 def turn_away(dispatcher: Dispatcher, actor: Actor) -> None:
@@ -38,7 +41,7 @@ def without_astray(dispatcher: Dispatcher, turn: Sequence[Actor], cold: Sequence
     return [actor for actor in turn if actor.in_turn], [actor for actor in cold if actor.in_turn]
 
 
-async def overtaken(dispatcher: Dispatcher, turn: Sequence[Actor], writers: Sequence[Actor]) -> list[Actor]:
+async def overtaken(newest: Newest, turn: Sequence[Actor], writers: Sequence[Actor]) -> list[Actor]:
     """Actors whose answers are no longer true, because somebody else has written since they were activated.
 
     An older owner may, lawfully, as long as nothing of our epoch is in the stream; and a newer one of whom we do not know yet.
@@ -48,10 +51,10 @@ async def overtaken(dispatcher: Dispatcher, turn: Sequence[Actor], writers: Sequ
     unsure = {actor.stream: actor for actor in turn if actor.answers and (actor.epoch != actor.claimed or _says_more(actor))}
     for actor in writers:
         unsure.pop(actor.stream, None)
-    if not unsure or dispatcher.newest is None:
+    if not unsure:
         return []
-    newest = await dispatcher.newest(list(unsure))
-    return [actor for stream, actor in unsure.items() if newest.get(stream, EMPTY) != actor.tail]
+    tails = await newest(list(unsure))
+    return [actor for stream, actor in unsure.items() if tails.get(stream, EMPTY) != actor.tail]
 
 
 def _says_more(actor: Actor) -> bool:

@@ -49,7 +49,8 @@ class Membership:
         Requests and answers have a connection of their own, so that records do not wait behind them.
         """
         place, partitions, committer = self._place, self.partitions, self._committer
-        runtime.dispatcher.newest, runtime.dispatcher.piece = partial(tails_of, Reader(self._store)), PIECE
+        storing = runtime.dispatcher.storing
+        storing.newest, storing.piece = partial(tails_of, Reader(self._store)), PIECE
         async with (
             connect(place.servers, name=f"perdure {partitions.owner}, doors", **place.settings()) as talk,
             road(talk, runtime, place.namespace, partitions.owner_of) as neighbours,

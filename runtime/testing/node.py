@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 BEGINNING = 1_700_000_000_000_000
 """What a wall clock without offset shows when a simulation begins, in microseconds since 1970."""
 
+PIECES = (0, 2, 3)
+"""Some nodes store a turn whole, others in pieces of so many actors, and begin the next meanwhile."""
+
 
 class NodeClock:
     """The wall clock of one node: the virtual time plus an offset that may jump."""
@@ -134,7 +137,7 @@ class Node:
             interceptors=world.interceptors,
         )
         dispatcher = self.runtime.dispatcher
-        dispatcher.newest = self._newest
+        dispatcher.storing.newest, dispatcher.storing.piece = self._newest, world.dice(f"piece:{self.owner}").choice(PIECES)
         self.runtime.pool = WatchedPool(
             world.journal,
             self.owner,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
+from perdure.actors.storing import UNDER_WAY_MAX
 from perdure.eventlog.errors import Conflict, Unavailable
 from perdure.eventlog.records import Append, Tail, sealed
 from tests.actors.account import Accounts, Look, Move, Moved, WatchedLog, opened, until
@@ -44,7 +45,7 @@ async def test_a_piece_is_let_out_while_another_is_still_being_stored() -> None:
     log = Uneven()
     log.shut()
     async with opened(log.carrier()) as bank:
-        bank.dispatcher.piece = 2
+        bank.dispatcher.storing.piece = 2
         for name in NAMES:
             bank.dispatcher.post(stream(name), Move(1))
         await until(lambda: len(bank.kind.performed) == 4)
@@ -60,12 +61,86 @@ async def test_a_piece_is_let_out_while_another_is_still_being_stored() -> None:
     assert log.streams_of[3:] == [["a"]]
 
 
+async def test_the_next_turn_begins_beside_a_piece_that_is_being_stored_once_it_is_worth_one() -> None:
+    log = Uneven()
+    log.shut()
+    async with opened(log.carrier()) as bank:
+        bank.dispatcher.storing.piece = 2
+        for name in NAMES:
+            bank.dispatcher.post(stream(name), Move(1))
+        await until(lambda: len(bank.kind.performed) == 4)
+
+        for name in ("a", "late", "f"):  # of `late` an append is under way: what it has to say is for later
+            bank.dispatcher.post(stream(name), Move(1))
+        await until(lambda: len(bank.kind.performed) == 6)
+        assert log.streams_of[3:] == [["a", "f"]]
+        assert bank.dispatcher.deciding() == [stream("late"), stream("d")]
+        log.gate.set()
+
+        assert [await bank.ask(name, Look()) for name in NAMES] == [2, 1, 2, 1, 1, 2]
+    assert log.streams_of[4:] == [["late"]]
+
+
+async def test_so_many_pieces_may_be_under_way_and_no_more() -> None:
+    log = WatchedLog()
+    log.shut()
+    async with opened(log.carrier()) as bank:
+        bank.dispatcher.storing.piece = 1
+        for number in range(3 * UNDER_WAY_MAX):
+            bank.dispatcher.post(stream(str(number)), Move(1))
+            for _ in range(5):
+                await anyio.lowlevel.checkpoint()
+        assert log.held == UNDER_WAY_MAX
+        log.gate.set()
+        await until(lambda: len(bank.kind.performed) == 3 * UNDER_WAY_MAX)
+
+
+async def test_mail_for_a_piece_that_fails_is_judged_behind_it_again() -> None:
+    log = Uneven()
+    log.shut()
+    log.refuses = True
+    async with opened(log.carrier()) as bank:
+        bank.dispatcher.storing.piece = 2
+        for name in NAMES:
+            bank.dispatcher.post(stream(name), Move(1))
+        await until(lambda: len(bank.kind.performed) == 4)
+        for name in ("a", "late", "f"):
+            bank.dispatcher.post(stream(name), Move(5))
+        await until(lambda: len(bank.kind.performed) == 6)
+        log.gate.set()
+
+        assert [await bank.ask(name, Look()) for name in NAMES] == [6, 1, 6, 1, 1, 6]
+    assert not bank.dispatcher.conflicts
+
+
+async def test_draining_waits_for_what_is_stored_beside() -> None:
+    log = Uneven()
+    log.shut()
+    drained = anyio.Event()
+    async with opened(log.carrier()) as bank, anyio.create_task_group() as group:
+        bank.dispatcher.storing.piece = 2
+        for name in NAMES:
+            bank.dispatcher.post(stream(name), Move(1))
+        await until(lambda: len(bank.kind.performed) == 4)
+
+        async def drain() -> None:
+            await bank.dispatcher.drain()
+            drained.set()
+
+        group.start_soon(drain)
+        await anyio.sleep(0.02)
+        assert not drained.is_set()
+        log.gate.set()
+        await drained.wait()
+        assert len(bank.kind.performed) == 6
+
+
 async def test_a_piece_that_is_not_stored_takes_no_other_with_it() -> None:
     log = Uneven()
     log.refuses = True
     answers: dict[str, int | Exception] = {}
     async with opened(log.carrier()) as bank, anyio.create_task_group() as group:
-        bank.dispatcher.piece = 2
+        bank.dispatcher.storing.piece = 2
 
         async def one(name: str) -> None:
             try:
@@ -86,7 +161,7 @@ async def test_a_piece_that_is_not_stored_takes_no_other_with_it() -> None:
 async def test_a_conflict_in_a_piece_is_that_of_its_own_actor() -> None:
     log = Uneven()
     async with opened(log.carrier()) as bank:
-        bank.dispatcher.piece = 2
+        bank.dispatcher.storing.piece = 2
         for name in NAMES:
             await bank.ask(name, Move(100))
         tail = log.streams[stream("e")][-1].tail
@@ -102,7 +177,7 @@ async def test_a_conflict_in_a_piece_is_that_of_its_own_actor() -> None:
 async def test_a_turn_that_is_smaller_than_two_pieces_is_one_append() -> None:
     log = Uneven()
     async with opened(log.carrier()) as bank:
-        bank.dispatcher.piece = 4
+        bank.dispatcher.storing.piece = 4
         for name in NAMES:
             bank.dispatcher.post(stream(name), Move(1))
         await until(lambda: len(bank.kind.performed) == len(NAMES))

@@ -76,7 +76,7 @@ async def tails(log: MemoryLog, streams: Sequence[str]) -> dict[str, Tail]:
 async def test_an_answer_of_the_newer_knows_what_the_older_wrote_at_the_last_moment() -> None:
     log = MemoryLog()
     older, newer = dispatcher(log, 1, Quiet()), dispatcher(log, 2, Quiet())
-    newer.newest = partial(tails, log)
+    newer.storing.newest = partial(tails, log)
     async with anyio.create_task_group() as group:
         group.start_soon(older.run)
         group.start_soon(newer.run)
@@ -91,7 +91,7 @@ async def test_an_answer_of_the_newer_knows_what_the_older_wrote_at_the_last_mom
 async def test_an_older_owner_refuses_nothing_that_the_newer_might_grant() -> None:
     log, said = MemoryLog(), list[str]()
     older, newer = dispatcher(log, 1), dispatcher(log, 2)
-    older.newest = newer.newest = partial(tails, log)
+    older.storing.newest = newer.storing.newest = partial(tails, log)
     async with anyio.create_task_group() as group:
         group.start_soon(older.run)
         group.start_soon(newer.run)

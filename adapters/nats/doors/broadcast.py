@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -84,12 +85,28 @@ class Teller:
             return
 
     def _frames(self, append: Append, most: int) -> Iterator[bytes]:
-        stored, (_, tenant, id) = _stored(append.data), append.stream.split("/")
-        subject, run, who, at = f"{self._root}{id}".encode(), unescape(id), unescape(tenant), moment(stored.at)
+        subject, head, end = _around(self._root, append.stream)
+        stored = _stored(append.data)
+        at = _at(stored.at)
         for version, event in enumerate(stored.events, append.expected.version + 1):
-            body = _encode(RunEvent(run, version, at, event, who))
+            body = b"".join((head, str(version).encode(), at, event, end))
             if len(body) <= most:
                 yield plain(subject, body)
+
+
+@lru_cache(maxsize=64)
+def _at(moment_us: int) -> bytes:
+    """What stands between the version and the event; all appends of a turn have the same."""
+    return b',"at":%b,"event":' % _encode(moment(moment_us))
+
+
+@lru_cache(maxsize=4096)
+def _around(root: str, stream: str) -> tuple[bytes, bytes, bytes]:
+    """The subject of a run's events, and what a `RunEvent` of it has before the version and behind the event: a run has many."""
+    _, tenant, id = stream.split("/")
+    run, who = unescape(id), unescape(tenant)
+    empty = _encode(RunEvent(run, 0, moment(0), Raw(b"{}"), who))
+    return f"{root}{id}".encode(), b'{"run":%b,"version":' % _encode(run), empty[empty.index(b',"event":{}') + len(b',"event":{}') :]
 
 
 def unheard(_: Append) -> None:

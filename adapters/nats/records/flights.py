@@ -19,7 +19,7 @@ from ....eventlog.errors import Refused
 from ..wire import api
 from ..wire.batches import BATCH_COMMIT, BATCH_ID, BATCH_SEQUENCE
 from ..wire.connection import Connection, NoAnswer
-from ..wire.frames import framed
+from ..wire.frames import framed, lines
 
 TOGETHER_MIN = 16
 """Fewer records go one by one: an atomic batch costs the server several syncs, however small it is."""
@@ -50,10 +50,6 @@ class Parcel(Struct, frozen=True, gc=False):
     subject: str
     body: bytes
     headers: dict[str, str]
-
-    def framed(self, reply: str = "", more: str = "") -> bytes:
-        """The message as the protocol has it, `more` being lines of headers."""
-        return framed(self.subject, self.body, self.headers, reply, more)
 
 
 Verdict: TypeAlias = int | Exception
@@ -106,7 +102,7 @@ class Apart:
                     if self._air and (self._air >= self._at_once or self._bytes >= self._bytes_at_once):
                         break
                     replies.append(self._connection.expect(parcel.subject, Ticket(self, len(replies))))
-                    frames.append(parcel.framed(replies[-1]))
+                    frames.append(framed(parcel.subject, parcel.body, lines(parcel.headers), replies[-1]))
                     self._air += 1
                     self._bytes += len(parcel.body)
                 await self._connection.send(b"".join(frames))
@@ -141,7 +137,7 @@ async def together(connection: Connection, parcels: Sequence[Parcel], *, within:
     """The same with all messages in one atomic batch: all are stored, or none is and each is `Declined`, or nobody knows."""
     name, count = uuid4().hex, len(parcels)
     batch = f"{BATCH_ID}: {name}\r\n{BATCH_SEQUENCE}: "
-    frames = [parcel.framed(more=f"{batch}{number}\r\n") for number, parcel in enumerate(parcels[:-1], 1)]
+    frames = [framed(one.subject, one.body, f"{lines(one.headers)}{batch}{number}\r\n") for number, one in enumerate(parcels[:-1], 1)]
     end = parcels[-1]
     try:
         await connection.send(b"".join(frames))

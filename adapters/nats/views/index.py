@@ -17,7 +17,7 @@ from ..wire.messages import Subjects
 from .order import Key, Order
 from .quiet import Quiet
 
-CHANGES_MAX = 1000
+CHANGES_MAX = 4000
 """So many changes are written to the views at once, before their time."""
 
 BEHIND_MAX = 4000

@@ -17,7 +17,7 @@ from ..wire.store import Store
 ANCHORS_BEFORE = 12
 """So many anchors of the partition later the head is written; 16 are kept."""
 
-AT_ONCE = 1000
+AT_ONCE = 4000
 """At each writing of the views: as many as may have come since the one before."""
 
 

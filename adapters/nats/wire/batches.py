@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from . import api
 from .connection import NoAnswer
-from .frames import framed
+from .frames import framed, lines
 from .messages import FENCE
 from .store import Store
 
@@ -112,7 +112,7 @@ async def attempt(store: Store, batch: Sequence[Post]) -> api.Ack:
     await connection.ready_within(store.answer_timeout)
     *others, last = zip(batch, headers_of_batch(batch), strict=True)
     if others:
-        await connection.send(b"".join([framed(post.subject, post.data, headers) for post, headers in others]))
+        await connection.send(b"".join([framed(post.subject, post.data, lines(headers)) for post, headers in others]))
     message = await connection.ask(last[0].subject, last[0].data, last[1], within=store.answer_timeout)
     if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS:
         raise NoAnswer("nobody stores what is published there")

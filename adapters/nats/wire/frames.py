@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 
-def framed(subject: str, body: bytes, headers: Mapping[str, str], reply: str = "", more: str = "") -> bytes:
-    """A message with headers, `more` being lines of them."""
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    head = f"NATS/1.0\r\n{''.join(lines)}{more}\r\n".encode()
+def lines(headers: Mapping[str, str]) -> str:
+    """Headers as the lines that they are on the wire."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+
+
+def framed(subject: str, body: bytes, headers: str, reply: str = "") -> bytes:
+    """A message with headers, as lines."""
+    head = f"NATS/1.0\r\n{headers}\r\n".encode()
     size = len(head)
-    return b"HPUB %b %d %d\r\n%b%b\r\n" % (f"{subject} {reply}".encode(), size, size + len(body), head, body)
+    return b"".join((f"HPUB {subject} {reply} {size} {size + len(body)}\r\n".encode(), head, body, b"\r\n"))
 
 
 def plain(subject: bytes, body: bytes, reply: bytes = b"") -> bytes:

@@ -9,11 +9,11 @@ from typing import Any
 from unittest.mock import patch
 
 from perdure.actors import activation, auditing
-from perdure.actors.dispatcher import Dispatcher
 from perdure.actors.judging import Judged
 from perdure.actors.judging import judge as real_judge
 from perdure.actors.mailbox import Actor, Letter
 from perdure.actors.ports import Ownership
+from perdure.actors.storing import Storing
 from perdure.adapters.sqlite.anchor import START
 from perdure.adapters.sqlite.writer import Writer
 from perdure.eventlog import records, streams
@@ -181,14 +181,14 @@ def a_snapshot_of_everything() -> Generator[None]:
 @contextmanager
 def outcomes_lost_with_an_append() -> Generator[None]:
     """An append that raised takes the outcomes of steps with it."""
-    real = Dispatcher._outcome_unknown
+    real = Storing.outcome_unknown
 
-    def outcome_unknown(self: Dispatcher, turn: Sequence[Actor], error: Exception) -> None:
+    def outcome_unknown(self: Storing, turn: Sequence[Actor], error: Exception) -> None:
         for actor in turn:
             actor.letters = [letter for letter in actor.letters if type(letter) is Letter]
         real(self, turn, error)
 
-    with patch.object(Dispatcher, "_outcome_unknown", outcome_unknown):
+    with patch.object(Storing, "outcome_unknown", outcome_unknown):
         yield
 
 
