@@ -10,9 +10,13 @@ from .asking import Request
 
 
 class ListWebhooks(Request, frozen=True, tag="webhooks", kw_only=True):
-    """A page of the webhooks that stand so, in the order of their ids; go on with the page's own `after`."""
+    """A page of the webhooks that stand so, or of all where `status` is empty, in the order of their ids; go on with the page's `after`.
+
+    `run`: those of this run alone.
+    """
 
     status: str = "dead"
+    run: str = ""
     after: str | None = None
     limit: int = 100
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import msgspec
 
+from ..eventlog.errors import Invalid
 from ..eventlog.log import Carrier, Summary
-from ..eventlog.search import Search
+from ..eventlog.search import Condition, Search
 from ..eventlog.streams import escape, parts_of, stream_of
 from .authoring.words import moment
 from .kinds.delivery import NAME, Drop, LookAtDelivery, Redrive, Webhook
@@ -24,6 +25,8 @@ from .webhook_requests import (
     WebhookShown,
 )
 
+LIMIT_MAX = 1000
+
 
 class CallingWebhooks(ABC):
     """What callers do about webhooks; each is one request."""
@@ -33,10 +36,14 @@ class CallingWebhooks(ABC):
         """The answer to a request; raises what it is declined with."""
 
     async def webhooks(
-        self, status: str = "dead", *, tenant: str = "default", after: str | None = None, limit: int = 100
+        self, status: str = "dead", *, run: str = "", tenant: str = "default", after: str | None = None, limit: int = 100
     ) -> WebhookPage:
-        """A page of the webhooks that are dead, or queued, retrying, delivered or dropped; go on with `after=page.after`."""
-        return cast("WebhookPage", await self._list(ListWebhooks(status=status, tenant=tenant, after=after, limit=limit)))
+        """A page of the webhooks that are dead, or queued, retrying, delivered or dropped, or with an empty `status` of all.
+
+        With `run` only those of this run. Go on with `after=page.after`.
+        """
+        asked = ListWebhooks(status=status, run=run, tenant=tenant, after=after, limit=limit)
+        return cast("WebhookPage", await self._list(asked))
 
     async def webhook(self, id: str, *, tenant: str = "default") -> WebhookShown:
         """How a webhook stands, and its body."""
@@ -74,7 +81,11 @@ def shown(found: Webhook) -> WebhookShown:
 
 async def _page(asked: ListWebhooks, carrier: Carrier) -> WebhookPage:
     """From the index of heads alone: no delivery is woken to be listed."""
-    search = Search(prefix=f"{NAME}/{escape(asked.tenant)}/", status=asked.status)
+    if not 1 <= asked.limit <= LIMIT_MAX:
+        raise Invalid("a page holds some webhooks and not all", who="limit", expected=f"1 to {LIMIT_MAX}", found=str(asked.limit),
+                      instead="go on with after=page.after")
+    where = (Condition("run", "=", asked.run),) if asked.run else ()
+    search = Search(where, f"{NAME}/{escape(asked.tenant)}/", status=asked.status or None)
     after = stream_of(NAME, asked.tenant, asked.after) if asked.after else ""
     found = await carrier.heads.find(search, after=after, limit=asked.limit + 1)
     lines = [line_of(summary) for summary in found[: asked.limit]]

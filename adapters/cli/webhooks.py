@@ -10,7 +10,7 @@ import typer
 
 from .exits import DONE
 from .options import By, Json, Log, Tenant, Why, wait
-from .places import DEFAULT, is_in_nats, url_of, views_of
+from .places import DEFAULT, is_over_http, is_served, url_of, views_of
 
 if TYPE_CHECKING:
     from ...runtime.requests import WebhookPage, WebhookShown
@@ -67,6 +67,11 @@ def drop(id: WebhookId, by: By = "", why: Why = "", log: Log = DEFAULT, tenant: 
 
 
 async def _listed(log: str, tenant: str, status: str, limit: int) -> WebhookPage:
+    if is_over_http(url_of(log)):
+        from .asking import asked_at
+
+        async with asked_at(url_of(log)) as client:
+            return await client.webhooks(status, tenant=tenant, limit=limit)
     from ...eventlog.search import Search
     from ...eventlog.streams import prefix_of
     from ...runtime.requests import WebhookPage
@@ -78,6 +83,11 @@ async def _listed(log: str, tenant: str, status: str, limit: int) -> WebhookPage
 
 
 async def _shown(log: str, tenant: str, id: str) -> WebhookShown:
+    if is_over_http(url_of(log)):
+        from .asking import asked_at
+
+        async with asked_at(url_of(log)) as client:
+            return await client.webhook(id, tenant=tenant)
     from ...eventlog.streams import stream_of
     from ...runtime.kinds.delivery import folded
     from ...runtime.webhooks import shown
@@ -89,11 +99,11 @@ async def _shown(log: str, tenant: str, id: str) -> WebhookShown:
 
 async def _redriven(log: str, tenant: str, id: str, by: str) -> WebhookShown:
     from ..compose import deciding
-    from ..connecting import connect
+    from .asking import asked_at
 
     url = url_of(log)
-    if is_in_nats(url):
-        async with connect(url) as client:
+    if is_served(url):
+        async with asked_at(url) as client:
             return await client.redrive_webhook(id, by=by, tenant=tenant)
     await _shown(log, tenant, id)  # where there is no such log or webhook, none is made
     async with deciding(url) as runtime:
@@ -102,11 +112,11 @@ async def _redriven(log: str, tenant: str, id: str, by: str) -> WebhookShown:
 
 async def _dropped(log: str, tenant: str, id: str, by: str, why: str) -> WebhookShown:
     from ..compose import deciding
-    from ..connecting import connect
+    from .asking import asked_at
 
     url = url_of(log)
-    if is_in_nats(url):
-        async with connect(url) as client:
+    if is_served(url):
+        async with asked_at(url) as client:
             return await client.drop_webhook(id, by=by, why=why, tenant=tenant)
     await _shown(log, tenant, id)
     async with deciding(url) as runtime:

@@ -18,7 +18,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from ...eventlog.errors import PerdureError, Unavailable
 from ...runtime.engine import Runtime
 from ...runtime.kinds.access import ID, NAME
-from . import artifacts, definition_runs, definitions, health, keys, runs
+from . import artifacts, definition_runs, definitions, health, keys, runs, webhooks
 from .auth.keyring import Keyring
 from .auth.principals import Gate, Gates
 from .auth.single import SingleUser
@@ -39,7 +39,7 @@ SEND_SECONDS = 30.0
 def operations(metrics: Metrics) -> Sequence[Operation]:
     """All that the service can be asked."""
     about_runs = (*runs.OPERATIONS, *artifacts.OPERATIONS, *definition_runs.OPERATIONS)
-    own = (*about_runs, *definitions.OPERATIONS, *keys.OPERATIONS, *health.OPERATIONS, health.metrics_of(metrics))
+    own = (*about_runs, *webhooks.OPERATIONS, *definitions.OPERATIONS, *keys.OPERATIONS, *health.OPERATIONS, health.metrics_of(metrics))
     return *own, serving(own)
 
 

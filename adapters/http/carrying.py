@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Raw, Struct
-from msgspec.structs import fields
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from ...eventlog.errors import Invalid
 from ...eventlog.search import Condition
 from ...runtime.defining import (
+    AnyDefined,
     AnyDefining,
     ApplyDefinition,
     ArchiveDefinition,
@@ -21,12 +22,25 @@ from ...runtime.defining import (
     ListStepTypes,
     ShowDefinition,
 )
-from ...runtime.requests import AnyList, AnyRequest, ListApprovals, ListRuns, ReadEvents, Request, StartDefinition
-from . import definition_runs, definitions, runs
+from ...runtime.requests import (
+    AnyList,
+    AnyPage,
+    AnyReply,
+    AnyRequest,
+    Declined,
+    ListApprovals,
+    ListRuns,
+    ReadEvents,
+    Request,
+    StartDefinition,
+)
+from ...runtime.webhook_requests import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
+from . import definition_runs, definitions, runs, webhooks
 from .operations import JSON, PARTS, Operation
 
 BY_NAME: Mapping[str, Operation] = {
-    operation.name: operation for operation in (*runs.OPERATIONS, *definitions.OPERATIONS, *definition_runs.OPERATIONS)
+    operation.name: operation
+    for operation in (*runs.OPERATIONS, *webhooks.OPERATIONS, *definitions.OPERATIONS, *definition_runs.OPERATIONS)
 }
 
 
@@ -42,34 +56,18 @@ class Sent(Struct, frozen=True):
 
 def sent_of(request: AnyRequest | AnyList | AnyDefining) -> Sent:
     """The request as it is sent; Invalid where the service does not take it."""
-    match request:
-        case StartDefinition():
-            return _start_of_definition(request)
-        case ListRuns():
-            where = text_of(request.where)
-            return _asked("runs.list", status=request.status, workflow=request.workflow, where=where, dead="true" if request.dead else "",
-                          after=request.after, limit=request.limit)
-        case ListApprovals():
-            return _asked("approvals.list", mine="true" if request.by else "", after=request.after, limit=request.limit)
-        case ReadEvents():
-            limit = min(request.limit, runs.EVENTS_MAX)
-            return _asked("runs.events", {"run_id": request.run}, since=request.since, types=",".join(request.types), limit=limit,
-                          wait=request.wait)
-        case ApplyDefinition():
-            return _with_text("definitions.create", request.text, expected=request.expected)
-        case ArchiveDefinition():
-            return _asked("definitions.archive", {"definition_name": request.name}, expected=request.expected, why=request.why)
-        case ShowDefinition():
-            return _asked("definitions.show", {"definition_name": request.name}, version=request.version)
-        case ListDefinitions():
-            return _asked("definitions.list", archived="true" if request.archived else "", after=request.after, limit=request.limit)
-        case CheckDefinition():
-            return _with_text("definitions.validate", request.text)
-        case ListStepTypes():
-            return _asked("step_types")
-        case _:
-            operation = operation_for(request)
-            return Sent(operation, path_of(operation, _parts(operation, request)), body=_body(operation, request))
+    if (carry := CARRY.get(type(request))) is not None:
+        return carry(request)
+    operation = operation_for(request)
+    return Sent(operation, path_of(operation, _parts(operation, request)), body=_body(operation, request))
+
+
+def reply_in(sent: Sent, status: int, body: bytes) -> AnyReply | AnyPage | AnyDefined:
+    """What the answer to a request says; msgspec.ValidationError where it is not what the operation answers."""
+    found = msgspec.json.decode(body, type=sent.operation.answers.get(status, Declined))
+    if isinstance(found, webhooks.WebhookRows):
+        return found.page()
+    return found.shown() if isinstance(found, webhooks.WebhookRow) else found
 
 
 def operation_for(request: Request) -> Operation:
@@ -94,26 +92,100 @@ def text_of(where: Iterable[Condition]) -> str:
     return " and ".join(f"{one.name} {one.op} {_value(one.value)}" for one in where)
 
 
-def _asked(name: str, parts: Mapping[str, str] | None = None, /, **given: Any) -> Sent:
+def _asked(operation_name: str, parts: Mapping[str, str] | None = None, /, **given: Any) -> Sent:
     """A request without a body."""
-    operation = BY_NAME[name]
+    operation = BY_NAME[operation_name]
     return Sent(operation, path_of(operation, parts or {}), {name: str(value) for name, value in given.items() if value not in (None, "")})
 
 
-def _with_text(name: str, text: str, **given: Any) -> Sent:
-    asked = _asked(name, **given)
+def _with_text(operation_name: str, text: str, /, **given: Any) -> Sent:
+    asked = _asked(operation_name, **given)
     media = JSON if text.lstrip().startswith("{") else definitions.YAML[0]
     return Sent(asked.operation, asked.path, asked.params, text.encode(), media)
 
 
-def _start_of_definition(request: StartDefinition) -> Sent:
-    given = {name: getattr(request, name) for name in definition_runs.RunBody.__struct_fields__ if name not in ("inputs", "version")}
-    inputs = Raw(request.inputs)
-    if request.definition:
-        operation, body = BY_NAME["definitions.run"], {"inputs": inputs, "version": request.number, **given}
+def _runs(asked: ListRuns) -> Sent:
+    where = text_of(asked.where)
+    return _asked("runs.list", status=asked.status, workflow=asked.workflow, where=where, dead="true" if asked.dead else "",
+                  after=asked.after, limit=asked.limit)
+
+
+def _approvals(asked: ListApprovals) -> Sent:
+    return _asked("approvals.list", mine="true" if asked.by else "", after=asked.after, limit=asked.limit)
+
+
+def _events(asked: ReadEvents) -> Sent:
+    limit, types = min(asked.limit, runs.EVENTS_MAX), ",".join(asked.types)
+    return _asked("runs.events", {"run_id": asked.run}, since=asked.since, types=types, limit=limit, wait=asked.wait)
+
+
+def _webhooks(asked: ListWebhooks) -> Sent:
+    name, parts = ("runs.deliveries", {"run_id": asked.run}) if asked.run else ("webhooks.list", {})
+    return _asked(name, parts, status=asked.status, after=asked.after, limit=min(asked.limit, webhooks.ROWS_MAX))
+
+
+def _webhook(asked: LookAtWebhook) -> Sent:
+    return _asked("webhooks.show", {"webhook_id": asked.id})
+
+
+def _redrive(asked: RedriveWebhook) -> Sent:
+    return _asked("webhooks.redrive", {"webhook_id": asked.id})
+
+
+def _drop(asked: DropWebhook) -> Sent:
+    return replace(_asked("webhooks.drop", {"webhook_id": asked.id}), body=msgspec.json.encode({"why": asked.why}))
+
+
+def _apply(asked: ApplyDefinition) -> Sent:
+    return _with_text("definitions.create", asked.text, expected=asked.expected, name=asked.name)
+
+
+def _archive(asked: ArchiveDefinition) -> Sent:
+    return _asked("definitions.archive", {"definition_name": asked.name}, expected=asked.expected, why=asked.why)
+
+
+def _show(asked: ShowDefinition) -> Sent:
+    return _asked("definitions.show", {"definition_name": asked.name}, version=asked.version)
+
+
+def _definitions(asked: ListDefinitions) -> Sent:
+    return _asked("definitions.list", archived="true" if asked.archived else "", after=asked.after, limit=asked.limit)
+
+
+def _check(asked: CheckDefinition) -> Sent:
+    return _with_text("definitions.validate", asked.text)
+
+
+def _types(asked: ListStepTypes) -> Sent:
+    return _asked("step_types")
+
+
+def _start_of_definition(asked: StartDefinition) -> Sent:
+    given = {name: getattr(asked, name) for name in definition_runs.RunBody.__struct_fields__ if name not in ("inputs", "version")}
+    if asked.definition:
+        operation, body = BY_NAME["definitions.run"], {"inputs": asked.inputs, "version": asked.number, **given}
     else:
-        operation, body = BY_NAME["definitions.run_adhoc"], {"inputs": inputs, "definition": request.text, **given}
-    return Sent(operation, path_of(operation, {"definition_name": request.definition}), body=msgspec.json.encode(body))
+        operation, body = BY_NAME["definitions.run_adhoc"], {"inputs": asked.inputs, "definition": asked.text, **given}
+    return Sent(operation, path_of(operation, {"definition_name": asked.definition}), body=msgspec.json.encode(body))
+
+
+CARRY: Mapping[type[Request], Callable[[Any], Sent]] = {
+    StartDefinition: _start_of_definition,
+    ListRuns: _runs,
+    ListApprovals: _approvals,
+    ReadEvents: _events,
+    ListWebhooks: _webhooks,
+    LookAtWebhook: _webhook,
+    RedriveWebhook: _redrive,
+    DropWebhook: _drop,
+    ApplyDefinition: _apply,
+    ArchiveDefinition: _archive,
+    ShowDefinition: _show,
+    ListDefinitions: _definitions,
+    CheckDefinition: _check,
+    ListStepTypes: _types,
+}
+"""Requests that are not carried as their fields are."""
 
 
 def _value(value: Any) -> str:

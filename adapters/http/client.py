@@ -22,7 +22,7 @@ from ...runtime.defining import AnyDefined, AnyDefining
 from ...runtime.perform.passing import lasts
 from ...runtime.perform.watching import OVER
 from ...runtime.requests import Answered, AnyList, AnyPage, AnyReply, AnyRequest, Applied, AwaitRun, QueryRun, Request
-from .carrying import Sent, sent_of
+from .carrying import Sent, reply_in, sent_of
 from .problems import MEDIA, Problem
 
 PATIENCE = 30.0
@@ -35,7 +35,6 @@ GRACE = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 Reply: TypeAlias = AnyReply | AnyPage | AnyDefined
-_reply: Callable[[bytes], Reply] = msgspec.json.Decoder(Reply).decode
 _problem: Callable[[bytes], Problem] = msgspec.json.Decoder(Problem).decode
 
 
@@ -113,7 +112,7 @@ class HttpClient(Calling):
         if told.headers.get("content-type", "").startswith(MEDIA):
             raise _error_in(told)
         try:
-            return _reply(told.content)
+            return reply_in(sent, told.status_code, told.content)
         except msgspec.MsgspecError as error:
             raise _away(str(self._http.base_url), f"status {told.status_code}, an answer that cannot be read: {error}") from error
 

@@ -22,9 +22,10 @@ YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
 
 class CreateParams(Struct, frozen=True, forbid_unknown_fields=True):
-    """`expected`: the version that is the newest by now, 0 for none, -1 for whatever it is."""
+    """`expected`: the version that is the newest by now, 0 for none, -1 for whatever it is. `name`: only where it has this name."""
 
     expected: int = 0
+    name: str = ""
 
 
 class DefinitionParams(Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +74,9 @@ async def listed(call: Call) -> Answer:
 
 async def create(call: Call) -> Answer:
     params: CreateParams = call.params
-    kept = await call.runtime.apply_definition(text_of(call), expected=params.expected, by=call.principal.user, tenant=call.tenant)
+    kept = await call.runtime.apply_definition(
+        text_of(call), expected=params.expected, name=params.name, by=call.principal.user, tenant=call.tenant
+    )
     return Answer(kept, headers=headers_of(kept) | {"location": f"{DEFINITIONS}/{kept.name}"})
 
 

@@ -113,10 +113,12 @@ async def test_what_is_written_over_http_is_written_by_the_service(
             archived = await said("definitions", "archive", "add")
             await runtime.start(order, 7, id="o-1")
             signalled, nobody = await said("signal", "o-1", "address", "Elm"), await said("pause", "nobody")
-            log = await said("runs")
+            log, dead = await said("runs"), await said("webhooks", "dead")
+            gone = await said("webhooks", "drop", "msg-of-nobody")
         assert await runtime.run("o-1").result() == "7 to Elm"
 
     assert [one.code for one in (applied, listed, shown, differs, ended, adhoc, archived, signalled)] == [0] * 8
     assert (applied.json["by"], listed.json["definitions"][0]["name"], shown.json["definition"]["name"]) == ("ann", "add", "add")
     assert (ended.json["result"], adhoc.json["result"], archived.json["archived"], signalled.json["served"]) == (2, 3, True, True)
     assert (nobody.code, log.code, log.error["found"]) == (4, 5, "http")
+    assert (dead.json["webhooks"], gone.code) == ([], 4)

@@ -42,14 +42,15 @@ class Need(NamedTuple):
 
 
 NEEDS: Mapping[Need, str] = {
-    Need(READ, own=""): "runs.list runs.look runs.result runs.events runs.query runs.artifacts runs.artifact approvals.list",
+    Need(READ, own=""): "runs.list runs.look runs.result runs.events runs.query runs.artifacts runs.artifact runs.deliveries"
+                        " approvals.list",
     Need(CONTROL, own=WRITE): "runs.signal runs.update",
     Need(CONTROL): "runs.pause runs.resume runs.cancel runs.retry runs.terminate runs.upgrade runs.skip runs.approve runs.reject"
-                   " steps.complete steps.fail",
+                   " steps.complete steps.fail webhooks.redrive webhooks.drop",
     Need(WRITE): "runs.start runs.signal_or_start definitions.run",
     Need(WRITE, besides=EDIT): "definitions.run_adhoc",
     Need(EDIT): "definitions.create definitions.renew definitions.archive",
-    Need(READ): "workers.status",
+    Need(READ): "workers.status webhooks.list webhooks.show",
     Need(SHOW, instead=READ): "step_types definitions.list definitions.show definitions.diff definitions.validate definitions.schema",
     Need(ADMIN): "keys.create keys.list keys.rotate keys.revoke metrics",
     Need(own=""): "whoami",

@@ -26,6 +26,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "run": ("own", "foreign", "absent", "of another tenant"),
     "key": ("own", "absent", "of another tenant"),
     "definition": ("own", "absent", "of another tenant"),
+    "webhook": ("own", "absent", "of another tenant"),
     "token": ("foreign", "of another tenant"),
 }
 
@@ -150,7 +151,8 @@ class Matrix:
     async def _asked(self, cell: Cell, subject: Subject) -> httpx.Response:
         row, path = cell.row, cell.row.path
         definition = subject.id if row.kind == "definition" else "none"
-        parts = {"run_id": subject.id, "key_id": subject.id, "definition_name": definition, "name": subjects.PARTS.get(row.name, "none")}
+        ids = dict.fromkeys(("run_id", "key_id", "webhook_id"), subject.id)
+        parts = ids | {"definition_name": definition, "name": subjects.PARTS.get(row.name, "none")}
         for part in [part[1:-1] for part in path.split("/") if part.startswith("{")]:
             path = path.replace(f"{{{part}}}", quote(parts.get(part, "none"), safe=""))
         body = None if row.method == "GET" else body_of(row.name, subject)
@@ -172,7 +174,7 @@ class Matrix:
             return absent(cell.row.name, cell.row.kind)
         tenant, by = _owner(cell)
         subject = await made(self.service, cell.row.name, cell.row.kind, tenant, by)
-        if cell.row.kind not in ("key", "definition"):
+        if cell.row.kind not in ("key", "definition", "webhook"):
             self._owners[subject.id] = tenant, by
         return subject
 

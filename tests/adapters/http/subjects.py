@@ -1,4 +1,4 @@
-"""What operations are called on: runs at rest, each in a state that its operation is for, their approvals and tokens; definitions; keys."""
+"""What operations are called on: runs at rest, each in a state that its operation is for, their approvals and tokens; and all else."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any, NamedTuple
 
+import anyio
 from msgspec import Raw, Struct
 
 import perdure
 from perdure import CompleteLater, current, step, workflow
 from perdure.runtime.authoring.workflows import Workflow
 from perdure.runtime.requests import StartRun
+from perdure.runtime.run.notices import Deliver
 from tests.adapters.http.shop import FLOWS, Shop, asks, fails, order
 
 ABSENT_KEY = "000000000000"
@@ -100,11 +102,13 @@ class Subject(Struct, frozen=True):
 
 
 def kind_of(name: str, path: str) -> str:
-    """What an operation is about: a run, a definition, a key, a token; or nothing that belongs to anybody."""
+    """What an operation is about: a run, a definition, a webhook, a key, a token; or nothing that belongs to anybody."""
     if "{run_id}" in path:
         return "run"
     if "{key_id}" in path:
         return "key"
+    if "{webhook_id}" in path:
+        return "webhook"
     if "{definition_name}" in path and name != "definitions.renew":  # which makes what is not there
         return "definition"
     return "token" if name in ("steps.complete", "steps.fail") else ""
@@ -116,6 +120,8 @@ async def made(service: Shop, name: str, kind: str, tenant: str, by: str) -> Sub
         return Subject((await service.ring.create(tenant, "somebody", ["viewer"])).key.id)
     if kind == "definition":
         return Subject((await service.runtime.apply_definition(definition_called(f"kept-{next(_numbers)}"), tenant=tenant)).name)
+    if kind == "webhook":
+        return Subject(await dead_letter(service, f"msg-{next(_numbers)}-", tenant))
     making, id = STATES.get(name, PARKED), f"{tenant}-{next(_numbers)}-"
     start = StartRun(workflow=making.flow.name, version=1, arguments=Raw(making.arguments), run=id, tenant=tenant, by=by)
     await service.runtime.do(start)
@@ -130,6 +136,16 @@ async def made(service: Shop, name: str, kind: str, tenant: str, by: str) -> Sub
     if name == "runs.resume":
         await run.pause()
     return Subject(id)
+
+
+async def dead_letter(service: Shop, id: str, tenant: str) -> str:
+    """A webhook to where nothing may be sent: its first attempt is its last."""
+    await service.runtime.actor("delivery", id, tenant=tenant).ask(Deliver("https://127.0.0.1/", "order.paid", Raw(b"{}")))
+    for _ in range(10_000):
+        if (await service.runtime.webhook(id, tenant=tenant)).webhook.status == "dead":
+            return id
+        await anyio.sleep(0.001)
+    raise AssertionError(f"the webhook {id} is not dead")
 
 
 def state_of(name: str) -> str:
