@@ -8,7 +8,6 @@ a commit is under way still makes one turn. Of an actor one append is under way 
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,9 @@ logger = logging.getLogger("perdure.actors")
 
 UNDER_WAY_MAX = 8
 """Pieces that are being stored when no further turn begins."""
+
+NEVER_ENOUGH = 1 << 62
+"""More actors than will ever be ready."""
 
 
 class Storing:
@@ -75,7 +77,7 @@ class Storing:
 
     def _count(self, more: int) -> None:
         self.under_way += more
-        self.enough = 1 if not self.under_way else self.piece if self.under_way < UNDER_WAY_MAX else sys.maxsize
+        self.enough = 1 if not self.under_way else self.piece if self.under_way < UNDER_WAY_MAX else NEVER_ENOUGH
 
     def _give_back(self, piece: Sequence[Actor]) -> None:
         """Those of it that got mail meanwhile are ready now."""
