@@ -8,13 +8,14 @@ from typing import Any, BinaryIO
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from ...eventlog.errors import NotFound
 from ...eventlog.log import Summary
 from ...eventlog.records import Record
 from ...eventlog.search import Condition, Search
 from ...eventlog.streams import parts_of, prefix_of, stream_of
-from ...runtime.authoring.workflows import Registry, Workflow
+from ...runtime.definitions.replaying import CodeAtHand
 from ...runtime.inspect.replay import Verdict, fold, judged
 from ...runtime.kinds.quarantine import NAME as QUARANTINE
 from ...runtime.kinds.quarantine import QUARANTINED, quarantined_by
@@ -161,18 +162,32 @@ async def write_artifact(log: str, run: str, tenant: str, name: str, out: Binary
     out.flush()
 
 
-async def replay_run(log: str, run: str, tenant: str, known: Sequence[Workflow[..., Any]] | None) -> Verdict:
-    """Refold a run and, where its code is given, drive it; NotFound where the code has not this workflow."""
-    registry, stream = None if known is None else Registry(known), stream_of("run", tenant, run)
+async def replay_run(log: str, run: str, tenant: str, modules: Sequence[str]) -> Verdict:
+    """Refold a run and, where its code is at hand, drive it; NotFound where modules are named that do not hold it.
+
+    Runs of definitions need none, but for the steps and workflows that are code which they name.
+    """
+    code, stream = code_in(modules), stream_of("run", tenant, run)
     async with views_of(log) as views:
-        verdict = await judged(stream, await _records(views, run, tenant), registry, views)
-    if registry is not None and registry.find(verdict.workflow, verdict.version) is None:
-        raise NotFound(
-            "the module does not hold the workflow of the run",
-            who=f"run {run!r}",
-            where="MODULE",
-            expected=f"workflow {verdict.workflow!r} version {verdict.version}",
-            found=registry.names(),
-            instead="name the module that the run was started with",
-        )
-    return verdict
+        verdict = await judged(stream, await _records(views, run, tenant), code.registry, views)
+    is_known = code.registry.find(verdict.workflow, verdict.version) is not None
+    if is_known and (verdict.agrees or not code.missing):
+        return verdict
+    if not modules:
+        return replace(verdict, agrees=None, difference={})
+    raise NotFound(
+        "the module does not hold the workflow of the run" if not is_known else "the module does not hold what the definition names",
+        who=f"run {run!r}",
+        where="MODULE",
+        expected=code.missing[0] if is_known else f"workflow {verdict.workflow!r} version {verdict.version}",
+        found=code.registry.names() or "no workflow",
+        instead="name the module that the run was started with",
+    )
+
+
+def code_in(modules: Sequence[str]) -> CodeAtHand:
+    """What modules hold of what runs name."""
+    from .loading import load_module, workflows_of
+    from .using import types_in
+
+    return CodeAtHand(dict.fromkeys(flow for module in modules for flow in workflows_of(load_module(module))), types_in(modules))

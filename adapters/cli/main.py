@@ -17,7 +17,7 @@ import typer
 from ...eventlog.errors import Bug, PerdureError
 from . import definitions, http, moving, nats, rag, steering, webhooks
 from .exits import DONE, FINDINGS, INTERRUPTED, RUN_FAILED, USAGE
-from .options import Json, Log, Roles, RunId, Tenant, code_of, wait
+from .options import Json, Log, Roles, RunId, Tenant, wait
 from .places import DEFAULT
 
 app = typer.Typer(
@@ -229,7 +229,7 @@ def approvals(  # noqa: PLR0917 - the parameters of a command are its options
 @app.command()
 def replay(
     run: RunId,
-    module: Annotated[str, typer.Argument(metavar="[MODULE]", help="The code to drive: pkg.mod or file.py.")] = "",
+    module: Annotated[str, typer.Argument(metavar="[MODULE]", help="The code to drive: pkg.mod or file.py; definitions need none.")] = "",
     log: Log = DEFAULT,
     tenant: Tenant = "default",
     json: Json = False,
@@ -240,7 +240,7 @@ def replay(
     from .drawing import draw_verdict
     from .looking import replay_run
 
-    verdict = wait(replay_run, log, run, tenant, code_of(module) if module else None)
+    verdict = wait(replay_run, log, run, tenant, [module] if module else [])
     answer(verdict, draw_verdict, as_json=json)
     return Diverged.exit_code if verdict.agrees is False else DONE
 

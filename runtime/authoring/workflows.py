@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Iterable
-from hashlib import sha256
-from types import CodeType, FunctionType
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from types import ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from ...actors.declared import constant_text
 from ...eventlog.errors import Invalid, NotFound
+from .builds import build_of
 from .values import Arguments, Shape, hints_of, name_of
 
 P = ParamSpec("P")
@@ -20,11 +19,15 @@ R = TypeVar("R")
 class Workflow(Generic[P, R]):
     """An async function made a workflow; called directly it is the function itself."""
 
-    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str, version: int) -> None:
+    def __init__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], name: str, version: int, *, modules: Sequence[ModuleType] = ()
+    ) -> None:  # fmt: skip
         functools.update_wrapper(self, function)
         self.function = function
         self.name = name
         self.version = version
+        self._modules = modules
+        """What its code hangs on besides its own module."""
         self.arguments = Arguments(function, f"workflow {name!r}")
         self.returns = Shape(hints_of(function, f"workflow {name!r}").get("return", Any), f"workflow {name!r}, result")
 
@@ -37,23 +40,7 @@ class Workflow(Generic[P, R]):
     @functools.cached_property
     def build(self) -> str:
         """A digest of the code of the workflow's module: a suspended run is tried again once it changes."""
-        space: dict[str, Any] = getattr(self.function, "__globals__", {})
-        functions = sorted((name, getattr(found, "__wrapped__", found)) for name, found in space.items() if _is_home(found, space))
-        codes = [_code(self.function), *(f"{name}={_code(function)}" for name, function in functions)]
-        return sha256("\n".join(codes).encode()).hexdigest()[:16]
-
-
-def _is_home(found: Any, space: dict[str, Any]) -> bool:
-    function = getattr(found, "__wrapped__", found)
-    return isinstance(function, FunctionType) and function.__module__ == space.get("__name__")
-
-
-def _code(function: Any) -> str:
-    def digest(code: CodeType) -> str:
-        constants = [digest(part) if isinstance(part, CodeType) else constant_text(part) for part in code.co_consts]
-        return sha256(repr((code.co_name, code.co_code.hex(), code.co_names, code.co_varnames, constants)).encode()).hexdigest()
-
-    return digest(function.__code__)
+        return build_of(self.function, self._modules)
 
 
 @overload

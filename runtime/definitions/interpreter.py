@@ -14,6 +14,7 @@ from ..authoring.messages import on_query
 from ..authoring.steps import Step, step
 from ..authoring.words import attributes, info
 from ..authoring.workflows import Registry, Workflow
+from . import acts, durations, evaluating, finding, model, plain, results, shapes, types, walking
 from .acts import ACTS
 from .evaluating import Question, evaluate
 from .finding import Find, Found, Wanted
@@ -24,6 +25,9 @@ from .walking import OUTPUT, Walk
 
 NAME = "perdure.definition"
 """What the log calls the workflow, for ever."""
+
+DRIVEN = (acts, durations, evaluating, finding, model, plain, results, shapes, types, walking)
+"""The modules that are driven again with a run, beside this one: a change of them is another build."""
 
 
 class Interpreter:
@@ -36,7 +40,7 @@ class Interpreter:
         self.find: Step[[Wanted], Found] = step(name="perdure.find")(find)
         self.registry = Registry(())
         """The workflows that definitions may call by name."""
-        self.workflow: Workflow[[Bound, dict[str, Any]], Any] = Workflow(self._interpret, NAME, 1)
+        self.workflow: Workflow[[Bound, dict[str, Any]], Any] = Workflow(self._interpret, NAME, 1, modules=DRIVEN)
 
     async def _interpret(self, bound: Bound, inputs: dict[str, Any]) -> Any:
         name, version, output = bound.definition.name, bound.version, bound.definition.output

@@ -89,3 +89,33 @@ def test_schema_and_types_are_told(shop: Here) -> None:
 
     assert schema["$defs"]["Definition"]["required"] == ["name", "steps"]
     assert {"greet", "map", "wait_for_approval"} <= {line["name"] for line in types}
+
+
+PLAIN = """name: plain
+inputs: {n: {type: integer}}
+steps:
+- {id: a, type: set, config: {twice: "${ inputs.n * 2 }"}}
+- {id: b, type: branch, config: {cases: [{when: steps.a.output.twice > 4, steps: [{id: c, type: log, config: {message: much}}]}]}}
+"""
+
+
+def test_a_run_of_a_definition_is_driven_again_without_a_module(shop: Here) -> None:
+    (shop.folder.path / "plain.yaml").write_text(PLAIN, encoding="utf-8")
+    assert shop("definitions", "run", "plain.yaml", "--inputs", '{"n": 3}', "--id", "p", "--log", "shop.db").code == 0
+
+    told = shop("replay", "p", "--log", "shop.db", "--json")
+
+    assert (told.code, told.json["agrees"], told.json["workflow"]) == (0, True, "perdure.definition")
+
+
+def test_code_that_a_definition_names_has_to_be_named_for_its_replay(shop: Here) -> None:
+    run = "definitions", "run", "code.yaml", "--inputs", '{"whom": "Ada"}', "--id", "o", "--log", "shop.db", "--module", "shop.py"
+    assert shop(*run).code == 0
+    (shop.folder.path / "other.py").write_text("import perdure\n", encoding="utf-8")
+    replay = "replay", "o", "--log", "shop.db"
+
+    assert "agrees" not in shop(*replay, "--json").json
+    assert "no code was given" in shop(*replay).out
+    assert shop(*replay, "shop.py", "--json").json["agrees"] is True
+    other = shop(*replay, "other.py", "--json")
+    assert (other.code, other.error["expected"]) == (4, "step 'shout'")

@@ -19,7 +19,7 @@ from tests.house import tree
 STEERING = ["signal", "approve", "reject", "skip", "complete", "fail", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
 COMMANDS = [
     "demo", "cluster", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", "nats",
-    "webhooks", "definitions", "serve", "keys", *STEERING,
+    "webhooks", "definitions", "rag", "serve", "keys", *STEERING,
 ]  # fmt: skip
 
 
@@ -44,10 +44,11 @@ def test_help_names_every_command(folder: Folder) -> None:
 
 
 def test_the_commands_are_these() -> None:
-    groups = {"log", "nats", "webhooks", "keys", "definitions"}
+    groups = {"log", "nats", "webhooks", "keys", "definitions", "rag"}
     expected = [command for command in COMMANDS if command not in groups]
     expected += ["log verify", "log rebuild", "log id", "log export", "log import", "nats init", "nats check", "nats status"]
     expected += ["webhooks dead", "webhooks show", "webhooks redrive", "webhooks drop"]
+    expected += ["rag ingest", "rag list", "rag remove", "rag search"]
     expected += ["keys create", "keys list", "keys rotate", "keys revoke"]
     expected += [f"definitions {word}" for word in ("validate", "apply", "archive", "list", "show", "diff", "schema", "types", "run")]
 
