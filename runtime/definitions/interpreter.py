@@ -14,7 +14,7 @@ from ..authoring.messages import on_query
 from ..authoring.steps import Step, step
 from ..authoring.words import attributes, info
 from ..authoring.workflows import Registry, Workflow
-from . import acts, durations, evaluating, finding, model, plain, results, shapes, types, walking
+from . import acts, approving, durations, evaluating, finding, model, plain, results, shapes, types, walking
 from .acts import ACTS
 from .evaluating import Question, evaluate
 from .finding import Find, Found, Wanted
@@ -26,7 +26,7 @@ from .walking import OUTPUT, Walk
 NAME = "perdure.definition"
 """What the log calls the workflow, for ever."""
 
-DRIVEN = (acts, durations, evaluating, finding, model, plain, results, shapes, types, walking)
+DRIVEN = (acts, approving, durations, evaluating, finding, model, plain, results, shapes, types, walking)
 """The modules that are driven again with a run, beside this one: a change of them is another build."""
 
 
