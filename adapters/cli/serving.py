@@ -26,6 +26,10 @@ NEW_OBJECTS = 50_000
 """Before the collector looks for cycles: a worker that starts makes more than that, none in a cycle, and would look at them 100 times."""
 
 
+SWITCH_SECONDS = 0.001
+"""After which the thread that writes the log is let in: it has to be several times a commit, and Python's 5 ms add up."""
+
+
 def known_in(modules: Sequence[str]) -> list[Workflow[..., Any]]:
     """The workflows of all modules, each once; a module that has steps, for definitions, may have none."""
     return list(dict.fromkeys(flow for module in modules for flow in _workflows_in(module)))
@@ -69,6 +73,7 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS)
+    sys.setswitchinterval(SWITCH_SECONDS)
     options = {"use_uvloop": True} if find_spec("uvloop") is not None else {}
     try:
         anyio.run(main, backend_options=options)

@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import anyio
-from litestar import Litestar, MediaType, Response
+from litestar import Litestar, Response
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
-from litestar.response import Stream
+from litestar.response.base import ASGIResponse
+from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ...eventlog.errors import PerdureError, Unavailable
@@ -33,7 +34,9 @@ from .settings import HttpSettings
 AnyResponse = Response[Any]
 
 SEND_SECONDS = 30.0
-"""Within which a reader has to take the next piece of an answer."""
+"""Within which a reader has to take the next piece of a stream."""
+
+GUARDED = {"x-content-type-options": "nosniff"}
 
 
 def operations(metrics: Metrics) -> Sequence[Operation]:
@@ -79,24 +82,24 @@ def _gates(runtime: Runtime, settings: HttpSettings) -> tuple[Gates, Keyring | N
 
 
 def _route(service: Service, operation: Operation, metrics: Metrics, at_once_max: int) -> HTTPRouteHandler:
-    async def handle(request: AnyHttpRequest) -> AnyResponse:
+    async def handle(request: AnyHttpRequest) -> ASGIApp:
         began = anyio.current_time()
         response = await answered(request) if service.under_way < at_once_max else _sent(*told(full(at_once_max)))
-        metrics.count(operation.path, operation.method, response.status_code or operation.status, anyio.current_time() - began)
+        metrics.count(operation.path, operation.method, response.status_code, anyio.current_time() - began)
         return response
 
-    async def answered(request: AnyHttpRequest) -> AnyResponse:
+    async def answered(request: AnyHttpRequest) -> ASGIResponse:
         service.under_way += 1
         try:
             return await said(request)
         except HTTPException as error:
-            return _not_served(request, error)
+            return _sent(*of_framework(error.status_code, error.detail, error.headers))
         except Exception as error:
-            return _broke(request, error)
+            return _sent(*told(broken(error, f"{request.method} {request.scope['path']}")))
         finally:
             service.under_way -= 1
 
-    async def said(request: AnyHttpRequest) -> AnyResponse:
+    async def said(request: AnyHttpRequest) -> ASGIResponse:
         try:
             parts = {name: unquote(text, errors="strict") for name, text in request.path_params.items()}
             answer = await service.answer(operation, request, parts)
@@ -107,11 +110,23 @@ def _route(service: Service, operation: Operation, metrics: Metrics, at_once_max
         status, headers = answer.status or operation.status, dict(answer.headers)
         if answer.stream is not None:
             stream = counted(service, answer.stream)
-            return Stream(stream, status_code=status, media_type=answer.media, headers={"x-content-type-options": "nosniff", **headers})
-        return _sent(status, {"content-type": answer.media, **headers}, plain(answer.value))
+            return StreamInTime(iterator=stream, status_code=status, media_type=answer.media, headers=GUARDED | headers)
+        body = plain(answer.value)
+        return _sent(status, headers | ({"content-type": answer.media} if body else {}), body)
 
     path = operation.path.replace("}", ":str}")
     return HTTPRouteHandler(path, http_method=operation.method, name=operation.name, status_code=operation.status)(handle)
+
+
+class StreamInTime(ASGIStreamingResponse):
+    """A stream whose reader takes each piece in time: who reads nothing does not keep what is read for them."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_in_time(message: Any) -> None:
+            with anyio.fail_after(SEND_SECONDS):
+                await send(message)
+
+        await super().__call__(scope, receive, send_in_time)
 
 
 async def counted(service: Service, stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
@@ -130,17 +145,18 @@ def full(at_once_max: int) -> Unavailable:
                        found="one more", instead="nothing happened: send it again in a second, under the same Idempotency-Key")
 
 
-def _sent(status: int, headers: dict[str, str], body: bytes) -> AnyResponse:
-    media = headers.pop("content-type", MediaType.JSON)
-    return Response(body, status_code=status, media_type=media, headers={"x-content-type-options": "nosniff", **headers})
+def _sent(status: int, headers: dict[str, str], body: bytes) -> ASGIResponse:
+    return ASGIResponse(body=body, status_code=status, headers=GUARDED | headers)
 
 
 def _not_served(request: AnyHttpRequest, error: HTTPException) -> AnyResponse:
-    return _sent(*of_framework(error.status_code, error.detail, error.headers))
+    status, headers, body = of_framework(error.status_code, error.detail, error.headers)
+    return Response(body, status_code=status, headers=GUARDED | headers)
 
 
 def _broke(request: AnyHttpRequest, error: Exception) -> AnyResponse:
-    return _sent(*told(broken(error, f"{request.method} {request.scope['path']}")))
+    status, headers, body = told(broken(error, f"{request.method} {request.scope['path']}"))
+    return Response(body, status_code=status, headers=GUARDED | headers)
 
 
 class WithEncodedPath:
@@ -150,17 +166,13 @@ class WithEncodedPath:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = _with_encoded_path(scope)
-
-        async def send_in_time(message: Any) -> None:
-            with anyio.fail_after(SEND_SECONDS):  # who reads nothing does not keep what is read for them
-                await send(message)
-
-        await self._app(given, receive, send_in_time)
+        await self._app(_with_encoded_path(scope), receive, send)
 
 
 def _with_encoded_path(scope: Any) -> Any:
-    return {**scope, "path": encoded_path(scope), "root_path": ""} if scope["type"] == "http" else scope
+    if scope["type"] != "http" or not (scope.get("root_path") or b"%" in scope.get("raw_path", b"%")):
+        return scope
+    return {**scope, "path": encoded_path(scope), "root_path": ""}
 
 
 def encoded_path(scope: Any) -> str:

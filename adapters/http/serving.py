@@ -16,15 +16,17 @@ from ...eventlog.errors import Unavailable
 
 HEADER_BYTES_MAX = 32 * 1024
 HEADER_SECONDS = 10.0
+READ_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 5
 GRACE_SECONDS = 5
 BACKLOG = 1024
 
 
 class Punctual(H11Protocol):
-    """Closes a connection that does not send the headers of a request in time; uvicorn waits for them for ever."""
+    """Closes a connection that does not send the headers of a request in time, or reads no answer; uvicorn waits for both for ever."""
 
     _late: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
         super().connection_made(transport)
@@ -40,9 +42,19 @@ class Punctual(H11Protocol):
         self._expect_headers()
         super().on_response_complete()
 
+    def pause_writing(self) -> None:
+        self._unread = self.loop.call_later(READ_SECONDS, self.transport.abort)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._late is not None:
-            self._late.cancel()
+        for timer in (self._late, self._unread):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def _expect_headers(self) -> None:

@@ -30,7 +30,7 @@ from .schema import add, connect_writer, create, is_empty
 
 T = TypeVar("T")
 
-TAILS_MAX = 65_536
+TAILS_MAX = 16_384
 
 
 class Judged(Struct, gc=False):

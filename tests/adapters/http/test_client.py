@@ -18,6 +18,7 @@ from perdure.adapters.http.settings import HttpSettings
 from perdure.runtime.calling import Calling
 from perdure.runtime.definitions.faults import FaultyDefinition
 from perdure.runtime.requests import SignalRun
+from tests.adapters.http import program
 from tests.adapters.http.moving import story
 from tests.adapters.http.shop import FLOWS, SECRET, hello, order
 from tests.adapters.http.test_definitions import ADD, FAULTY
@@ -52,6 +53,21 @@ async def test_one_program_moves_by_url(nats_server: NatsServer) -> None:
     assert told_over_http == embedded
     assert told_over_nats == embedded
     assert len(embedded) > 15
+
+
+async def test_a_program_says_the_same_here_and_over_http(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await program.main("memory:")
+    embedded = capsys.readouterr().out
+    async with perdure.open("memory:", workflows=[program.order]) as runtime:
+        made = await keyring_of(runtime, SECRET).create("default", "ann", ["operator", "starter"])
+        monkeypatch.setenv("PERDURE_API_KEY", made.text)
+        async with served(asgi(runtime, HttpSettings(key_secret=SECRET)), "127.0.0.1", 0) as address:
+            await program.main(address)
+
+    assert capsys.readouterr().out == embedded
+    assert embedded.splitlines()[6:8] == ["shipped kettle from shelf 3 to Elm Street", "in 11 events, the last RunCompleted"]
 
 
 async def test_who_may_not_or_is_not_known_is_told_so_as_an_error() -> None:
