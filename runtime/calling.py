@@ -19,6 +19,7 @@ from .authoring.values import Shape, as_json
 from .authoring.workflows import Workflow
 from .defining import AnyDefined, AnyDefining
 from .describing import Describing
+from .directory import CallingAccess
 from .handle import RunHandle
 from .requests import (
     Answered,
@@ -51,7 +52,7 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 
-class Calling(CallingWebhooks, Describing):
+class Calling(CallingWebhooks, CallingAccess, Describing):
     """Carries requests; the rest follows from that."""
 
     @abstractmethod

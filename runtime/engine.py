@@ -35,6 +35,7 @@ from .kinds.access import Access
 from .kinds.definition import Definitions
 from .kinds.delivery import Deliveries
 from .kinds.limit import Limits
+from .kinds.people import People
 from .kinds.quarantine import Quarantine
 from .kinds.registry import by_name, served
 from .life import living
@@ -143,7 +144,7 @@ class Runtime(Listing, Storing, Handing):
             webhooks.policy, self.delivering.deliver, self.delivering.leave, self.performer.wake_at, clock.now
         )
         runs, quarantine = Runs(self.registry, self.performer, self.shelf), Quarantine(self.quarantining.look)
-        self.kinds = by_name(runs, limits, quarantine, deliveries, Definitions(), Access(), *kinds)
+        self.kinds = by_name(runs, limits, quarantine, deliveries, Definitions(), Access(), People(), *kinds)
         self.dispatcher = dispatcher = Dispatcher(
             carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell,
             shelf=self.shelf,

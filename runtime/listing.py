@@ -16,10 +16,12 @@ from ..eventlog.search import Condition, Search
 from ..eventlog.streams import escape, parts_of, stream_of
 from .authoring.words import moment
 from .calling import Calling
+from .directory import answer_about_access
 from .kinds.quarantine import NAME as QUARANTINE
 from .kinds.quarantine import QUARANTINED, quarantined_by
 from .perform.watching import Watching
 from .requests import AnyList, AnyPage, ApprovalPage, ListApprovals, ListRuns, OpenApproval, ReadEvents, RunLine, RunPage
+from .webhook_requests import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
 from .webhooks import answer_about
 
 LIMIT_MAX = 1000
@@ -54,8 +56,10 @@ class Listing(Calling):
                 return await self._list_approvals(request)
             case ReadEvents():
                 return await self.watching.page(self, request)
-            case _:
+            case ListWebhooks() | LookAtWebhook() | RedriveWebhook() | DropWebhook():
                 return await answer_about(request, self.carrier, self.ask_actor)
+            case _:
+                return await answer_about_access(request, self.ask_actor, self.clock.now())
 
     async def _list_runs(self, asked: ListRuns) -> RunPage:
         """A quarantined run is listed as such, whatever its head, written while it was whole, says of it."""

@@ -14,6 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from ..eventlog.blobs import Blob
 from ..eventlog.errors import PerdureError
 from ..eventlog.search import Condition
+from .access_requests import AnyAccess, AnyAccessReply
 from .approval_requests import ApprovalPage as ApprovalPage  # noqa: PLC0414 - handed on
 from .approval_requests import DecideApproval as DecideApproval  # noqa: PLC0414 - handed on
 from .approval_requests import ListApprovals as ListApprovals  # noqa: PLC0414 - handed on
@@ -264,7 +265,7 @@ Commanding = (
 AnyRequest = Commanding | UpdateRun | QueryRun
 """A request about one run."""
 
-AnyList = ListRuns | ListApprovals | ReadEvents | AnyWebhook
+AnyList = ListRuns | ListApprovals | ReadEvents | AnyWebhook | AnyAccess
 """A request about many runs, or about something else than runs."""
 
 
@@ -357,4 +358,4 @@ class EventPage(Struct, frozen=True, tag_field="reply", tag="events"):
     status: str
 
 
-AnyPage = RunPage | ApprovalPage | EventPage | WebhookPage | WebhookShown
+AnyPage = RunPage | ApprovalPage | EventPage | WebhookPage | WebhookShown | AnyAccessReply

@@ -12,12 +12,13 @@ import typer
 
 from .exits import DONE, INTERRUPTED
 from .options import By, Json, Log, Tenant, Why, wait
+from .people import roles, users
 from .places import DEFAULT, url_of
 
 if TYPE_CHECKING:
     from ..http.auth.keyring import Keyring
 
-keys = typer.Typer(help="The keys of the service: on a log that no process holds. A service that runs has /api/v1/keys.",
+keys = typer.Typer(help="The keys of the service: in NATS, or on a file that no process holds. A service that runs has /api/v1/keys.",
                    no_args_is_help=True)
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The id of a key: the 12 characters in its middle.")]
@@ -46,7 +47,11 @@ def serve(
 @keys.command()
 def create(
     user: Annotated[str, typer.Option("--user", metavar="NAME", help="Whose key it is: runs that it starts are theirs.")],
-    role: Annotated[list[str], typer.Option("--role", metavar="ROLE", help="starter, viewer, operator, author or admin. May be repeated.")],
+    role: Annotated[
+        list[str] | None,
+        typer.Option("--role", metavar="ROLE", help="starter, viewer, operator, author, admin or one of the tenant's own. May be repeated; "
+                     "none, of a user who has a record, for all that they have."),
+    ] = None,
     label: Annotated[str, typer.Option("--label", help="What it is for.")] = "",
     days: Days = 0.0,
     by: By = "",
@@ -58,7 +63,7 @@ def create(
     from .console import answer
     from .keys import draw_made, made
 
-    told = wait(partial(made, url_of(log), _creating(tenant, user, role, label, days, by)))
+    told = wait(partial(made, url_of(log), _creating(tenant, user, role or [], label, days, by)))
     answer(told, draw_made, as_json=json)
     return DONE
 
@@ -117,3 +122,5 @@ def register(app: typer.Typer) -> None:
     """Make them commands of `perdure`."""
     app.command()(serve)
     app.add_typer(keys, name="keys")
+    app.add_typer(users, name="users")
+    app.add_typer(roles, name="roles")

@@ -1,12 +1,14 @@
-"""What `perdure keys` asks and shows. A log that another process holds is refused: that process serves /api/v1/keys itself."""
+"""What `perdure keys`, `perdure users` and `perdure roles` ask and show.
+
+In NATS the workers are asked, as by any client. A file must be one that no process holds: one that does serves /api/v1/keys itself.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 from rich.console import Console
@@ -14,89 +16,130 @@ from rich.table import Table
 from rich.text import Text
 
 from ...eventlog.errors import Invalid
-from ...runtime.authoring.words import moment
-from ...runtime.kinds.access import Key
+from ...runtime.access_requests import KeyLine, RolePage, UserLine
+from ...runtime.calling import Calling
 from ..compose import deciding
+from ..connecting import connect
 from ..serving import not_installed
 from ..system.clock import SystemClock
-from .places import is_in_nats, path_of
+from .places import is_in_nats, is_over_http, path_of
 
 if TYPE_CHECKING:
     from ..http.auth.keyring import Keyring, Made
 
-LISTED_MAX = 10_000
+T = TypeVar("T")
+
+PAGE = 1000
 
 
-class KeyLine(Struct, frozen=True, omit_defaults=True):
-    """What is shown of a key."""
+class NewKey(Struct, frozen=True):
+    """A key that was made; `key` is shown here, and never again."""
 
-    id: str
-    tenant: str
-    user: str
-    roles: tuple[str, ...]
-    good: bool
-    created: datetime
-    label: str = ""
-    expires: datetime | None = None
-    revoked: datetime | None = None
-    successor: str = ""
-    key: str = ""
-    """The key itself, shown when it is made and never again."""
+    key: str
+    about: KeyLine
 
 
-def line_of(key: Key, text: str = "") -> KeyLine:
-    expires, revoked_at = (moment(at) if at else None for at in (key.expires, key.revoked))
-    good = key.is_good(SystemClock().now())
-    return KeyLine(key.id, key.tenant, key.user, key.roles, good, moment(key.created), key.label, expires, revoked_at, key.successor, text)
+@asynccontextmanager
+async def caller_of(url: str, *, exists: bool = False) -> AsyncGenerator[Calling]:
+    """Who keeps the keys and users of a log: workers in NATS, or, in a file that nobody holds, this process."""
+    if is_over_http(url):
+        raise Invalid("a service keeps its keys and users by its own operations", who="--log", where=url, found="http",
+                      expected="a path, or nats://HOST:4222/NAMESPACE",
+                      instead="ask it: POST /api/v1/keys, /users or /roles with the key of an admin; its /api/v1/openapi.json says how")
+    if is_in_nats(url):
+        async with connect(url) as client:
+            yield client
+        return
+    if exists:
+        path_of(url)
+    async with deciding(url) as runtime:
+        yield runtime
 
 
 @asynccontextmanager
 async def ring_of(url: str, *, exists: bool = False) -> AsyncGenerator[Keyring]:
-    """The keys in a log that nobody else holds."""
     try:
-        from ..http.app import keyring_of
+        from ..http.auth.keyring import Keyring
     except ModuleNotFoundError as missing:
         raise not_installed(missing, "perdure keys") from missing
-    if is_in_nats(url):
-        raise Invalid("keys in NATS are kept by a service that runs", who="perdure keys", where="--log", expected="the path of a log",
-                      found=url,
-                      instead="ask the service: POST /api/v1/keys with the key of an admin; or make the first key on a file")
-    if exists:
-        path_of(url)
-    async with deciding(url) as runtime:
-        yield keyring_of(runtime, os.environ.get("PERDURE_KEY_SECRET", ""))
+    async with caller_of(url, exists=exists) as caller:
+        yield Keyring(caller, os.environ.get("PERDURE_KEY_SECRET", ""), SystemClock().now)
 
 
-async def made(url: str, asked: Callable[[Keyring], Coroutine[Any, Any, Made]]) -> KeyLine:
+async def made(url: str, asked: Callable[[Keyring], Coroutine[Any, Any, Made]]) -> NewKey:
     async with ring_of(url) as ring:
         found = await asked(ring)
-        return line_of(found.key, found.text)
+        return NewKey(found.text, found.about)
 
 
 async def listed(url: str, tenant: str) -> list[KeyLine]:
-    async with ring_of(url, exists=True) as ring:
-        return [line_of(key) for key in await ring.listed(tenant=tenant, limit=LISTED_MAX)]
+    async with caller_of(url, exists=True) as caller:
+        lines, after = list[KeyLine](), ""
+        while True:
+            page = await caller.keys(tenant=tenant, after=after, limit=PAGE)
+            lines += page.keys
+            if page.after is None:
+                return lines
+            after = page.after
 
 
 async def revoked(url: str, key: str, by: str, why: str) -> list[KeyLine]:
     async with ring_of(url, exists=True) as ring:
-        return [line_of(await ring.revoke(key, by=by, why=why))]
+        return [await ring.revoke(key, by=by, why=why)]
 
 
-def draw_made(out: Console, line: KeyLine) -> None:
+async def asked(url: str, wish: Callable[[Calling], Awaitable[T]], *, exists: bool) -> T:
+    """What whoever keeps the users answers to a wish."""
+    async with caller_of(url, exists=exists) as caller:
+        return await wish(caller)
+
+
+async def all_users(caller: Calling, tenant: str) -> list[UserLine]:
+    lines, after = list[UserLine](), ""
+    while True:
+        page = await caller.users(tenant=tenant, after=after, limit=PAGE)
+        lines += page.users
+        if page.after is None:
+            return lines
+        after = page.after
+
+
+def draw_made(out: Console, line: NewKey) -> None:
+    about = line.about
+    roles = ", ".join(about.roles) or "all roles that they have"
     out.print(Text(line.key, style="bold"), soft_wrap=True)
-    out.print(Text(f"for {line.user} of {line.tenant}, {', '.join(line.roles)}; it is shown once: keep it now", style="dim"))
+    out.print(Text(f"for {about.user} of {about.tenant}, {roles}; it is shown once: keep it now", style="dim"))
 
 
 def draw_keys(out: Console, lines: Sequence[KeyLine]) -> None:
-    if not lines:
-        out.print(Text("no keys", style="dim"))
-        return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("key", "tenant", "user", "roles", "is", "until", "label"):
-        table.add_column(name)
+    table = _table(out, "no keys" if not lines else "", "key", "tenant", "user", "roles", "is", "until", "used", "label")
     for line in lines:
         state = "good" if line.good else "revoked" if line.revoked else "expired"
-        until = line.expires.isoformat(timespec="minutes") if line.expires else ""
-        table.add_row(line.id, line.tenant, line.user, ", ".join(line.roles), state, until, line.label)
+        until, used = (at.isoformat(timespec="minutes") if at else "" for at in (line.expires, line.used))
+        table.add_row(line.id, line.tenant, line.user, ", ".join(line.roles), state, until, used, line.label)
+    if lines:
+        out.print(table)
+
+
+def draw_users(out: Console, lines: Sequence[UserLine]) -> None:
+    table = _table(out, "no users" if not lines else "", "user", "roles", "is", "why")
+    for line in lines:
+        table.add_row(line.user, ", ".join(line.roles), "disabled" if line.disabled else "let in", line.why)
+    if lines:
+        out.print(table)
+
+
+def draw_roles(out: Console, page: RolePage) -> None:
+    table = _table(out, "", "role", "allows", "")
+    for line in page.roles:
+        table.add_row(line.role, ", ".join(line.permissions), "own" if line.own else "")
     out.print(table)
+
+
+def _table(out: Console, nothing: str, *names: str) -> Table:
+    if nothing:
+        out.print(Text(nothing, style="dim"))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in names:
+        table.add_column(name)
+    return table

@@ -18,8 +18,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ...eventlog.errors import PerdureError, Unavailable
 from ...runtime.engine import Runtime
-from ...runtime.kinds.access import ID, NAME
-from . import artifacts, definition_runs, definitions, health, keys, runs, webhooks
+from . import artifacts, definition_runs, definitions, health, keys, people, runs, webhooks
 from .auth.keyring import Keyring
 from .auth.principals import Gate, Gates
 from .auth.single import SingleUser
@@ -42,7 +41,8 @@ GUARDED = {"x-content-type-options": "nosniff"}
 def operations(metrics: Metrics) -> Sequence[Operation]:
     """All that the service can be asked."""
     about_runs = (*runs.OPERATIONS, *artifacts.OPERATIONS, *definition_runs.OPERATIONS)
-    own = (*about_runs, *webhooks.OPERATIONS, *definitions.OPERATIONS, *keys.OPERATIONS, *health.OPERATIONS, health.metrics_of(metrics))
+    about_people = (*keys.OPERATIONS, *people.OPERATIONS)
+    own = (*about_runs, *webhooks.OPERATIONS, *definitions.OPERATIONS, *about_people, *health.OPERATIONS, health.metrics_of(metrics))
     return *own, serving(own)
 
 
@@ -70,7 +70,7 @@ def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
 
 def keyring_of(runtime: Runtime, secret: str) -> Keyring:
     """The keys that a runtime's log holds."""
-    return Keyring(runtime.actor(NAME, ID[0], tenant=ID[1]), secret, runtime.clock.now)
+    return Keyring(runtime, secret, runtime.clock.now)
 
 
 def _gates(runtime: Runtime, settings: HttpSettings) -> tuple[Gates, Keyring | None]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from msgspec import Struct
 
 from ...eventlog.errors import Unavailable
-from ...runtime.authoring.words import moment
-from ...runtime.kinds.access import Key
+from ...runtime.access_requests import KeyLine, KeyPage
+from ...runtime.listing import LIMIT_MAX
 from .auth.keyring import Keyring
 from .operations import Answer, Call, Operation
 
@@ -16,10 +14,10 @@ ROOT = "/api/v1/keys"
 
 
 class KeyBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose key, in which roles. `expires_in`: seconds, 0 for no end."""
+    """Whose key, in which roles; of a user who has a record in none to have all of theirs. `expires_in`: seconds, 0 for no end."""
 
     user: str
-    roles: tuple[str, ...]
+    roles: tuple[str, ...] = ()
     label: str = ""
     expires_in: float = 0.0
 
@@ -44,33 +42,11 @@ class KeyParams(Struct, frozen=True, forbid_unknown_fields=True):
     limit: int = 100
 
 
-class KeyLine(Struct, frozen=True, omit_defaults=True):
-    """What may be told of a key: all but the key."""
-
-    id: str
-    tenant: str
-    user: str
-    roles: tuple[str, ...]
-    created: datetime
-    good: bool
-    label: str = ""
-    expires: datetime | None = None
-    revoked: datetime | None = None
-    successor: str = ""
-
-
 class NewKey(Struct, frozen=True):
     """A key that was made: `key` is shown here, once."""
 
     key: str
     about: KeyLine
-
-
-class KeyPage(Struct, frozen=True):
-    """Some of the keys of the tenant, in the order of their ids; `after` asks for the next page, and is None on the last."""
-
-    keys: list[KeyLine]
-    after: str | None
 
 
 class Whoami(Struct, frozen=True):
@@ -81,12 +57,6 @@ class Whoami(Struct, frozen=True):
     way: str
     roles: tuple[str, ...]
     permissions: list[str]
-
-
-def line_of(key: Key, now: int) -> KeyLine:
-    expires, revoked = (moment(at) if at else None for at in (key.expires, key.revoked))
-    return KeyLine(key.id, key.tenant, key.user, key.roles, moment(key.created), key.is_good(now), key.label, expires, revoked,
-                   key.successor)
 
 
 def _ring(call: Call) -> Keyring:
@@ -101,7 +71,7 @@ async def create(call: Call) -> Answer:
     made = await _ring(call).create(
         call.tenant, body.user, body.roles, label=body.label, expires_in=body.expires_in, by=call.principal.user
     )
-    return Answer(NewKey(made.text, line_of(made.key, call.runtime.clock.now())), headers=ONCE)
+    return Answer(NewKey(made.text, made.about), headers=ONCE)
 
 
 async def rotate(call: Call) -> Answer:
@@ -109,21 +79,17 @@ async def rotate(call: Call) -> Answer:
     made = await _ring(call).rotate(
         call.parts["key_id"], tenant=call.tenant, overlap=body.overlap, expires_in=body.expires_in, by=call.principal.user
     )
-    return Answer(NewKey(made.text, line_of(made.key, call.runtime.clock.now())), headers=ONCE)
+    return Answer(NewKey(made.text, made.about), headers=ONCE)
 
 
 async def revoke(call: Call) -> Answer:
     body: RevokeBody = call.given()
-    key = await _ring(call).revoke(call.parts["key_id"], tenant=call.tenant, by=call.principal.user, why=body.why)
-    return Answer(line_of(key, call.runtime.clock.now()))
+    return Answer(await _ring(call).revoke(call.parts["key_id"], tenant=call.tenant, by=call.principal.user, why=body.why))
 
 
 async def listed(call: Call) -> Answer:
     params: KeyParams = call.params
-    limit = max(1, min(params.limit, 1000))
-    found = await _ring(call).listed(tenant=call.tenant, after=params.after, limit=limit + 1)
-    now = call.runtime.clock.now()
-    return Answer(KeyPage([line_of(key, now) for key in found[:limit]], found[limit - 1].id if len(found) > limit else None))
+    return Answer(await call.runtime.keys(tenant=call.tenant, after=params.after, limit=max(1, min(params.limit, LIMIT_MAX))))
 
 
 async def whoami(call: Call) -> Answer:

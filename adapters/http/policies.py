@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from ...eventlog.errors import Bug
-from .auth.permissions import ADMIN, CONTROL, DEFINITIONS_READ, DEFINITIONS_WRITE, READ, WRITE
+from ...runtime.permissions import ADMIN, CONTROL, DEFINITIONS_READ, DEFINITIONS_WRITE, READ, WRITE
 
 
 class Policy(Struct, frozen=True):
@@ -81,6 +81,9 @@ POLICIES: Mapping[str, Policy] = {
     "keys.list": MANAGE,
     "keys.rotate": MANAGE,
     "keys.revoke": MANAGE,
+    **dict.fromkeys(("users.create", "users.list", "users.give", "users.take", "users.disable", "users.enable"), MANAGE),
+    "roles.list": MANAGE,
+    "roles.define": MANAGE,
     "whoami": Policy(own=""),
     "health": OPEN,
     "healthz": OPEN,

@@ -16,6 +16,7 @@ from ...runtime.authoring.tokens import read_token
 from ...runtime.authoring.words import moment
 from ...runtime.listing import LIMIT_MAX
 from ...runtime.perform.watching import OVER, WAIT_MAX
+from ...runtime.permissions import CONTROL
 from ...runtime.requests import (
     Answered,
     Applied,
@@ -43,7 +44,6 @@ from ...runtime.requests import (
     UpgradeRun,
 )
 from ...runtime.where import conditions
-from .auth.permissions import CONTROL
 from .following import MEDIA, stream, wants_stream
 from .operations import JSON, Answer, Call, Operation
 

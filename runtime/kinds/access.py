@@ -25,6 +25,9 @@ ID = ("keys", "perdure")
 KEYS_MAX = 10_000
 """Keys that are good at once."""
 
+USED_EVERY = 3_600_000_000
+"""Microseconds within which it is recorded once that a key is used: so many writes it costs, and no more."""
+
 DEAD_MAX = 1_000
 """Keys that are not, and are still listed: the newest."""
 
@@ -59,35 +62,43 @@ class KeyRevoked(Event, frozen=True):
     why: str = ""
 
 
-class Key(Struct, frozen=True):
-    """What is known of a key. Times in microseconds since 1970, 0 for none."""
+class KeyUsed(Event, frozen=True):
+    """Somebody was let in by the key; said once in an hour, however often that is."""
 
     id: str
-    digest: str
-    tenant: str
-    user: str
-    roles: tuple[str, ...]
-    label: str = ""
-    created: int = 0
-    expires: int = 0
+
+
+class Key(Struct, frozen=True):
+    """What is known of a key: how it was made, and what has become of it. Times in microseconds since 1970, 0 for none."""
+
+    made: KeyCreated
+    created: int
+    expires: int
     revoked: int = 0
     successor: str = ""
+    used: int = 0
+    """When it was last used, up to an hour ago."""
+
+    @property
+    def id(self) -> str:
+        return self.made.id
+
+    @property
+    def tenant(self) -> str:
+        return self.made.tenant
 
     def is_good(self, now: int) -> bool:
         return not self.revoked and (not self.expires or now < self.expires)
+
+    def was_used_lately(self, now: int) -> bool:
+        """Whether that it is used again is no news."""
+        return bool(self.used) and now - self.used < USED_EVERY
 
 
 class CreateKey(Struct, frozen=True):
     """Let a key be good."""
 
-    id: str
-    digest: str
-    tenant: str
-    user: str
-    roles: tuple[str, ...]
-    label: str = ""
-    expires: int = 0
-    by: str = ""
+    made: KeyCreated
 
 
 class RotateKey(Struct, frozen=True):
@@ -109,6 +120,12 @@ class RevokeKey(Struct, frozen=True):
     tenant: str
     by: str = ""
     why: str = ""
+
+
+class UseKey(Struct, frozen=True):
+    """Say that somebody was let in by a key."""
+
+    id: str
 
 
 class FindKey(Struct, frozen=True):
@@ -134,8 +151,8 @@ class State(Struct):
     at: int = 0
 
 
-Wish: TypeAlias = CreateKey | RotateKey | RevokeKey | FindKey | ListKeys
-Fact: TypeAlias = KeyCreated | KeyRotated | KeyRevoked
+Wish: TypeAlias = CreateKey | RotateKey | RevokeKey | UseKey | FindKey | ListKeys
+Fact: TypeAlias = KeyCreated | KeyRotated | KeyRevoked | KeyUsed
 
 
 class Access(Kind[State, Wish, Fact]):
@@ -148,12 +165,12 @@ class Access(Kind[State, Wish, Fact]):
 
     def decide(self, state: State, command: Wish, now: int) -> Sequence[Fact]:
         match command:
-            case CreateKey(id, digest, tenant, user, roles, label, expires, by):
-                known = state.keys.get(id)
-                if known is not None and known.digest == digest:
+            case CreateKey(made):
+                known = state.keys.get(made.id)
+                if known is not None and known.made.digest == made.digest:
                     return ()
-                _must_have_room(state, id, now)
-                return (KeyCreated(id, digest, tenant, user, roles, label, expires, by),)
+                _must_have_room(state, made.id, now)
+                return (made,)
             case RotateKey(id, tenant, successor, digest, overlap, expires, by):
                 old = _of(state, id, tenant)
                 if old.successor == successor:
@@ -163,23 +180,28 @@ class Access(Kind[State, Wish, Fact]):
                                   found="one with a successor" if old.successor else "one that is good no more",
                                   instead="rotate the successor, or create a key")
                 _must_have_room(state, successor, now)
-                made = KeyCreated(successor, digest, old.tenant, old.user, old.roles, old.label, expires, by)
+                made = replace(old.made, id=successor, digest=digest, expires=expires, by=by)
                 until = min(old.expires or now + overlap, now + overlap)
                 return made, KeyRotated(id, successor, until, by)
             case RevokeKey(id, tenant, by, why):
                 return () if _of(state, id, tenant).revoked else (KeyRevoked(id, by, why),)
+            case UseKey(id):
+                known = state.keys.get(id)
+                return (KeyUsed(id),) if known is not None and not known.was_used_lately(now) else ()
             case FindKey() | ListKeys():
                 return ()
 
     def evolve(self, state: State, event: Fact, at: int) -> State:
         state.since, state.at = state.since or at, at
         match event:
-            case KeyCreated(id, digest, tenant, user, roles, label, expires):
+            case KeyCreated():
                 for old in [old.id for old in state.keys.values() if not old.is_good(at)]:
                     _bury(state, old)
-                state.keys[id] = Key(id, digest, tenant, user, roles, label, at, expires)
+                state.keys[event.id] = Key(event, at, event.expires)
             case KeyRotated(id, successor, until):
                 state.keys[id] = replace(state.keys[id], successor=successor, expires=until)
+            case KeyUsed(id):
+                state.keys[id] = replace(state.keys[id], used=at)
             case KeyRevoked(id):
                 home = state.keys if id in state.keys else state.dead
                 home[id] = replace(home[id], revoked=at)
@@ -195,7 +217,8 @@ class Access(Kind[State, Wish, Fact]):
             case RotateKey():
                 return [state.keys[command.successor]]
             case _:
-                found = state.keys.get(command.id) or state.dead.get(command.id)
+                id = command.made.id if isinstance(command, CreateKey) else command.id
+                found = state.keys.get(id) or state.dead.get(id)
                 return [] if found is None else [found]
 
     def looks(self, command: Wish) -> bool:

@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from hmac import compare_digest
 
+from anyio import move_on_after
 from msgspec import Struct
 
-from ....actors.ref import Ref
-from ....eventlog.errors import Invalid
-from ....runtime.kinds.access import CreateKey, FindKey, Key, ListKeys, RevokeKey, RotateKey, Wish
-from .permissions import must_be_roles, permissions_of
+from ....eventlog.errors import Invalid, PerdureError
+from ....runtime.access_requests import EndKey, KeepKey, KeyLine, NoteKey, ReplaceKey
+from ....runtime.directory import CallingAccess
+from ....runtime.kinds.access import Key
+from .crowd import Crowd
+from .fresh import KNOWN_MAX, Fresh
 from .principals import Principal, Visitor
 
 KEY = re.compile(r"prd_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
@@ -26,79 +30,93 @@ SECRET_CHARACTERS_MIN = 32
 LIFE_MAX = 10 * 366 * 86400
 """Seconds that a key may live."""
 
-FRESH = 1_000_000
-"""Microseconds for which what was found of a key is not asked for again: so long another process may take a revoked one."""
+NOTE_SECONDS = 1.0
+"""Within which it is recorded, or else left for the next time, that a key was used."""
 
-KNOWN_MAX = 10_000
+NOTE_AGAIN = 60_000_000
+"""Microseconds after which that is tried again."""
+
 NOBODY = blake2b(b"nobody", digest_size=32).hexdigest()
 
 
 class Made(Struct, frozen=True):
     """A new key: `text` is the key itself, shown here and never again."""
 
-    key: Key
+    about: KeyLine
     text: str
 
 
 class Keyring:
-    """The keys of a service, as its actor keeps them. Also the gate for those who show one."""
+    """The keys of a service, as the log keeps them. Also the gate for those who show one."""
 
-    def __init__(self, ref: Ref[Wish, list[Key]], secret: str, now: Callable[[], int]) -> None:
-        self._ref = ref
+    def __init__(self, caller: CallingAccess, secret: str, now: Callable[[], int], crowd: Crowd | None = None) -> None:
+        self._caller = caller
         self._secret = blake2b(must_be_secret(secret).encode()).digest()
         self._now = now
         """Microseconds since 1970."""
-        self._known: dict[str, tuple[int, Key | None]] = {}
+        self._known = Fresh[Key | None](now)
+        self._noted: dict[str, int] = {}
+        """Keys of whose use the log was told, and when."""
+        self.crowd = crowd or Crowd(caller, now)
 
     async def create(
-        self, tenant: str, user: str, roles: Sequence[str], *, label: str = "", expires_in: float = 0.0, by: str = ""
+        self, tenant: str, user: str, roles: Sequence[str] = (), *, label: str = "", expires_in: float = 0.0, by: str = ""
     ) -> Made:
-        """A key for a user; `expires_in` seconds, 0 for no end."""
+        """A key for a user; `expires_in` seconds, 0 for no end.
+
+        Of a user who has a record it may do what these roles allow, as long as the user has them; without roles all that the user may.
+        """
         _must_be_names(tenant=tenant, user=user)
+        given = await self.crowd.roles_for(tenant, user, roles)
         id, secret = _drawn()
-        asked = CreateKey(id, self._digest(secret), tenant, user, must_be_roles(roles), label[:200], self._expiry(expires_in), by)
-        return Made((await self._ref.ask(asked))[0], _text(id, secret))
+        made = KeepKey(id=id, digest=self._digest(secret), user=user, roles=given, label=label[:200], expires=self._expiry(expires_in),
+                       by=by, tenant=tenant)  # fmt: skip
+        return Made((await self._caller.about_keys(made)).keys[0], _text(id, secret))
 
     async def rotate(self, id: str, *, tenant: str = "", overlap: float = 86400.0, expires_in: float = 0.0, by: str = "") -> Made:
         """Another key of the same user and roles; the old one is good for `overlap` seconds more."""
         successor, secret = _drawn()
         if not 0 <= overlap <= LIFE_MAX:
             raise _no_time("overlap", overlap)
-        asked = RotateKey(id, tenant, successor, self._digest(secret), round(overlap * 1e6), self._expiry(expires_in), by)
-        self._known.pop(id, None)
-        return Made((await self._ref.ask(asked))[0], _text(successor, secret))
+        asked = ReplaceKey(id=id, tenant=tenant, successor=successor, digest=self._digest(secret), overlap=round(overlap * 1e6),
+                           expires=self._expiry(expires_in), by=by)  # fmt: skip
+        told = await self._caller.about_keys(asked)
+        self._known.forget(id)
+        return Made(told.keys[0], _text(successor, secret))
 
-    async def revoke(self, id: str, *, tenant: str = "", by: str = "", why: str = "") -> Key:
+    async def revoke(self, id: str, *, tenant: str = "", by: str = "", why: str = "") -> KeyLine:
         """Let a key be good no more, at once in this process, within a second in others."""
-        found = (await self._ref.ask(RevokeKey(id, tenant, by, why[:200])))[0]
-        self._known.pop(id, None)
-        return found
-
-    async def listed(self, *, tenant: str = "", after: str = "", limit: int = 100) -> list[Key]:
-        """The keys of a tenant, in the order of their ids; without one those of all tenants."""
-        return await self._ref.ask(ListKeys(tenant, after, limit))
+        told = await self._caller.about_keys(EndKey(id=id, tenant=tenant, by=by, why=why[:200]))
+        self._known.forget(id)
+        return told.keys[0]
 
     async def recognise(self, visitor: Visitor) -> Principal | None:
         shown = KEY.fullmatch(visitor.key or visitor.token)
         if shown is None:
             return None
-        found = await self._find(shown[1])
-        digest = NOBODY if found is None else found.digest
+        found = await self._known.get(shown[1], self._caller.key)
+        digest = NOBODY if found is None else found.made.digest
         fits = compare_digest(digest, self._digest(shown[2]))  # of an unknown key, too: the time that it takes tells nothing
         if found is None or not fits or not found.is_good(self._now()):
             return None
-        return Principal(found.tenant, found.user, permissions_of(found.roles), f"key {found.id}", found.roles)
+        made = found.made
+        person = await self.crowd.person(made.tenant, made.user)
+        if person.is_shut_out:
+            return None
+        await self._note(found)
+        roles = person.roles_of_a_key(made.roles)
+        return Principal(made.tenant, made.user, person.permissions(roles), f"key {found.id}", roles)
 
-    async def _find(self, id: str) -> Key | None:
+    async def _note(self, key: Key) -> None:
+        """Let the log say, once in an hour, that the key is used; nobody is turned away because it cannot."""
         now = self._now()
-        known = self._known.get(id)
-        if known is not None and 0 <= now - known[0] < FRESH:
-            return known[1]
-        found = await self._ref.ask(FindKey(id))
-        if len(self._known) >= KNOWN_MAX:
-            self._known.clear()
-        self._known[id] = now, found[0] if found else None
-        return self._known[id][1]
+        if key.was_used_lately(now) or now - self._noted.get(key.id, 0) < NOTE_AGAIN:
+            return
+        if len(self._noted) >= KNOWN_MAX:
+            self._noted.clear()
+        self._noted[key.id] = now
+        with move_on_after(NOTE_SECONDS), suppress(PerdureError):
+            await self._caller.about_keys(NoteKey(id=key.id))
 
     def _digest(self, secret: str) -> str:
         return blake2b(secret.encode(), key=self._secret, digest_size=32, person=b"perdure key").hexdigest()

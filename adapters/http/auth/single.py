@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ....eventlog.errors import Invalid
-from .permissions import ALL
+from ....runtime.permissions import ALL
 from .principals import Principal, Visitor
 
 LOCAL = Principal("default", "local", ALL, "single-user mode", ("admin",))

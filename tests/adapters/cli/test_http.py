@@ -32,16 +32,41 @@ def keys(here: Here, monkeypatch: pytest.MonkeyPatch) -> Here:
 
 def test_a_key_is_made_listed_rotated_and_revoked(keys: Here) -> None:
     made = keys("keys", "create", "--user", "ann", "--role", "viewer", "--tenant", "acme", "--days", "30", "--json").json
-    new = keys("keys", "rotate", made["id"], "--overlap", "1", "--json").json
-    shown = keys("keys", "revoke", made["id"], "--why", "lost", "--json").json
+    id = made["about"]["id"]
+    new = keys("keys", "rotate", id, "--overlap", "1", "--json").json
+    shown = keys("keys", "revoke", id, "--why", "lost", "--json").json
     listed = keys("keys", "list", "--json").json
 
-    assert made["key"].startswith(f"prd_{made['id']}_")
-    assert (new["user"], new["roles"], new["tenant"]) == ("ann", ["viewer"], "acme")
+    assert made["key"].startswith(f"prd_{id}_")
+    assert [new["about"][name] for name in ("user", "roles", "tenant")] == ["ann", ["viewer"], "acme"]
     assert shown[0]["good"] is False
-    assert {key["id"]: key["good"] for key in listed} == {made["id"]: False, new["id"]: True}
+    assert {key["id"]: key["good"] for key in listed} == {id: False, new["about"]["id"]: True}
     assert "prd_" not in keys("keys", "list").out
     assert "revoked" in keys("keys", "list").out
+
+
+def test_users_are_created_given_roles_disabled_and_enabled(keys: Here) -> None:
+    keys("roles", "define", "watcher", "--allow", "workflows.runs.read", "--json")
+    created = keys("users", "create", "ann", "--role", "watcher", "--json")
+    told = [keys("users", *words, "--json") for words in (
+        ("give", "ann", "--role", "starter"), ("take", "ann", "--role", "watcher"), ("disable", "ann", "--why", "left"),
+    )]  # fmt: skip
+    refused, nobody = keys("keys", "create", "--user", "ann", "--json"), keys("users", "disable", "eve", "--json")
+    enabled, listed = keys("users", "enable", "ann", "--json"), keys("users", "list").out
+    made = keys("keys", "create", "--user", "ann", "--json").json
+    dropped = keys("roles", "drop", "watcher", "--json").json["roles"]
+
+    assert [one.code for one in (created, *told, enabled)] == [0] * 5
+    assert [one.json[0]["roles"] for one in told] == [["watcher", "starter"], ["starter"], ["starter"]]
+    assert (told[2].json[0]["why"], refused.code, nobody.code) == ("left", 3, 4)
+    assert ("ann" in listed, made["about"]["roles"], "watcher" in {role["role"] for role in dropped}) == (True, [], False)
+    assert "workflows.runs.control" in keys("roles", "list").out
+
+
+def test_a_service_keeps_its_own_keys_and_users(keys: Here) -> None:
+    told = [keys(*words, "--log", "http://127.0.0.1:1", "--json") for words in (("keys", "list"), ("users", "list"), ("roles", "list"))]
+
+    assert [(one.code, one.error["found"]) for one in told] == [(5, "http")] * 3
 
 
 def test_without_a_secret_no_key_is_made(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:

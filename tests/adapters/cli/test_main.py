@@ -44,12 +44,14 @@ def test_help_names_every_command(folder: Folder) -> None:
 
 
 def test_the_commands_are_these() -> None:
-    groups = {"log", "nats", "webhooks", "keys", "definitions", "rag"}
+    groups = {"log", "nats", "webhooks", "keys", "users", "roles", "definitions", "rag"}
     expected = [command for command in COMMANDS if command not in groups]
     expected += ["log verify", "log rebuild", "log id", "log export", "log import", "nats init", "nats check", "nats status"]
     expected += ["webhooks dead", "webhooks show", "webhooks redrive", "webhooks drop"]
     expected += ["rag ingest", "rag list", "rag remove", "rag search"]
     expected += ["keys create", "keys list", "keys rotate", "keys revoke"]
+    expected += [f"users {word}" for word in ("create", "list", "give", "take", "disable", "enable")]
+    expected += ["roles list", "roles define", "roles drop"]
     expected += [f"definitions {word}" for word in ("validate", "apply", "archive", "list", "show", "diff", "schema", "types", "run")]
 
     assert sorted(leaves()) == sorted(expected)

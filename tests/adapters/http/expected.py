@@ -52,7 +52,8 @@ NEEDS: Mapping[Need, str] = {
     Need(EDIT): "definitions.create definitions.renew definitions.archive",
     Need(READ): "workers.status webhooks.list webhooks.show",
     Need(SHOW, instead=READ): "step_types definitions.list definitions.show definitions.diff definitions.validate definitions.schema",
-    Need(ADMIN): "keys.create keys.list keys.rotate keys.revoke metrics",
+    Need(ADMIN): "keys.create keys.list keys.rotate keys.revoke metrics roles.list roles.define"
+                 " users.create users.list users.give users.take users.disable users.enable",
     Need(own=""): "whoami",
 }  # fmt: skip
 

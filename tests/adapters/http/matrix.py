@@ -25,6 +25,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "": ("any",),
     "run": ("own", "foreign", "absent", "of another tenant"),
     "key": ("own", "absent", "of another tenant"),
+    "user": ("own", "absent", "of another tenant"),
     "definition": ("own", "absent", "of another tenant"),
     "webhook": ("own", "absent", "of another tenant"),
     "token": ("foreign", "of another tenant"),
@@ -151,7 +152,7 @@ class Matrix:
     async def _asked(self, cell: Cell, subject: Subject) -> httpx.Response:
         row, path = cell.row, cell.row.path
         definition = subject.id if row.kind == "definition" else "none"
-        ids = dict.fromkeys(("run_id", "key_id", "webhook_id"), subject.id)
+        ids = dict.fromkeys(("run_id", "key_id", "user", "webhook_id"), subject.id)
         parts = ids | {"definition_name": definition, "name": subjects.PARTS.get(row.name, "none")}
         for part in [part[1:-1] for part in path.split("/") if part.startswith("{")]:
             path = path.replace(f"{{{part}}}", quote(parts.get(part, "none"), safe=""))
@@ -174,7 +175,7 @@ class Matrix:
             return absent(cell.row.name, cell.row.kind)
         tenant, by = _owner(cell)
         subject = await made(self.service, cell.row.name, cell.row.kind, tenant, by)
-        if cell.row.kind not in ("key", "definition", "webhook"):
+        if cell.row.kind not in ("key", "user", "definition", "webhook"):
             self._owners[subject.id] = tenant, by
         return subject
 
@@ -200,6 +201,7 @@ async def known(service: Shop, crews: Iterable[frozenset[str]]) -> AsyncIterator
         name = " and ".join(sorted(roles))
         for tenant in (HOME, AWAY):
             made_ = await service.ring.create(tenant, f"the {name}", sorted(roles))
+            await service.client.get("/api/v1/whoami", headers={"x-api-key": made_.text})  # that a key is used is written once
             yield Visitor(f"{name} of {tenant}", [("x-api-key", made_.text)], tenant, f"the {name}", roles)
 
 
@@ -209,8 +211,8 @@ async def strangers(service: Shop) -> list[Visitor]:
     good, revoked, expired, rotated = [
         await service.ring.create(HOME, user, ["admin"], expires_in=seconds) for seconds in (0.0, 0.0, 1e-6, 0.0)
     ]
-    await service.ring.revoke(revoked.key.id)
-    await service.ring.rotate(rotated.key.id, overlap=0.0)
+    await service.ring.revoke(revoked.about.id)
+    await service.ring.rotate(rotated.about.id, overlap=0.0)
     forged = good.text[:-1] + ("A" if good.text[-1] != "A" else "B")
     shown: dict[str, list[tuple[str, str]]] = {
         "without a key": [],

@@ -86,6 +86,9 @@ BODIES: Mapping[str, Any] = {
     "steps.complete": {"value": 3},
     "steps.fail": {"error": {"type": "Failed", "message": "no"}},
     "keys.create": {"user": "new", "roles": ["viewer"]},
+    "users.give": {"roles": ["viewer"]},
+    "users.take": {"roles": ["viewer"]},
+    "roles.define": {"permissions": ["workflows.runs.read"]},
     "definitions.renew": definition_called("none"),
     "definitions.validate": definition_called("none"),
     "definitions.run_adhoc": {"definition": definition_called("none")},
@@ -109,6 +112,8 @@ def kind_of(name: str, path: str) -> str:
         return "key"
     if "{webhook_id}" in path:
         return "webhook"
+    if "{user}" in path:
+        return "user"
     if "{definition_name}" in path and name != "definitions.renew":  # which makes what is not there
         return "definition"
     return "token" if name in ("steps.complete", "steps.fail") else ""
@@ -117,7 +122,9 @@ def kind_of(name: str, path: str) -> str:
 async def made(service: Shop, name: str, kind: str, tenant: str, by: str) -> Subject:
     """A new subject of an operation, at rest: nothing more happens to it until somebody says so."""
     if kind == "key":
-        return Subject((await service.ring.create(tenant, "somebody", ["viewer"])).key.id)
+        return Subject((await service.ring.create(tenant, "somebody", ["viewer"])).about.id)
+    if kind == "user":
+        return Subject((await service.runtime.change_user(f"user-{next(_numbers)}", "create", tenant=tenant)).user)
     if kind == "definition":
         return Subject((await service.runtime.apply_definition(definition_called(f"kept-{next(_numbers)}"), tenant=tenant)).name)
     if kind == "webhook":
@@ -165,6 +172,8 @@ def body_of(name: str, subject: Subject) -> Any:
     """What is sent to an operation; None for nothing."""
     if name == "runs.signal_or_start":
         return {"workflow": "order", "arguments": [7], "signal": "address", "value": "Elm", "run": f"new-{next(_numbers)}"}
+    if name == "users.create":
+        return {"user": f"new-{next(_numbers)}"}
     if name == "definitions.create":
         return definition_called(f"new-{next(_numbers)}")
     said: Any = BODIES.get(name)

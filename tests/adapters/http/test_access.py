@@ -47,7 +47,7 @@ async def test_all_who_are_not_known_hear_the_same() -> None:
     async with shop() as service:
         made = await service.ring.create("acme", "ann", ["admin"])
         revoked = await service.ring.create("acme", "ann", ["admin"])
-        await service.ring.revoke(revoked.key.id)
+        await service.ring.revoke(revoked.about.id)
         expired = await service.ring.create("acme", "ann", ["admin"], expires_in=1e-6)
         wrong = made.text[:-1] + ("A" if made.text[-1] != "A" else "B")
         shown = [{}, {"x-api-key": ""}, {"x-api-key": "x"}, {"x-api-key": wrong}, {"x-api-key": revoked.text},

@@ -9,8 +9,8 @@ import pytest
 
 import perdure
 from perdure.adapters.http.app import asgi
-from perdure.adapters.http.auth.permissions import ROLES
 from perdure.adapters.http.settings import HttpSettings
+from perdure.runtime.permissions import ROLES
 from tests.adapters.http import expected, matrix
 from tests.adapters.http.expected import PUBLIC, Unexpected, must_be_expected, verdict
 from tests.adapters.http.shop import FLOWS, shop

@@ -1,0 +1,83 @@
+"""Keys and users over NATS: several processes of a service know the same ones, and whoever may speak to the workers keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import anyio
+import httpx
+import pytest
+
+import perdure
+from perdure.adapters.http.app import asgi
+from perdure.adapters.http.auth.keyring import Keyring
+from perdure.adapters.http.settings import HttpSettings
+from perdure.adapters.system.clock import SystemClock
+from tests.adapters.http.shop import FLOWS, RUNS, SECRET
+from tests.adapters.nats.server import NatsServer
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 20.0
+
+
+@asynccontextmanager
+async def services(url: str, many: int) -> AsyncGenerator[list[httpx.AsyncClient]]:
+    """So many processes of one service, as far as the log can tell: each with a runtime of its own."""
+    async with AsyncExitStack() as stack:
+        clients: list[httpx.AsyncClient] = []
+        for _ in range(many):
+            runtime = await stack.enter_async_context(perdure.open(url, workflows=FLOWS))
+            app: Any = asgi(runtime, HttpSettings(key_secret=SECRET))
+            transport = httpx.ASGITransport(app)
+            clients.append(await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop")))
+        yield clients
+
+
+async def answers(clients: list[httpx.AsyncClient], key: str, expected: int) -> None:
+    """Wait until all processes answer so; the others may know better only for a second."""
+    with anyio.fail_after(PATIENCE):
+        while {(await one.get(RUNS, headers={"x-api-key": key})).status_code for one in clients} != {expected}:  # noqa: ASYNC110 - asked from outside
+            await anyio.sleep(0.05)
+
+
+async def test_all_processes_of_a_service_know_the_same_keys_users_and_roles(nats_server: NatsServer) -> None:
+    url = f"{nats_server.url}/{uuid4().hex}"
+    async with services(url, 3) as clients, perdure.connect(url) as operator:
+        ring = Keyring(operator, SECRET, SystemClock().now)
+        await operator.define_role("watcher", ["workflows.runs.read"], by="olga")
+        await operator.change_user("ann", "create", ["watcher", "starter"], by="olga")
+        ann, ben = await ring.create("default", "ann"), await ring.create("default", "ben", ["viewer"])
+        for key in (ann, ben):
+            await answers(clients, key.text, 200)
+        started = await clients[0].post(RUNS, json={"workflow": "hello", "arguments": ["Ann"], "run": "r"}, headers={"x-api-key": ann.text})
+        seen = [(await one.get(f"{RUNS}/r/result", headers={"x-api-key": ben.text})).json()["result"] for one in clients]
+
+        await operator.change_user("ann", "disable", why="left")
+        await answers(clients, ann.text, 401)
+        await ring.revoke(ben.about.id)
+        await answers(clients, ben.text, 401)
+        listed = {line.user: (line.good, line.used is not None) for line in (await operator.keys()).keys}
+
+        assert (started.status_code, seen) == (201, ["Hello, Ann!"] * 3)
+        assert listed == {"ann": (True, True), "ben": (False, True)}
+
+
+async def test_a_key_that_is_made_by_one_process_is_known_by_the_others_and_outlives_it(nats_server: NatsServer) -> None:
+    url = f"{nats_server.url}/{uuid4().hex}"
+    async with services(url, 1) as first:
+        async with perdure.connect(url) as operator:
+            admin = await Keyring(operator, SECRET, SystemClock().now).create("default", "olga", ["admin"])
+        told = await first[0].post("/api/v1/keys", json={"user": "ann", "roles": ["viewer"]}, headers={"x-api-key": admin.text})
+    async with services(url, 2) as others:
+        await answers(others, told.json()["key"], 200)
+        body = {"user": "ann", "roles": ["starter"]}
+        created = await others[1].post("/api/v1/users", json=body, headers={"x-api-key": admin.text})
+        await answers(others, told.json()["key"], 200)  # one's own runs, of which there are none
+        may = [(await one.get("/api/v1/whoami", headers={"x-api-key": told.json()["key"]})).json() for one in others]
+
+    assert created.status_code == 201
+    assert may[1]["roles"] == []
