@@ -12,13 +12,16 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --no-compile 
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo cluster test check bench sim chaos proofs clean
+.PHONY: help demo demo-service cluster test check bench sim chaos proofs clean
 
 help: ## say what can be asked for
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.$(if $(filter nats,$(CARRIER)),test,base) ## kill a run half-way, start it again, see that nothing was lost (CARRIER=nats: in JetStream)
 	@$(BIN)/perdure demo $(if $(CARRIER),--carrier $(CARRIER)) $(ARGS)
+
+demo-service: $(VENV)/.test ## start the service, have a question looked up, answered, approved and told by a signed webhook, over HTTP
+	@$(BIN)/perdure demo-service $(ARGS)
 
 cluster: $(VENV)/.test ## three servers, three workers and a load: kill a worker, then the leader, see that nothing was lost
 	@$(BIN)/perdure cluster $(ARGS)
@@ -52,7 +55,7 @@ proofs: $(VENV)/.test ## show claim, figure, bound and verdict (NAME=1a for one)
 	@$(BIN)/python -m tests.proofs $(NAME) $(ARGS)
 
 clean: ## remove what was made, the environments too
-	@rm -rf $(VENV) .venv-* .demo .cluster .make build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-* .demo .demo-service .cluster .make build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Setting up says one line; its log is shown only if it fails.

@@ -31,7 +31,6 @@ app.add_typer(log_commands, name="log")
 app.add_typer(nats.commands, name="nats")
 app.add_typer(webhooks.commands, name="webhooks")
 app.add_typer(definitions.commands, name="definitions")
-app.add_typer(rag.commands, name="rag")
 
 def show_version(wanted: bool) -> None:  # noqa: FBT001 - the shape of a callback
     if wanted:
@@ -297,6 +296,7 @@ def rebuild(log: Log = DEFAULT, json: Json = False) -> int:
 
 moving.register(log_commands)
 http.register(app)
+rag.register(app)
 for steer in steering.COMMANDS:
     app.command()(steer)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 commands = typer.Typer(help="The documents that steps of type rag_search look into.", no_args_is_help=True)
 
+QUESTION = "What does it mean to pause a run, and how is it resumed?"
+
 Collection = Annotated[str, typer.Option("--collection", metavar="NAME", help="Which documents belong together.")]
 Index = Annotated[
     str, typer.Option("--index", envvar="PERDURE_RAG", metavar="PATH", help="The file of the index; without it one beside the log.")
@@ -106,6 +108,34 @@ def search(
     match: Match = "all" if every else "any"
     answer(look(_place(index, log), tenant, collection or ["default"], query, limit=limit, match=match), draw_hits, as_json=json)
     return DONE
+
+
+def demo_service(
+    question: Annotated[str, typer.Option("--ask", metavar="QUESTION", help="What to ask the documents.")] = QUESTION,
+    files: Annotated[int | None, typer.Option(min=1, metavar="N", help="At most so many modules, spread over the library.")] = None,
+    folder: Annotated[str, typer.Option("--dir", metavar="DIR", help="Where its files go; what is there is removed.")] = ".demo-service",
+    json: Json = False,
+) -> int:
+    """Start a service, and have a question looked up, answered, approved and told by a signed webhook, through HTTP alone."""
+    from ..serving import not_installed
+    from .console import say_json
+
+    try:
+        from .demo_service.play import play
+    except ModuleNotFoundError as missing:
+        raise not_installed(missing, "perdure demo-service") from missing
+    from .demo_service.telling import Telling
+
+    story = play(Path(folder), question=question, files=files or 0, telling=Telling(quiet=json))
+    if json:
+        say_json(story)
+    return DONE
+
+
+def register(app: typer.Typer) -> None:
+    """Make them commands of `perdure`."""
+    app.add_typer(commands, name="rag")
+    app.command()(demo_service)
 
 
 def _place(index: str, log: str) -> Path:

@@ -179,8 +179,8 @@ def _signature(node: Documented) -> str:
     if isinstance(node, ast.Module):
         return ""
     if isinstance(node, ast.ClassDef):
-        return f"class {node.name}\n"
-    return f"def {node.name}({ast.unparse(node.args)})\n"[:SIGNATURE_MAX]
+        return f"class {node.name}\n\n"
+    return f"def {node.name}({ast.unparse(node.args)})"[:SIGNATURE_MAX] + "\n\n"
 
 
 FORMATS: dict[str, Callable[[str], Iterator[Part]]] = {

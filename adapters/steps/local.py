@@ -27,7 +27,10 @@ COMMON = frozenset({
 WORD = re.compile(r"\w+")
 PASSAGE = re.compile(r"^\[(\d+)\] .*$", re.MULTILINE)
 """How `rag_search` begins a passage in its context."""
-SENTENCE = re.compile(r"(?<=[.!?])\s+|\n{2,}")
+SENTENCE = re.compile(r"(?<=[.!?])\s+|\n{2,}|\n(?=[-*|#>]\s)")
+HEADING = re.compile(r"^#+ .*$|^```.*$", re.MULTILINE)
+WORDS_MIN, SPOKEN = 4, 0.85
+"""A sentence has so many words, and so large a part of it is letters and spaces: code and tables have less."""
 
 
 class Sentence(Struct, frozen=True):
@@ -53,8 +56,14 @@ def sentences_of(context: str) -> list[Sentence]:
     """The sentences of a context; the headings of passages are none."""
     pieces = PASSAGE.split(context)
     numbered = [(0, pieces[0]), *((int(number), text) for number, text in zip(pieces[1::2], pieces[2::2], strict=True))]
-    found = [Sentence(" ".join(text.split()), number) for number, part in numbered for text in SENTENCE.split(part)]
-    return list(dict.fromkeys(sentence for sentence in found if WORD.search(sentence.text)))
+    said = [(number, text) for number, part in numbered for text in SENTENCE.split(HEADING.sub("\n\n", part))]
+    found = [Sentence(" ".join(text.split()), number) for number, text in said]
+    return list(dict.fromkeys(sentence for sentence in found if _is_spoken(sentence.text)))
+
+
+def _is_spoken(text: str) -> bool:
+    plain = sum(character.isalpha() or character.isspace() for character in text)
+    return len(WORD.findall(text)) >= WORDS_MIN and plain >= SPOKEN * len(text)
 
 
 def _as_text(sentences: Sequence[Sentence]) -> str:

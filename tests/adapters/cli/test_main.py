@@ -18,8 +18,8 @@ from tests.house import tree
 
 STEERING = ["signal", "approve", "reject", "skip", "complete", "fail", "pause", "resume", "retry", "upgrade", "cancel", "terminate"]
 COMMANDS = [
-    "demo", "cluster", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log", "nats",
-    "webhooks", "definitions", "rag", "serve", "keys", *STEERING,
+    "demo", "demo-service", "cluster", "run", "worker", "runs", "show", "events", "artifacts", "approvals", "replay", "check", "log",
+    "nats", "webhooks", "definitions", "rag", "serve", "keys", *STEERING,
 ]  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def test_of_python_the_docstrings_are_read_with_what_they_document() -> None:
     parts = list(python(text))
 
     assert told(parts) == [("", 1), ("A", 3), ("A.b", 6)]
-    assert parts[2].text == "def b(self, n: int=1)\nDoes b.\n\n"
+    assert parts[2].text == "def b(self, n: int=1)\n\nDoes b.\n\n"
     assert parts[1].start == len(parts[0].text)
 
 
