@@ -62,7 +62,7 @@ async def _serve(runtime: Runtime, service: Callable[[], Coroutine[Any, Any, Non
     """In the context of the services alone: what the pool performs is begun from there."""
     RESOURCES.set(resources)
     STORE.set(runtime.carrier.blobs)
-    OUTBOX.set(RequestOutbox(runtime.do, runtime.ask_actor, runtime.delivering.check))
+    OUTBOX.set(RequestOutbox(runtime.do, runtime.ask_actor, runtime.delivering.check, runtime.carrier.heads))
     await service()
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
+from ...eventlog.log import Heads
 from ...eventlog.streams import parts_of
+from ..definitions.interpreter import NAME as DEFINITION
 from ..requests import CancelRun, SignalRun
 from ..run.notices import Deliver, delivery_stream
 
@@ -17,11 +20,12 @@ class RequestOutbox:
 
     def __init__(
         self, do: Callable[[SignalRun | CancelRun], Awaitable[object]], ask: Callable[[str, Any], Awaitable[Any]],
-        check: Callable[[str, str], None],
+        check: Callable[[str, str], None], heads: Heads,
     ) -> None:  # fmt: skip
         self._do = do
         self._ask = ask
         self._check = check
+        self._heads = heads
 
     async def signal(self, tenant: str, run: str, name: str, value: Raw, command: str) -> None:
         await self._do(SignalRun(tenant=tenant, run=run, name=name, value=value, command=command))
@@ -33,5 +37,13 @@ class RequestOutbox:
         _, tenant, run = parts_of(stream)
         self._check(url, tenant)
         to = delivery_stream(stream, key)
-        await self._ask(to, Deliver(url, topic, data, run))
+        await self._ask(to, Deliver(url, topic, data, run, await self._workflow_of(stream)))
         return parts_of(to)[2]
+
+    async def _workflow_of(self, stream: str) -> str:
+        """What people call the workflow of a run: of one that is data its own name."""
+        found = await self._heads.get(stream)
+        if found is None:
+            return ""
+        given = msgspec.json.decode(found.head.attributes).get("definition") if found.head.title == DEFINITION else None
+        return given if isinstance(given, str) else found.head.title

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from ...eventlog.codec import Stored
-from ...eventlog.errors import Invalid, PerdureError
+from ...eventlog.errors import Corrupt, Invalid, PerdureError
 from ...eventlog.log import Log
 from ...eventlog.records import Record
 from ...eventlog.streams import stream_of
@@ -126,16 +126,24 @@ async def _behind(log: Log, stream: str, since: int) -> AsyncGenerator[Record]:
     place = since
     async with aclosing(cast("AsyncGenerator[Record]", log.read(stream, after=since))) as records:
         async for record in records:
-            if place == since and record.first > since + 1:
+            if place == since and (record.first > since + 1 or not record.data):
                 break
             place = record.last
-            yield record
+            yield _whole(record)
     if place > since:
         return
     async with aclosing(cast("AsyncGenerator[Record]", log.read(stream))) as records:
         async for record in records:
             if record.last > since:
-                yield record
+                yield _whole(record)
+
+
+def _whole(record: Record) -> Record:
+    """The record; Corrupt where it only stands for one that there was: a reader that begins inside a record is given such a one, too."""
+    if not record.data:
+        raise Corrupt("the end of a run is lost", who=f"stream {record.stream!r}", expected=f"a record up to version {record.last}",
+                      found="none", instead="run 'perdure log verify' to see how far the damage goes")
+    return record
 
 
 def _lines_of(record: Record, since: int) -> Iterator[EventLine]:

@@ -55,7 +55,7 @@ async def test_a_webhook_arrives_signed_under_the_id_that_the_step_gave(receiver
 
     [request] = receiver.requests
     seconds = int(request.headers["webhook-timestamp"])
-    assert (request.id, line.attempts) == (id, 1)
+    assert (request.id, line.attempts, request.headers["x-workflow-id"]) == (id, 1, "tells")
     assert request.headers["webhook-signature"] == signature(Secret.of(SECRET, "test"), id, seconds, request.body)
     assert request.body.endswith(b'"data":{"cents":1200}}')
 

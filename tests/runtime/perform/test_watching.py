@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import anyio
 import msgspec
@@ -54,6 +55,24 @@ async def test_who_follows_a_run_sees_each_event_once_and_its_end() -> None:
 
         assert [line.version for line in seen] == list(range(1, len(seen) + 1))
         assert [name(seen[0]), name(seen[-1])] == ["RunStarted", "RunCompleted"]
+
+
+@workflow
+async def says_much() -> None:
+    for number in range(4):
+        perdure.log("said", number=number)
+
+
+async def test_a_page_of_a_file_may_begin_in_the_midst_of_the_last_record(tmp_path: Path) -> None:
+    """A reader of a file that finds nothing behind a version, though there must be something, stands in for it with a record of no data."""
+    async with perdure.open(f"sqlite:///{tmp_path}/a.db", workflows=[says_much]) as runtime:
+        run = await runtime.start(says_much, id="r")
+        await run.result()
+        whole = (await runtime.events("r")).events
+
+        pages = [(await runtime.events("r", since=since, limit=1)).events for since in range(len(whole))]
+
+    assert [[line.version for line in page] for page in pages] == [[number] for number in range(1, len(whole) + 1)]
 
 
 async def test_a_page_ends_where_it_is_asked_to_in_the_midst_of_a_record_too() -> None:
