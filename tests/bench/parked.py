@@ -58,7 +58,7 @@ class Start(NamedTuple):
 
     workflow: str
     run: str
-    arguments: list[str]
+    arguments: list[Any]
 
 
 async def parked(runs: int, *, soon: int = SOON, spread: float = SPREAD) -> dict[str, float]:
