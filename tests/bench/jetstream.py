@@ -50,6 +50,8 @@ class Bare:
 
     async def hear(self, message: Msg) -> None:
         waiting, answer = self._waiting.pop(message.subject), _seq(message.data or b'{"error": "nobody listens"}')
+        if waiting.done():
+            return
         if "error" in answer:
             waiting.set_exception(AssertionError(answer))
         else:
