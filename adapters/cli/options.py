@@ -16,6 +16,9 @@ RunId = Annotated[str, typer.Argument(metavar="RUN", help="The id of a run.")]
 Module = Annotated[
     str, typer.Option("--module", metavar="MODULE", help="The code of the run (pkg.mod or file.py), so that it is driven on at once.")
 ]
+NeededModule = Annotated[
+    str, typer.Option("--module", metavar="MODULE", help="The run's code, which says what fits its log. Workers have it, a file has not.")
+]
 Reason = Annotated[str, typer.Option(help="Why; kept in the log.")]
 
 Tenant = Annotated[str, typer.Option("--tenant", envvar="PERDURE_TENANT", metavar="NAME", help="Whose run it is.")]
