@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
     """The service over a runtime, as an ASGI application to mount or to serve: `app.mount("/", perdure.asgi(runtime))`.
 
-    `settings` say who is let in; without them the environment does: keys are known by the secret in `PERDURE_KEY_SECRET`.
+    `settings` say who is let in; without them the environment does: keys are known by the secret in `PERDURE_KEY_SECRET`,
+    tokens by `PERDURE_JWT_*`.
     Invalid where nobody could ever come in. Unavailable where the packages of `perdure[service]` are not installed.
     """
     try:
@@ -47,7 +48,7 @@ async def served(
     settings = HttpSettings.of(os.environ, single_user=single_user)
     if single_user:
         must_be_loopback(host)
-    else:
+    elif settings.tokens is None or settings.key_secret:
         must_be_secret(settings.key_secret)
     opened = open_runtime(url, workflows=workflows, step_types=types.given, steps=types.steps.values())
     async with opened as runtime, served_app(asgi(runtime, settings), host, port) as address:

@@ -19,9 +19,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from ...eventlog.errors import PerdureError, Unavailable
 from ...runtime.engine import Runtime
 from . import artifacts, definition_runs, definitions, health, keys, people, runs, webhooks
+from .auth.crowd import Crowd
 from .auth.keyring import Keyring
 from .auth.principals import Gate, Gates
 from .auth.single import SingleUser
+from .auth.token_settings import TokenSettings
 from .metrics import Metrics
 from .openapi import serving
 from .operations import Operation
@@ -49,15 +51,16 @@ def operations(metrics: Metrics) -> Sequence[Operation]:
 def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
     """The service over a runtime, as an ASGI application: to be served by itself, or mounted into another.
 
-    Without `settings` those of the environment: `PERDURE_KEY_SECRET` says by which secret keys are known. Invalid where there is
-    neither that nor single-user mode, for then nobody could ever come in.
+    Without `settings` those of the environment: `PERDURE_KEY_SECRET` says by which secret keys are known, `PERDURE_JWT_*` by what
+    tokens are. Invalid where there is neither, and no single-user mode, for then nobody could ever come in.
     """
     settings = settings or HttpSettings.of(os.environ)
     metrics = Metrics()
     known = operations(metrics)
     must_cover(operation.name for operation in known)
-    gates, keyring = _gates(runtime, settings)
-    service = Service(runtime, gates, keyring)
+    crowd = Crowd(runtime, runtime.clock.now)
+    gates, keyring = _gates(runtime, settings, crowd)
+    service = Service(runtime, gates, keyring, crowd)
     app = Litestar(
         [_route(service, operation, metrics, settings.at_once_max) for operation in known],
         openapi_config=None,
@@ -73,12 +76,27 @@ def keyring_of(runtime: Runtime, secret: str) -> Keyring:
     return Keyring(runtime, secret, runtime.clock.now)
 
 
-def _gates(runtime: Runtime, settings: HttpSettings) -> tuple[Gates, Keyring | None]:
+def _gates(runtime: Runtime, settings: HttpSettings, crowd: Crowd) -> tuple[Gates, Keyring | None]:
+    """The ways in, and the keys, where there are any. Tokens alone will do; neither is a door that nobody could open."""
     if settings.single_user:
         return Gates([SingleUser()]), None
-    keyring = keyring_of(runtime, settings.key_secret)
-    gates: list[Gate] = [keyring]
+    gates: list[Gate] = []
+    keyring = None
+    if settings.key_secret or settings.tokens is None:
+        keyring = Keyring(runtime, settings.key_secret, runtime.clock.now, crowd)
+        gates.append(keyring)
+    if settings.tokens is not None:
+        gates.append(_tokens(settings.tokens, crowd))
     return Gates(gates), keyring
+
+
+def _tokens(settings: TokenSettings, crowd: Crowd) -> Gate:
+    try:
+        from .auth.tokens import Tokens
+    except ModuleNotFoundError as missing:
+        raise Unavailable("tokens cannot be known here", who="PERDURE_JWT_*", expected="the packages of perdure[service]",
+                          found=f"no module {missing.name}", instead="pip install 'perdure[service]'") from missing
+    return Tokens(settings, crowd, anyio.current_time)
 
 
 def _route(service: Service, operation: Operation, metrics: Metrics, at_once_max: int) -> HTTPRouteHandler:

@@ -18,6 +18,7 @@ from ...eventlog.guard import guard
 from ...runtime.authoring.values import explained
 from ...runtime.engine import Runtime
 from ...runtime.requests import DecideApproval, Request, StartRun
+from .auth.crowd import Crowd
 from .auth.keyring import Keyring
 from .auth.principals import Principal
 
@@ -138,6 +139,7 @@ class Call(Struct, frozen=True):
     """Whether every run of the tenant is theirs to see here, or only those that they started."""
     headers: Mapping[str, str] = {}
     within: float | None = None
+    crowd: Crowd | None = None
 
     @property
     def run(self) -> str:

@@ -55,8 +55,8 @@ def _change(change: UserChange) -> Callable[[Call], Awaitable[Answer]]:
 
 async def _changed(call: Call, user: str, change: UserChange, roles: tuple[str, ...] = (), why: str = "") -> Answer:
     line = await call.runtime.change_user(user, change, roles, by=call.principal.user, why=why, tenant=call.tenant)
-    if call.keyring is not None:
-        call.keyring.crowd.forget()
+    if call.crowd is not None:
+        call.crowd.forget()
     return Answer(line)
 
 
@@ -72,8 +72,8 @@ async def roles(call: Call) -> Answer:
 async def define(call: Call) -> Answer:
     body: RoleBody = call.given()
     page = await call.runtime.define_role(call.parts["role"], body.permissions, by=call.principal.user, tenant=call.tenant)
-    if call.keyring is not None:
-        call.keyring.crowd.forget()
+    if call.crowd is not None:
+        call.crowd.forget()
     return Answer(page)
 
 

@@ -20,6 +20,7 @@ from ...runtime.authoring.words import moment
 from ...runtime.engine import Runtime
 from ...runtime.requests import Applied, DecideApproval, LookAtRun, Request
 from ...runtime.translating import TRACE
+from .auth.crowd import Crowd
 from .auth.keyring import Keyring
 from .auth.principals import Gates, Principal, Unauthenticated, Visitor, denied
 from .operations import Answer, Call, NoParams, Operation, misfit
@@ -49,10 +50,11 @@ AnyHttpRequest = HttpRequest[Any, Any, Any]
 class Service:
     """A runtime, and those who may call it."""
 
-    def __init__(self, runtime: Runtime, gates: Gates, keyring: Keyring | None) -> None:
+    def __init__(self, runtime: Runtime, gates: Gates, keyring: Keyring | None, crowd: Crowd) -> None:
         self.runtime = runtime
         self.gates = gates
         self.keyring = keyring
+        self.crowd = crowd
         self.under_way = 0
 
     async def answer(self, operation: Operation, request: AnyHttpRequest, parts: Mapping[str, str]) -> Answer:
@@ -68,7 +70,7 @@ class Service:
             _must_be_taken(operation, headers)
         call = Call(
             operation, self.runtime, self.keyring, principal, parts, params, body, command, _trace(headers), every, headers,
-            _within(operation, params),
+            _within(operation, params), self.crowd,
         )  # fmt: skip
         return await operation.perform(call)
 

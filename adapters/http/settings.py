@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ...eventlog.errors import Invalid
 from ...eventlog.guard import BYTES_MAX
+from .auth.token_settings import TokenSettings
 
 
 class HttpSettings(Struct, frozen=True, kw_only=True):
@@ -15,6 +16,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
 
     key_secret: str = ""
     """By which keys are known (`PERDURE_KEY_SECRET`); without it none is."""
+    tokens: TokenSettings | None = None
+    """By which tokens are known (`PERDURE_JWT_*`); without them none is."""
     single_user: bool = False
     """Whether who is at this machine may everything, and nobody else anything (`perdure serve --single-user`)."""
     body_bytes_max: int = 1024 * 1024
@@ -28,4 +31,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
         if not (size.isascii() and size.isdigit() and 0 < int(size) <= BYTES_MAX):
             raise Invalid("a setting does not fit", who="PERDURE_HTTP_BODY_BYTES", where="environment", expected=f"1 to {BYTES_MAX}",
                           found=repr(size), instead="write a number of bytes, or unset it")
-        return cls(key_secret=environment.get("PERDURE_KEY_SECRET", ""), single_user=single_user, body_bytes_max=int(size))
+        tokens = TokenSettings.of(environment)
+        return cls(
+            key_secret=environment.get("PERDURE_KEY_SECRET", ""), tokens=tokens, single_user=single_user, body_bytes_max=int(size)
+        )
