@@ -118,7 +118,7 @@ class Runtime(Listing, Storing, Handing):
     ) -> None:
         self.carrier = carrier
         self.performs = performs
-        self.keeping = Keeping(self.ask_actor, carrier.heads, types or Types(), lambda: self.registry)
+        self.keeping = Keeping(self.ask_actor, carrier.heads, types or Types(), lambda: self.registry, threads)
         interpreter = Interpreter(self.keeping.types, self.keeping.find)
         self.registry = interpreter.registry = Registry(workflows, interpreter.workflow)
         queued = task_queues is not None

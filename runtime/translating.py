@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any, get_args
@@ -46,6 +45,9 @@ from .run.state import Asked
 CONFLICTS: tuple[str, ...] = get_args(OnConflict)
 REUSES: tuple[str, ...] = get_args(Reuse)
 
+
+SECONDS_MAX = 100 * 366 * 86400
+"""A hundred years: later times than a log can hold are a mistake."""
 
 TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, the header `traceparent`."""
@@ -170,9 +172,10 @@ def must_make_sense(asked: StartRun) -> None:
     if asked.trace and not TRACE.fullmatch(asked.trace):
         raise Invalid("a trace context does not fit", who=f"workflow {asked.workflow!r}", where="trace", found=repr(asked.trace[:80]),
                       expected="00-<32 hexadecimal digits>-<16>-<2>, as in the header traceparent", instead="leave it out to have none")
-    if not 0 <= asked.delay < math.inf or (asked.deadline is not None and not asked.delay < asked.deadline < math.inf):
+    if not 0 <= asked.delay <= SECONDS_MAX or (asked.deadline is not None and not asked.delay < asked.deadline <= SECONDS_MAX):
         raise Invalid("the times of a start make no sense", who=f"workflow {asked.workflow!r}", where="delay, deadline",
-                      expected="0 <= delay < deadline, both finite", found=f"delay {asked.delay:g} s, deadline {asked.deadline} s",
+                      expected=f"0 <= delay < deadline <= {SECONDS_MAX} seconds",
+                      found=f"delay {asked.delay:g} s, deadline {asked.deadline} s",
                       instead="leave the deadline out to have none")
 
 

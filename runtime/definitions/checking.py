@@ -40,7 +40,7 @@ def check_text(text: str, types: Types) -> Checked:
     try:
         plain, lines = read(text)
     except Invalid as error:
-        line = int(error.where.removeprefix("line ") or 0)
+        line = int(error.where.removeprefix("line ")) if error.where.startswith("line ") else 0
         return Checked(None, [Fault("$", error.message, error.expected, error.found, error.instead, line)])
     return check(plain, types, lines)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from hashlib import sha256
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -35,6 +36,7 @@ from ..defining import (
     StepTypes,
 )
 from ..kinds import definition as kind
+from ..perform.ports import Threads
 from ..requests import StartDefinition, StartRun
 from .checking import bound_or_raise, check, check_text, inputs_for
 from .faults import Fault, refusal
@@ -46,7 +48,13 @@ from .types import Types
 BYTES_MAX = 512 * 1024
 """Of the canonical bytes of a definition."""
 
+SMALL = 4096
+"""Characters of a definition that is read at once."""
+
 LIMIT_MAX = 1000
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Ask = Callable[[str, Any], Awaitable[Any]]
 
@@ -54,11 +62,12 @@ Ask = Callable[[str, Any], Awaitable[Any]]
 class Keeping:
     """Answers for a runtime, which says how actors are asked, which heads there are, and which types it performs."""
 
-    def __init__(self, ask: Ask, heads: Heads, types: Types, registry: Callable[[], Registry]) -> None:
+    def __init__(self, ask: Ask, heads: Heads, types: Types, registry: Callable[[], Registry], threads: Threads) -> None:
         self._ask = ask
         self._heads = heads
         self.types = types
         self._registry = registry
+        self._threads = threads
 
     async def do(self, request: AnyDefining) -> AnyDefined:
         """The reply; raises what the request is declined with."""
@@ -73,7 +82,7 @@ class Keeping:
             case ListDefinitions():
                 return await self._list(request)
             case CheckDefinition(text=text):
-                checked = check_text(text, self.types)
+                checked = await self._aside(len(text), check_text, text, self.types)
                 return DefinitionFaults(checked.faults, {} if checked.bound is None else msgspec.to_builtins(checked.bound.definition))
             case ListStepTypes():
                 return StepTypes(self.types.lines())
@@ -86,7 +95,7 @@ class Keeping:
                           expected="the name of a saved definition, or a text", found="both" if request.text else "neither",
                           instead="leave one of them out")
         if request.text:
-            bound = bound_or_raise(request.text, self.types)
+            bound = await self._aside(len(request.text), bound_or_raise, request.text, self.types)
             bound = replace(bound, digest=sha256(canonical(bound.definition)).hexdigest())
         else:
             bound = await self.bind(request.tenant, request.definition, request.number)
@@ -109,7 +118,8 @@ class Keeping:
         if kept.archived:
             raise Refused("the definition is archived", who=f"definition {name!r}", where="start", expected="one that is not archived",
                           found="an archived one", instead="apply it again, or start another")
-        checked = check(msgspec.json.decode(bytes(kept.definition)), self.types)
+        plain = msgspec.json.decode(bytes(kept.definition))
+        checked = await self._aside(len(kept.definition), check, plain, self.types)
         if checked.bound is None:
             fault = checked.faults[0]
             raise Refused(f"the definition cannot be run here: {fault.message}", who=f"definition {name!r} version {kept.version}",
@@ -117,7 +127,8 @@ class Keeping:
         return replace(checked.bound, version=kept.version, digest=kept.digest)
 
     async def _apply(self, asked: ApplyDefinition) -> kind.Kept:
-        definition = bound_or_raise(asked.text, self.types).definition
+        bound = await self._aside(len(asked.text), bound_or_raise, asked.text, self.types)
+        definition = bound.definition
         if asked.name not in ("", definition.name):
             raise refusal([Fault("$.name", "the definition has another name", asked.name, definition.name,
                                  "write the name that it is kept under, or keep it under its own")], "the definition")
@@ -127,6 +138,13 @@ class Keeping:
                            found=f"{len(data)} bytes", instead="divide it into definitions that call each other by a step of type workflow")
         command = kind.Apply(definition.name, sha256(data).hexdigest(), Raw(data), asked.expected, asked.by)
         return await self._asked(asked.tenant, definition.name, command)
+
+    async def _aside(self, size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """What a function gives that takes its time with much to read: then it keeps nobody else waiting."""
+        if size <= SMALL:
+            return function(*args, **kwargs)
+        found: R = await self._threads.look(partial(function, *args, **kwargs))
+        return found
 
     async def _asked(self, tenant: str, name: str, command: kind.Command) -> kind.Kept:
         try:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from uuid import uuid4
 
 import anyio.to_thread
 import httpx
@@ -19,7 +20,10 @@ from perdure.adapters.http.settings import HttpSettings
 from tests.adapters.cli.calling import ENVIRONMENT, SCRIPT, Folder, Here, Said
 from tests.adapters.http.shop import FLOWS, order
 from tests.adapters.http.test_definitions import ADD
+from tests.adapters.nats.server import NatsServer, nats_server
 from tests.conftest import LOOPS
+
+__all__ = ["nats_server"]
 
 KEYS = {"PERDURE_KEY_SECRET": "a secret of thirty-two characters, for tests"}
 
@@ -147,3 +151,26 @@ async def test_what_is_written_over_http_is_written_by_the_service(
     assert (ended.json["result"], adhoc.json["result"], archived.json["archived"], signalled.json["served"]) == (2, 3, True, True)
     assert (nobody.code, log.code, log.error["found"]) == (4, 5, "http")
     assert (dead.json["webhooks"], gone.code) == ([], 4)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", [LOOPS["asyncio"]])
+async def test_what_is_written_over_nats_is_written_by_the_workers(
+    folder: Folder, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder.path)
+    (folder.path / "add.yaml").write_text(ADD)
+    log = f"{nats_server.url}/written-{uuid4().hex[:8]}"
+
+    def call(*arguments: str) -> Said:
+        code = exit_code_of((*arguments, "--log", log, "--json"))
+        told = capsys.readouterr()
+        return Said(code, told.out, told.err)
+
+    words = (("apply", "add.yaml", "--by", "ann"), ("list",), ("show", "add"), ("diff", "add@1", "add.yaml"), ("archive", "add"))
+    async with perdure.open(log) as runtime:
+        said = [await anyio.to_thread.run_sync(call, "definitions", *one) for one in words]
+        history = (await runtime.definition("add")).history
+
+    assert [one.code for one in said] == [0] * 5
+    assert (said[1].json["definitions"][0]["name"], history[0].by, said[4].json["archived"]) == ("add", "ann", True)

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from perdure.adapters.system.clock import WorkerThreads
 from tests.adapters.http.shop import RUNS, Caller, Shop, shop
 
 pytestmark = pytest.mark.anyio
@@ -168,6 +169,36 @@ async def test_who_may_start_runs_but_write_no_definitions_brings_none_along() -
 
     assert [adhoc.status_code, adhoc.json()["expected"]] == [403, "workflows.definitions.write"]
     assert [by_name.status_code, either.status_code] == [409, 409]
+
+
+async def test_what_is_nested_too_deeply_or_begins_too_late_is_refused() -> None:
+    async with shop() as service:
+        ada = await author(service)
+        deep = await sent(ada, "POST", KEPT, '{"a":' * 3000 + "1" + "}" * 3000, "application/json")
+        late = [await ada.post(f"{ROOT}/run", {"definition": ADD, "inputs": {"n": 1}, name: 1e13}) for name in ("delay", "deadline")]
+
+    assert [deep.status_code, *(one.status_code for one in late)] == [422] * 3
+    assert [one.json()["where"] for one in late] == ["delay, deadline"] * 2
+
+
+async def test_a_long_definition_is_read_aside_so_that_nobody_else_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asides: list[Any] = []
+    look = WorkerThreads.look
+
+    async def noted(self: WorkerThreads, function: Any, *args: Any) -> Any:
+        asides.append(function)
+        return await look(self, function, *args)
+
+    monkeypatch.setattr(WorkerThreads, "look", noted)
+    async with shop() as service:
+        ada = await author(service)
+        long = ADD + "".join(f"- {{id: s{number}, type: log, config: {{message: m}}}}\n" for number in range(200))
+        for text in (ADD, long.replace("name: add", "name: long")):
+            await sent(ada, "POST", KEPT, text)
+        began = await ada.post(f"{KEPT}/long/run", {"inputs": {"n": 1}})
+        found = len(asides)
+
+    assert (began.status_code, found) == (201, 2)
 
 
 async def test_a_text_that_is_none_and_a_form_are_refused() -> None:
