@@ -33,10 +33,12 @@ class Case(Struct, frozen=True):
     """Whether the rules say that the workflow sees it where its process was killed."""
     is_transactional: bool = False
     """Whether its steps write beside the log, which only SQLite lets them."""
+    named: str = ""
+    """What it is called, where that is not the name of its workflow."""
 
     @property
     def name(self) -> str:
-        return self.workflow.name
+        return self.named or self.workflow.name
 
     def play(self, seed: int) -> Play:
         return Play(f"{self.name}-{seed}", self.workflow, self.args, self.messages, seed, self.also, self.opening)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
-from typing import Any
 
-from perdure.runtime.authoring.workflows import Registry, Workflow
-from tests.corpus import asking, attempts, books, branching, changing, crowded, families, lives, messages, plain, sagas, stopped
+from tests.corpus import branching, plain, stopped
 from tests.corpus.case import DAY, HOUR, Case, cancel, signals
+from tests.corpus.cases_defined import CASES_DEFINED
 from tests.corpus.cases_with_others import CASES_WITH_OTHERS
 from tests.corpus.script import Message
-
-FILES = (plain, branching, stopped, messages, asking, families, lives, changing, attempts, sagas, crowded, books)
-WORKFLOWS: list[Workflow[..., Any]] = [workflow for file in FILES for workflow in file.WORKFLOWS]
-REGISTRY = Registry(WORKFLOWS)
 
 PACKED = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
@@ -61,4 +56,4 @@ CASES_ALONE = [
     Case(stopped.too_late, messages=cancel(DAY), results=["done"]),
 ]
 
-CASES = [*CASES_ALONE, *CASES_WITH_OTHERS]
+CASES = [*CASES_ALONE, *CASES_WITH_OTHERS, *CASES_DEFINED]

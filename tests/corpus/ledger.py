@@ -25,6 +25,12 @@ from tests.corpus.slots import Slots, holder_of, limit_of
 LONGEST_STEP = 60_000_000
 SENDING = "perdure."
 """How the names of steps begin that carry messages to other runs: they pass no gate."""
+GATED = frozenset({"perdure.evaluate", "perdure.find"})
+"""Those of definitions: they wait for their turn, since the order in which they end is a part of what happened."""
+
+
+def is_sending(step: str) -> bool:
+    return step.startswith(SENDING) and step not in GATED
 
 
 class Kill(NamedTuple):
@@ -120,7 +126,7 @@ class Known:
         if self.facts.phase != "running":
             return []
         steps = self.facts.steps.items()
-        return [(id, step.attempt) for id, step in steps if id not in self.facts.deferred and not step.name.startswith(SENDING)]
+        return [(id, step.attempt) for id, step in steps if id not in self.facts.deferred and not is_sending(step.name)]
 
     def due(self, now: int) -> list[tuple[str, int]]:
         """Those of them that do not back off."""
@@ -135,7 +141,7 @@ class Known:
         if facts.deadline and not facts.frozen_at and not facts.ended:
             found.append((facts.deadline, "end"))
         if facts.phase == "running":
-            sending = {id: due for id, due in facts.retries.items() if facts.steps[id].name.startswith(SENDING)}
+            sending = {id: due for id, due in facts.retries.items() if is_sending(facts.steps[id].name)}
             found += [(due, id) for many in (facts.timers, facts.step_deadlines, sending) for id, due in many.items()]
         return found
 
@@ -151,7 +157,7 @@ class Known:
         if facts.phase == "suspended":
             assert not facts.stuck, f"{self.id} is suspended: {facts.stuck}"
             return True
-        sending = [id for id, step in facts.steps.items() if step.name.startswith(SENDING) and id not in facts.retries]
+        sending = [id for id, step in facts.steps.items() if is_sending(step.name) and id not in facts.retries]
         return facts.phase == "running" and bool(sending)
 
 

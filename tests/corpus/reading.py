@@ -24,7 +24,7 @@ from perdure.runtime.inspect.replay import drive, judge
 from perdure.runtime.run.events import CODEC
 from perdure.runtime.run.evolve import evolve
 from perdure.runtime.run.state import RunState, canonical, restore, state_digest
-from tests.corpus.cases import REGISTRY
+from tests.corpus.registry import REGISTRY
 from tests.corpus.release import RUNS
 
 LOOPS: dict[str, tuple[str, dict[str, Any]]] = {

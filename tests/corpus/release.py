@@ -20,15 +20,18 @@ from perdure.actors.ports import OwnsAll
 from perdure.eventlog.errors import Conflict, Refused, Unavailable
 from perdure.eventlog.log import Carrier, Cursor, Log, Version
 from perdure.eventlog.records import Append, Record, Tail
+from perdure.runtime.authoring.steps import Attempt
 from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.engine import Runtime
 from perdure.runtime.inspect.replay import replay
+from perdure.runtime.perform.interceptors import Next
 from perdure.runtime.perform.job import Job
 from perdure.runtime.requests import AnyRequest, UpdateRun
 from perdure.runtime.run import events as ev
 from perdure.runtime.settings import Settings
-from tests.corpus.gate import GATE, Gate, GatedProcesses, GatedThreads
-from tests.corpus.ledger import Kill, Known, Ledger, Play, Played, Release
+from tests.corpus.defined import INTERPRETER, TYPES
+from tests.corpus.gate import GATE, Gate, GatedProcesses, GatedThreads, turn
+from tests.corpus.ledger import GATED, Kill, Known, Ledger, Play, Played, Release
 from tests.corpus.script import request_of
 from tests.corpus.special_steps import RESOURCES
 from tests.corpus.virtual import START, VirtualClock
@@ -160,7 +163,9 @@ class Life:
         settings = Settings(worker_concurrency=1_000, drain_seconds=0.0)
         ports: Any = {"clock": self.clock, "steady": self.clock.now, "ids": SeededIds(self.play), "threads": GatedThreads()}
         ports["resources"] = RESOURCES
-        workflows = [self.play.workflow, *self.play.also]
+        workflows = [each for each in (self.play.workflow, *self.play.also) if each is not INTERPRETER.workflow]
+        if self.play.workflow is INTERPRETER.workflow:  # the runtime has its own
+            ports |= {"types": TYPES, "interceptors": [_in_turn]}
         runtime = Runtime(self.carrier, workflows, **ports, ownership=self.owner, settings=settings)
         runtime.pool.processes, runtime.pool.gate = GatedProcesses(), self._gate_of_transactions
         async with runtime.serving():
@@ -233,6 +238,13 @@ class Life:
 
         asking.start_soon(ask)
         await self._until(lambda: is_turned_away or known.facts.ended or request.command in known.facts.commands)
+
+
+async def _in_turn(attempt: Attempt, call_next: Next) -> Any:
+    """Steps of the engine do not know the gate."""
+    if attempt.step in GATED:
+        await turn()
+    return await call_next()
 
 
 async def _insist(runtime: Runtime, request: AnyRequest) -> None:
