@@ -11,6 +11,9 @@ import pytest
 from tests.house import tree
 
 SAID = {
+    "expenses": (
+        "expenses, version 1\nAda is paid 104.00\nBob is paid 804.00\nnot paid: 'asked' rejected by Eve: twice the same hotel\n"
+    ),
     "web_app": (
         'PUT {"order":"o-1","status":"running"}\n'
         'GET {"order":"o-1","status":"running","result":null}\n'
