@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,15 @@ def test_documents_are_taken_in_once_and_again_when_they_change(shelf: Shelf) ->
     assert counts(shelf.take()) == (0, 1, 1, 0, 2)
     assert shelf.ask("timber") == []
     assert shelf.ask("piano")
+
+
+def test_several_may_take_documents_in_at_once(shelf: Shelf) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda name: shelf.take(collection=name), ("c", "c", "d")))
+
+    assert [one.documents for one in done] == [2, 2, 2]
+    assert done[0].added + done[0].changed + done[0].same == 2
+    assert len(shelf.ask("freight", "c", "d")) == 2
 
 
 def test_what_is_gone_is_removed_where_that_is_wanted(shelf: Shelf) -> None:
