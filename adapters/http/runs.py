@@ -110,6 +110,12 @@ async def tell(call: Call) -> Answer:
     return Answer(await call.runtime.do(call.request()))
 
 
+async def decide(call: Call) -> Answer:
+    """Who may decide because they are named hears that it counts, and no more of a run that need not be theirs to see."""
+    told = await call.runtime.do(call.request())
+    return Answer(told if call.every else Applied(told.run, told.version, told.status, told.workflow))
+
+
 async def settle(call: Call) -> Answer:
     """A token names its run itself; it must be one of the tenant."""
     request: CompleteStep | FailStep = call.request()
@@ -196,7 +202,7 @@ def _steer(action: str, of: type[Request], summary: str) -> Operation:
 
 def _decide(action: Literal["approve", "reject"], outcome: str) -> Operation:
     return Operation(
-        name=f"runs.{action}", method="POST", path=f"{RUN}/{action}", of=DecideApproval, perform=tell, params=Within,
+        name=f"runs.{action}", method="POST", path=f"{RUN}/{action}", of=DecideApproval, perform=decide, params=Within,
         given={"outcome": outcome},
         signed=True, answers={200: Applied}, summary=f"{action.capitalize()} what a run asks, by the digest of what was shown",
     )  # fmt: skip

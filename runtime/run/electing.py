@@ -53,7 +53,8 @@ def standing_in(electorate: Electorate, by: str, roles: Sequence[str], now: Any,
     if (name := named_by(electorate, by, roles, now)) is not None:
         return Standing(role=name)
     if electorate.groups[0].users or electorate.groups[0].roles:
-        return Standing(f"{by}" + (f", {', '.join(roles)}" if roles else ", in no role"))
+        in_roles = f"in a role of {', '.join(roles)}" if roles else "in no role"
+        return Standing(f"{by}, {in_roles}")
     return Standing("nobody is named, and who decides may only where they are") if named else Standing()
 
 

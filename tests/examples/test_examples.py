@@ -30,6 +30,11 @@ SAID = {
         "order-1: shipped, approved by Ada\norder-2: shipped, approved by Bob after Ada let it expire\n"
         "order-3: not shipped: too dear, says Ada\n"
     ),
+    "four_eyes": (
+        "Ada of finance says yes\nAda of finance may not: Ada has approved already, and counts once\n"
+        "Olga of board may not: Olga, in a role of board\nevent 4: now the board may, too\nOlga of board says yes\n"
+        "120000 cents for o-1 are on their way, say Ada and Olga\n"
+    ),
     "order_saga": (
         "short failed: step 'reserve' failed: Fatal: no cup left\n  charge Ada 1800, reserve kettle, put back kettle@shelf-3, refund\n"
         "late cancelled\n  charge Bob 900, reserve kettle, put back kettle@shelf-3, refund\n"

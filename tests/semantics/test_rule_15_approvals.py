@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 import perdure
 from perdure import Refused, approval, workflow
 from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.authoring.policies import Stage, Terms
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
 from perdure.testing import given
@@ -100,3 +102,18 @@ def test_rule_15_what_expired_during_a_pause_expires_at_resume_and_nobody_decide
     with pytest.raises(Refused, match="no longer open"):
         kind.decide(state, decide(), MICROSECONDS)
     assert [*kind.decide(state, cmd.Resume(), MICROSECONDS), *state.coming] == [ev.Resumed(), ev.ApprovalDecided("0", "expired")]
+
+
+def test_rule_15_what_escalated_during_a_pause_does_so_at_resume_and_who_it_escalates_to_decides_in_between() -> None:
+    kind, hour = runs(ask_once), MICROSECONDS // 24
+    (started, question) = asked()
+    terms = Terms(users=("Ada",), stages=(Stage(hour, roles=("owner",)),))
+    state = given(kind, [started, msgspec.structs.replace(question, terms=terms), ev.Paused()]).state()
+    owner = decide(by="Olga", roles=("owner",))
+
+    assert not kind.decide(state, cmd.Wake(), hour)
+    with pytest.raises(Refused, match="not theirs"):
+        kind.decide(state, owner, hour - 1)
+    assert [*kind.decide(state, cmd.Resume(), hour), *state.coming] == [ev.Resumed(), ev.ApprovalEscalated("0", 1)]
+    decided = [ev.ApprovalEscalated("0", 1), ev.ApprovalDecided("0", "approved", "Olga", role="owner")]
+    assert [*kind.decide(state, owner, hour), *state.coming] == decided

@@ -15,7 +15,11 @@ from tests.adapters.cli.calling import Here, Said
 ORDERS = """
 from pathlib import Path
 
-from perdure import CompleteLater, approval, current, step, workflow
+from datetime import timedelta
+
+from perdure import ApprovalPolicy, CompleteLater, Escalation, approval, current, step, workflow
+
+CLERKS = ApprovalPolicy(users=("ada",), roles=("clerk",), quorum=2, escalation=(Escalation(after=timedelta(days=1), roles=("owner",)),))
 
 
 @step
@@ -27,6 +31,11 @@ async def receipt() -> str:
 @workflow
 async def ships() -> str:
     return (await approval("ship", show={"cents": 1200})).outcome
+
+
+@workflow
+async def refunds() -> list[str]:
+    return [voice.by for voice in (await approval("refund", policy=CLERKS)).voices]
 
 
 @workflow
@@ -107,3 +116,33 @@ def test_what_does_not_fit_ends_no_step(say: Say, tmp_path: Path) -> None:
 
     assert say("complete", token, "12").error["error"] == "invalid"
     assert say("complete", token, '"receipt 12"', code=False).code == 2
+
+
+def test_an_inbox_is_ones_own_and_a_policy_is_kept_on_the_command_line(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "orders.py").write_text(ORDERS)
+    module, log = str(tmp_path / "orders.py"), str(tmp_path / "orders.db")
+
+    async def begin() -> None:
+        (flow,) = [flow for flow in load_workflows(module) if flow.name == "refunds"]
+        async with perdure.open(f"sqlite:///{log}", workflows=[flow]) as runtime:
+            await runtime.start(flow, id="r")
+            await runtime.run("r").approvals()
+
+    anyio.run(begin)
+    inboxes = [here("approvals", *who, "--log", log, "--json").json for who in (
+        ("--by", "ada"), ("--by", "carl", "--role", "clerk"), ("--by", "olga", "--role", "owner"),
+    )]  # fmt: skip
+    digest = inboxes[0][0]["digest"]
+
+    def approve(*who: str) -> Said:
+        return here("approve", "r", "refund", "--digest", digest, *who, "--module", module, "--log", log, "--json")
+
+    first, again, olga = approve("--by", "ada"), approve("--by", "ada"), approve("--by", "olga", "--role", "owner")
+    drawn, shown = here("approvals", "--log", log).out, here("show", "r", "--log", log).out
+    last = approve("--by", "carl", "--role", "clerk")
+
+    assert [[one["run"] for one in inbox] for inbox in inboxes] == [["r"], ["r"], []]
+    assert [one.code for one in (first, again, olga, last)] == [0, 3, 3, 0]
+    assert last.json["status"] == "completed"
+    assert [text in drawn for text in ("ada or one in a role of clerk", "2, given by ada", "owner from")] == [True] * 3
+    assert "given by ada" in shown

@@ -92,7 +92,8 @@ async def test_who_is_named_and_repeats_their_decision_gets_its_first_answer_als
         other, stranger = await ada.post(path, body, idempotency_key="k-2"), await ann.post(path, body, idempotency_key="k-1")
 
         assert [first.status_code, again.status_code, other.status_code, stranger.status_code] == [200, 200, 403, 403]
-        assert first.json()["version"] == again.json()["version"]
+        assert first.json() == again.json()
+        assert set(first.json()) == {"reply", "run", "version", "status", "workflow"}
 
 
 @pytest.mark.parametrize("field", ["roles", "named", "by"])

@@ -12,10 +12,12 @@ import httpx
 import pytest
 
 import perdure
+from perdure import ApprovalPolicy, Refused, workflow
 from perdure.adapters.http.app import asgi
 from perdure.adapters.http.auth.keyring import Keyring
 from perdure.adapters.http.settings import HttpSettings
 from perdure.adapters.system.clock import SystemClock
+from perdure.runtime.calling import Calling
 from tests.adapters.http.shop import FLOWS, RUNS, SECRET
 from tests.adapters.nats.server import NatsServer
 
@@ -81,3 +83,33 @@ async def test_a_key_that_is_made_by_one_process_is_known_by_the_others_and_outl
 
     assert created.status_code == 201
     assert may[1]["roles"] == []
+
+
+@workflow
+async def pay() -> list[str]:
+    policy = ApprovalPolicy(users=("ada",), roles=("clerk",), quorum=2)
+    return [voice.by for voice in (await perdure.approval("pay", policy=policy)).voices]
+
+
+async def all_show(callers: list[Calling], many: int) -> None:
+    """Wait until carl finds so many in his inbox, whoever is asked: the index of runs is written behind the log."""
+    with anyio.fail_after(PATIENCE):
+        while {len((await who.approvals(by="carl", roles=["clerk"])).approvals) for who in callers} != {many}:  # noqa: ASYNC110 - as above
+            await anyio.sleep(0.05)
+
+
+async def test_a_policy_holds_over_nats_and_each_is_shown_what_they_may_decide(nats_server: NatsServer) -> None:
+    url = f"{nats_server.url}/{uuid4().hex}"
+    async with AsyncExitStack() as stack:
+        nodes = [await stack.enter_async_context(perdure.open(url, workflows=[pay])) for _ in range(2)]
+        client = await stack.enter_async_context(perdure.connect(url, workflows=[pay]))
+        run = await client.start(pay, id="r")
+        (asked,) = await run.approvals()
+        await all_show([*nodes, client], 1)
+        await run.approve(asked, by="carl", roles=["clerk"])
+        with pytest.raises(Refused, match="not theirs"):
+            await run.approve(asked, by="eve", roles=["viewer"])
+        await all_show([*nodes, client], 0)
+        await nodes[1].run("r").approve(asked, by="ada")
+
+        assert await run.result() == ["carl", "ada"]
