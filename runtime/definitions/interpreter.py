@@ -14,6 +14,7 @@ from ..authoring.messages import on_query
 from ..authoring.steps import Step, step
 from ..authoring.words import attributes, info
 from ..authoring.workflows import Registry, Workflow
+from ..run.notices import AS_DATA
 from . import acts, approving, durations, evaluating, finding, model, plain, results, shapes, types, walking
 from .acts import ACTS
 from .evaluating import Question, evaluate
@@ -23,7 +24,7 @@ from .results import Scope
 from .types import Types
 from .walking import OUTPUT, Walk
 
-NAME = "perdure.definition"
+NAME = AS_DATA
 """What the log calls the workflow, for ever."""
 
 DRIVEN = (acts, approving, durations, evaluating, finding, model, plain, results, shapes, types, walking)

@@ -10,9 +10,8 @@ from msgspec import Raw
 
 from ...eventlog.log import Heads
 from ...eventlog.streams import parts_of
-from ..definitions.interpreter import NAME as DEFINITION
 from ..requests import CancelRun, SignalRun
-from ..run.notices import Deliver, delivery_stream
+from ..run.notices import Deliver, definition_of, delivery_stream
 
 
 class RequestOutbox:
@@ -45,5 +44,5 @@ class RequestOutbox:
         found = await self._heads.get(stream)
         if found is None:
             return ""
-        given = msgspec.json.decode(found.head.attributes).get("definition") if found.head.title == DEFINITION else None
-        return given if isinstance(given, str) else found.head.title
+        head = found.head
+        return definition_of(head.title, msgspec.json.decode(head.attributes, type=dict[str, Raw])) or head.title

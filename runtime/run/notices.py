@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +19,10 @@ DATA_BYTES_MAX = 64 * 1024
 
 RESULT_BYTES_MAX, MESSAGE_CHARACTERS = 32 * 1024, 2000
 """What of a result, and of an error's message, the notice of an end holds."""
+
+
+AS_DATA = "perdure.definition"
+"""The workflow that walks through definitions, as the log calls it, for ever. Its runs say by an attribute which one is theirs."""
 
 
 class Deliver(Struct, frozen=True, omit_defaults=True):
@@ -43,10 +48,14 @@ class Notice(Struct, frozen=True, omit_defaults=True):
     """What holds the result, where it is large."""
     failure: Failure | None = None
     reason: str = ""
+    definition: str = ""
+    """Of a workflow that is data, its name."""
 
     def deliver(self, run: str) -> Deliver:
         """What the delivery actor is told."""
         data: dict[str, Any] = {"run": run, "workflow": self.workflow, "status": self.status, "ended": self.ended}
+        if self.definition:
+            data["definition"] = self.definition
         if self.blob is not None:
             data["large"] = {"digest": self.blob.digest, "size": self.blob.size}
         elif len(self.result) > RESULT_BYTES_MAX:
@@ -57,7 +66,13 @@ class Notice(Struct, frozen=True, omit_defaults=True):
             data["error"] = {"type": self.failure.type[:200], "message": self.failure.message[:MESSAGE_CHARACTERS]}
         if self.reason:
             data["reason"] = self.reason[:MESSAGE_CHARACTERS]
-        return Deliver(self.url, f"run.{self.status}", Raw(msgspec.json.encode(data)), run, self.workflow)
+        return Deliver(self.url, f"run.{self.status}", Raw(msgspec.json.encode(data)), run, self.definition or self.workflow)
+
+
+def definition_of(workflow: str, attributes: Mapping[str, Raw]) -> str:
+    """The name of the definition that a run walks through; empty where it is of a workflow that is code, or has not begun."""
+    name: object = msgspec.json.decode(attributes["definition"]) if workflow == AS_DATA and "definition" in attributes else ""
+    return name if isinstance(name, str) else ""
 
 
 def delivery_stream(stream: str, key: str) -> str:

@@ -11,7 +11,7 @@ from ....eventlog.codec import Event
 from ....eventlog.errors import Bug
 from ...authoring.values import NOTHING
 from .. import events as ev
-from ..notices import Notice
+from ..notices import Notice, definition_of
 from ..state import AFTER, Held, RunState, artifacts_of, key_of
 from ..waiting import waiter_of
 from .again import begin_again, go_back, unread
@@ -157,8 +157,9 @@ def _announce(state: RunState, at: int) -> None:
     if state.on_end:
         completed = state.phase == "completed"
         result, blob = (state.result, state.result_blob) if completed else (NOTHING, None)
-        about = state.on_end, state.phase, state.workflow, at
-        state.notices[str(state.length)] = Notice(*about, result, blob, None if completed else state.failure, state.reason)
+        about, failure = (state.on_end, state.phase, state.workflow, at), None if completed else state.failure
+        definition = definition_of(state.workflow, state.attributes)
+        state.notices[str(state.length)] = Notice(*about, result, blob, failure, state.reason, definition)
 
 
 def _announced(state: RunState, event: ev.EndAnnounced, at: int) -> None:

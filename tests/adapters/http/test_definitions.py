@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -67,6 +68,24 @@ async def test_a_put_names_what_it_keeps_and_makes_what_is_not_there_only_where_
 
     assert (other.status_code, other.json()["errors"][0]["path"]) == (422, "$.name")
     assert [one.status_code for one in (nothing, made, there)] == [412, 200, 409]
+
+
+async def test_of_two_who_change_the_same_at_once_one_is_told_so() -> None:
+    async with shop() as service:
+        ada = await author(service)
+        tag = (await sent(ada, "POST", KEPT, ADD)).headers["etag"]
+        told: list[int] = []
+
+        async def renew(sum_: str) -> None:
+            told.append((await sent(ada, "PUT", f"{KEPT}/add", ADD.replace("+ 1", sum_), if_match=tag)).status_code)
+
+        async with anyio.create_task_group() as group:
+            for number in range(2, 6):
+                group.start_soon(renew, f"+ {number}")
+        versions = (await ada.get(f"{KEPT}/add")).json()["history"]
+
+    assert (told.count(200), len(versions)) == (1, 2)
+    assert set(told) <= {200, 409, 412}
 
 
 async def test_what_is_archived_begins_nothing_until_it_is_kept_again() -> None:

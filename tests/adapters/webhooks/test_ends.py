@@ -124,3 +124,14 @@ async def test_a_start_that_names_a_host_that_may_not_be_called_is_refused(recei
             await runtime.start(ends, "at once", id="r", on_end="http://10.0.0.1/")
 
         assert (await runtime.runs()).runs == []
+
+
+@pytest.mark.anyio
+async def test_the_end_of_a_workflow_that_is_data_is_told_with_its_name(receiver: Receiver, tmp_path: Path) -> None:
+    definition = {"name": "order", "steps": [{"id": "a", "type": "log", "config": {"message": "done"}}]}
+    async with perdure.open(f"sqlite:///{tmp_path}/shop.db") as runtime:
+        await runtime.start_definition(definition, id="r", on_end=f"{receiver.url}/200")
+        [data] = await came(receiver, 1)
+
+    assert (data["definition"], data["workflow"]) == ("order", "perdure.definition")
+    assert receiver.requests[0].headers["x-workflow-id"] == "order"
