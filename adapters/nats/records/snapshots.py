@@ -18,6 +18,7 @@ from .committer import Places
 
 PART, TREE = "SNAPS", "snap"
 AT_ONCE = 32
+"""Each may fill a message."""
 
 VERSION, DIGEST, STATE, SEAL, CHUNKS, POSITION = (
     "Perdure-Version", "Perdure-Digest", "Perdure-State", "Perdure-Seal", "Perdure-Chunks", "Perdure-Position",
@@ -34,7 +35,7 @@ class JetStreamSnapshots:
 
     async def load(self, streams: Sequence[str]) -> Mapping[str, Snapshot]:
         subjects = {stream: self._store.subjects.of(stream, TREE) for stream in streams}
-        newest = await self._store.newest_of(PART, list(subjects.values()))
+        newest = await self._store.newest_of(PART, list(subjects.values()), at_once=AT_ONCE)
         there = [(stream, newest[subject]) for stream, subject in subjects.items() if subject in newest]
         found = await asyncio.gather(*(self._load(stream, first) for stream, first in there))
         return {snapshot.stream: snapshot for snapshot in found if snapshot is not None}

@@ -9,7 +9,7 @@ import pytest
 
 from perdure.adapters.nats.records.loading import Loading
 from perdure.adapters.nats.records.log import JetStreamLog
-from perdure.adapters.nats.records.reader import BACK_MAX
+from perdure.adapters.nats.records.reader import BACK_MAX, record_in
 from perdure.adapters.nats.wire import api
 from perdure.eventlog.records import EMPTY, Record, Tail
 from tests.adapters.nats.server import NatsServer
@@ -109,6 +109,20 @@ async def test_what_was_written_in_flights_is_read_backwards_too(
         assert [records[-1].tail for records in found.values()] == ends
         assert {len(records) for records in found.values()} == {3}
         assert read == []
+
+
+async def test_the_newest_of_many_subjects_are_found_and_those_that_have_none_are_left_out(nats_server: NatsServer, namespace: str) -> None:
+    async with opened(nats_server.url, namespace) as log:
+        for stream in STREAMS:
+            await accepted(log, row_of(stream, 2))
+        there = {log.store.subjects.of(stream): stream for stream in STREAMS}
+        absent = [log.store.subjects.of(f"run/default/absent{number}") for number in range(3)]
+
+        found = await log.store.newest_of("LOG", [*absent[:2], *there, absent[2]], at_once=2)
+
+        assert found.keys() == there.keys()
+        assert [record_in(found[subject]).last for subject in there] == [2] * len(there)
+        assert await log.store.newest_of("LOG", []) == {}
 
 
 async def test_the_newest_of_all_is_found_though_the_very_last_message_was_deleted(nats_server: NatsServer, namespace: str) -> None:
