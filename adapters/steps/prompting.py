@@ -48,33 +48,23 @@ async def completed(config: PromptConfig, attempt: Attempt) -> Completion:
 
     Where the server says when to come again, at most a minute from now, the attempt waits for that itself.
     """
-    call = Call(config, attempt)
-    end = anyio.current_time() + config.seconds
+    call = Call(config, attempt, anyio.current_time() + config.seconds)
     for turn in range(TURNS):
-        pause = 0.0
-        with anyio.CancelScope() as patience:
-            call.patience, call.end = patience, end
-            call.heard(0)
-            try:
-                return await call.ask(may_wait=turn + 1 < TURNS)
-            except ComeAgain as later:
-                pause = later.seconds
-        if patience.cancelled_caught:
-            raise call.away("nothing more")
-        if anyio.current_time() + pause > end:
-            raise call.away(f"told to come again in {pause:g} s")
-        await anyio.sleep(pause)
+        try:
+            return await call.ask(may_wait=turn + 1 < TURNS)
+        except ComeAgain as later:
+            if anyio.current_time() + later.seconds > call.end:
+                raise call.away(f"told to come again in {later.seconds:g} s") from later
+            await anyio.sleep(later.seconds)
     raise call.away("told to come again and again")
 
 
 class Call:
-    """One call, under a patience that begins anew whenever something is heard."""
+    """One prompt; `end` is the time by which it must be answered."""
 
-    patience: anyio.CancelScope
-    end: float
-
-    def __init__(self, config: PromptConfig, attempt: Attempt) -> None:
-        self.config, self.attempt = config, attempt
+    def __init__(self, config: PromptConfig, attempt: Attempt, end: float) -> None:
+        self.config, self.attempt, self.end = config, attempt, end
+        self._patience = anyio.CancelScope()
         self._dialer = Dialer(Rules.of(os.environ))
         self._tenant = parts_of(attempt.stream)[1]
         self._url = config.url.rstrip("/") + PATH
@@ -87,17 +77,24 @@ class Call:
         if config.key:
             self._headers["Authorization"] = f"Bearer {config.key}"
 
-    def heard(self, characters: int) -> None:
-        """Something came: wait anew, and let the run know how far the answer is."""
-        self.patience.deadline = min(self.end, anyio.current_time() + self.config.silence)
+    async def ask(self, *, may_wait: bool) -> Completion:
+        """Ask once; ComeAgain where the server says when, and there is time to wait."""
+        with anyio.CancelScope() as self._patience:
+            return await self._asked(may_wait=may_wait)
+        raise self.away("nothing more")
+
+    def _heard(self, characters: int) -> None:
+        """Something came: be patient anew, and let the run know how far the answer is."""
+        self._patience.deadline = min(self.end, anyio.current_time() + self.config.silence)
         care = self.attempt.performed.care if self.attempt.performed is not None else None
         if care is not None and care.listens:
             self.attempt.heartbeat({"characters": characters})
 
-    async def ask(self, *, may_wait: bool) -> Completion:
+    async def _asked(self, *, may_wait: bool) -> Completion:
+        self._heard(0)
         sending = self._dialer.sending("POST", self._url, headers=self._headers, body=self._body, tenant=self._tenant)
         async with sending as exchange:
-            self.heard(0)
+            self._heard(0)
             if exchange.status != OK:
                 raise await self._declined(exchange, may_wait=may_wait)
             reading = Reading(self._who, self.config.model)
@@ -117,7 +114,7 @@ class Call:
                     if data == DONE:
                         return
                     reading.take(data)
-                self.heard(reading.characters)
+                self._heard(reading.characters)
         except Unavailable:
             if not reading.finished:
                 raise
