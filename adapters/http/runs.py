@@ -112,7 +112,8 @@ async def tell(call: Call) -> Answer:
 
 async def decide(call: Call) -> Answer:
     """Who may decide because they are named hears that it counts, and no more of a run that need not be theirs to see."""
-    told = await call.runtime.do(call.request())
+    request: DecideApproval = call.request()
+    told = await call.runtime.do(request)
     return Answer(told if call.every else Applied(told.run, told.version, told.status, told.workflow))
 
 
