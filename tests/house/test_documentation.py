@@ -66,6 +66,18 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert [target for target in pages.links(page) if not _leads_somewhere(page, target)] == []
 
 
+def test_every_page_can_be_reached_from_the_first() -> None:
+    found, unread = set[Path](), [tree.ROOT / "README.md"]
+    while unread:
+        page = unread.pop()
+        found.add(page)
+        there = {(page.parent / unquote(target).partition("#")[0]).resolve() for target in pages.links(page)}
+        unread += [one for one in there - found - {*unread} if one.suffix == ".md" and one.exists()]
+    decisions = tree.ROOT / "docs" / "decisions"  # linked as a folder
+
+    assert [tree.name(page) for page in pages.pages() if page not in found and page.parent != decisions] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_a_page_says_what_it_is(page: Path) -> None:
     known = {"python", "text", "bash", "console", "json", "sql", "toml"}
