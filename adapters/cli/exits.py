@@ -12,7 +12,7 @@ OWN: dict[int, tuple[str, str]] = {
     DONE: ("done", "It is done, and all is well."),
     RUN_FAILED: ("run_failed", "The run ended without a result: it failed, was cancelled or was terminated."),
     USAGE: ("usage", "The command line itself is wrong."),
-    FINDINGS: ("findings", "A check found workflow code that depends on more than its log."),
+    FINDINGS: ("findings", "A check found something: code that depends on more than its log, faults of a definition, a difference."),
     INTERRUPTED: ("interrupted", "Ctrl-C: a run that was going on is left to be continued."),
 }
 

@@ -21,7 +21,7 @@ NeededModule = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why; kept in the log.")]
 
-Tenant = Annotated[str, typer.Option("--tenant", envvar="PERDURE_TENANT", metavar="NAME", help="Whose run it is.")]
+Tenant = Annotated[str, typer.Option("--tenant", envvar="PERDURE_TENANT", metavar="NAME", help="Which tenant's.")]
 CommandId = Annotated[str, typer.Option("--command", metavar="ID", help="A name for this request: under one name it counts once.")]
 By = Annotated[str, typer.Option("--by", metavar="WHO", help="Who says so; kept in the log.")]
 Why = Annotated[str, typer.Option("--why", help="Why; kept in the log.")]
