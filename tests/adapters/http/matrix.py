@@ -16,7 +16,7 @@ import httpx
 from perdure.eventlog.memory import MemoryLog
 from tests.adapters.http import subjects
 from tests.adapters.http.expected import MAY, Target, Verdict, must_be_expected, verdict
-from tests.adapters.http.shop import Shop
+from tests.adapters.http.shop import Shop, token
 from tests.adapters.http.subjects import Subject, absent, body_of, kind_of, made, state_of
 
 PAGE = "/api/v1/openapi.json"
@@ -196,13 +196,14 @@ def _may_hear(who: Visitor, tenant: str, by: str) -> bool:
 
 
 async def known(service: Shop, crews: Iterable[frozenset[str]]) -> AsyncIterator[Visitor]:
-    """Somebody in these roles, and somebody of the same name in them in another tenant."""
+    """Somebody in these roles, with a key, and somebody of the same name in them in another tenant, with a token."""
     for roles in crews:
         name = " and ".join(sorted(roles))
-        for tenant in (HOME, AWAY):
-            made_ = await service.ring.create(tenant, f"the {name}", sorted(roles))
-            await service.client.get("/api/v1/whoami", headers={"x-api-key": made_.text})  # that a key is used is written once
-            yield Visitor(f"{name} of {tenant}", [("x-api-key", made_.text)], tenant, f"the {name}", roles)
+        made_ = await service.ring.create(HOME, f"the {name}", sorted(roles))
+        await service.client.get("/api/v1/whoami", headers={"x-api-key": made_.text})  # that a key is used is written once
+        signed = token(user=f"the {name}", tenant=AWAY, roles=sorted(roles))
+        yield Visitor(f"{name} of {HOME}", [("x-api-key", made_.text)], HOME, f"the {name}", roles)
+        yield Visitor(f"{name} of {AWAY}", [("authorization", f"Bearer {signed}")], AWAY, f"the {name}", roles)
 
 
 async def strangers(service: Shop) -> list[Visitor]:
@@ -213,6 +214,9 @@ async def strangers(service: Shop) -> list[Visitor]:
     ]
     await service.ring.revoke(revoked.about.id)
     await service.ring.rotate(rotated.about.id, overlap=0.0)
+    gone = await service.ring.create(HOME, "the gone", ["admin"])
+    for change in ("create", "disable"):
+        await service.runtime.change_user("the gone", change, ["admin"], tenant=HOME)
     forged = good.text[:-1] + ("A" if good.text[-1] != "A" else "B")
     shown: dict[str, list[tuple[str, str]]] = {
         "without a key": [],
@@ -227,5 +231,9 @@ async def strangers(service: Shop) -> list[Visitor]:
         "with two ways in": [("x-api-key", good.text), ("authorization", f"Bearer {good.text}")],
         "with another scheme": [("authorization", f"Basic {good.text}")],
         "with a blank token": [("authorization", "Bearer ")],
+        "with a key of who was shut out": [("x-api-key", gone.text)],
+        "with a token of who was shut out": [("authorization", f"Bearer {token(user='the gone', roles=['admin'])}")],
+        "with a token that nobody signed": [("authorization", f"Bearer {token(user=user, roles=['admin'], algorithm='none')}")],
+        "with a token that is over": [("authorization", f"Bearer {token(user=user, roles=['admin'], seconds=-60.0)}")],
     }  # fmt: skip
     return [Visitor(name, headers, HOME, user) for name, headers in shown.items()]

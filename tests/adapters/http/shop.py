@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
+import jwt
 
 import perdure
 from perdure import Runtime, step, workflow
 from perdure.adapters.http.app import asgi, keyring_of
 from perdure.adapters.http.auth.keyring import Keyring
+from perdure.adapters.http.auth.token_settings import TokenSettings
 from perdure.adapters.http.settings import HttpSettings
 
 SECRET = "a secret of thirty-two characters, for tests"  # noqa: S105 - it guards nothing
+TOKENS = TokenSettings(secret=SECRET, algorithms=("HS256",), issuer="https://id.example", audience="shop")
 RUNS = "/api/v1/workflows/runs"
 
 
@@ -83,6 +87,12 @@ def named(headers: dict[str, str]) -> dict[str, str]:
     return {name.replace("_", "-"): text for name, text in headers.items()}
 
 
+def token(*, user: str, tenant: str = "acme", roles: Sequence[str] = (), algorithm: str = "HS256", seconds: float = 600.0) -> str:
+    """A token as who signs for the shop would make it; with the algorithm "none" one that anybody could."""
+    told = {"iss": TOKENS.issuer, "aud": TOKENS.audience, "sub": user, "tenant": tenant, "roles": list(roles), "exp": time.time() + seconds}
+    return jwt.encode(told, SECRET if algorithm != "none" else "", algorithm)
+
+
 class Shop:
     """The service, and a way to call it as anybody."""
 
@@ -103,7 +113,7 @@ class Shop:
 async def shop(url: str = "memory:", *, flows: Sequence[Any] = FLOWS) -> AsyncGenerator[Shop]:
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(perdure.open(url, workflows=flows))
-        app: Any = asgi(runtime, HttpSettings(key_secret=SECRET))
+        app: Any = asgi(runtime, HttpSettings(key_secret=SECRET, tokens=TOKENS))
         transport = httpx.ASGITransport(app)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))
         yield Shop(runtime, client, keyring_of(runtime, SECRET))
