@@ -19,7 +19,7 @@ from .faults import Fault, Faults, refusal
 from .model import DEPTH_MAX, STEPS_MAX, Bound, Definition, Reads, RetrySpec, StepSpec
 from .plain import is_list, is_map
 from .reading import read
-from .shapes import ATTEMPTS_NONE, CORE, SHAPES, Inner, conditions, inner_lists, plain_config
+from .shapes import ATTEMPTS_NONE, CORE, HOLDING, SHAPES, Inner, conditions, inner_lists, plain_config
 from .templates import Piece, has_expression, pieces, secret_in, texts
 from .types import StepType, Types, retry_of
 from .walking import OUTPUT, needs_of, while_of
@@ -222,11 +222,13 @@ class Checker:
         if step.type not in SHAPES:
             return None
         self._sense(step, path)
-        return msgspec.convert(step.config, shape) if not has_expression(plain_config(step)) else self._holding(step, shape)
+        if has_expression(plain_config(step)):
+            return self._holding(step, shape, f"{path}.config")
+        return msgspec.convert(step.config, shape)
 
-    def _holding(self, step: StepSpec, shape: Any) -> Any:
-        """The shape of a step that holds steps; its own texts with expressions stand for nothing."""
-        return msgspec.convert(step.config, shape) if step.type in ("branch", "parallel", "map", "loop") else None
+    def _holding(self, step: StepSpec, shape: Any, path: str) -> Any:
+        """The shape of a step that holds steps. How many there may be, and what they are called, is no matter for expressions."""
+        return _convert(step.config, shape, path, self._faults) if step.type in HOLDING else None
 
     def _fields(self, step: StepSpec, shape: type[Struct], path: str, kind: StepType[Any] | None) -> None:
         fields: dict[str, FieldInfo] = {field.encode_name: field for field in msgspec.structs.fields(shape)}

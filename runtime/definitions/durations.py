@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 
 from ...eventlog.errors import Invalid
@@ -21,7 +22,8 @@ def duration_of(given: Duration, who: str) -> timedelta:
         parts = TEXT.fullmatch(given.strip())
         if parts is not None and any(parts.groups()):
             days, hours, minutes, seconds, milliseconds = (float(part or 0) for part in parts.groups())
-            found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=milliseconds)
+            with suppress(OverflowError):
+                found = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=milliseconds)
     elif not isinstance(given, bool) and 0 < given <= LONGEST.total_seconds():
         found = timedelta(seconds=given)
     if found is None or not timedelta(0) < found <= LONGEST:

@@ -49,6 +49,16 @@ WRONG = {
         steps('- {id: m, type: map, config: {over: "[1]", as: inputs, steps: [{id: a, type: set}]}}'), "$.steps[0].config.as", "inputs"
     ),
     "a bad duration": (steps("- {id: a, type: delay, config: {for: soon}}"), "$.steps[0].config.for", "'soon'"),
+    "more days than there are": (
+        steps('- {id: a, type: delay, config: {for: "999999999999d"}}'), "$.steps[0].config.for", "'999999999999d'"
+    ),
+    "a limit by an expression": (
+        steps('- {id: a, type: loop, config: {while: "true", limit: "${ 1 + 1 }", steps: [{id: b, type: set}]}}'),
+        "$.steps[0].config.limit", "int",
+    ),
+    "a name by an expression": (
+        steps('- {id: m, type: map, config: {over: "[1]", as: "${ 1 }", steps: [{id: a, type: set}]}}'), "$.steps[0].config.as", "regex"
+    ),
     "no time at all": (steps("- {id: a, type: greet, timeout: 0, config: {whom: x}}"), "$.steps[0].timeout", "0"),
     "retry of what is not attempted": (steps("- {id: a, type: set, retry: {}}"), "$.steps[0].retry", "set"),
     "no attempts": (steps("- {id: a, type: greet, config: {whom: x}, retry: {attempts: 0}}"), "$.steps[0].retry.attempts", ">= 1"),
