@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import anyio
-from litestar import Litestar, Response
+from litestar import HttpMethod, Litestar, Response
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
@@ -24,6 +24,7 @@ from .auth.keyring import Keyring
 from .auth.principals import Gate, Gates
 from .auth.single import SingleUser
 from .auth.token_settings import TokenSettings
+from .entrance import Entrance
 from .metrics import Metrics
 from .openapi import serving
 from .operations import Operation
@@ -62,13 +63,13 @@ def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
     gates, keyring = _gates(runtime, settings, crowd)
     service = Service(runtime, gates, keyring, crowd)
     app = Litestar(
-        [_route(service, operation, metrics, settings.at_once_max) for operation in known],
+        [*_methods(known), *(_route(service, operation, metrics, settings.at_once_max) for operation in known)],
         openapi_config=None,
         logging_config=None,
         exception_handlers={HTTPException: _not_served, Exception: _broke},
         request_max_body_size=settings.body_bytes_max,
     )
-    return WithEncodedPath(app)
+    return Entrance(app)
 
 
 def keyring_of(runtime: Runtime, secret: str) -> Keyring:
@@ -132,8 +133,28 @@ def _route(service: Service, operation: Operation, metrics: Metrics, at_once_max
         body = plain(answer.value)
         return _sent(status, headers | ({"content-type": answer.media} if body else {}), body)
 
-    path = operation.path.replace("}", ":str}")
+    path = _pattern(operation.path)
     return HTTPRouteHandler(path, http_method=operation.method, name=operation.name, status_code=operation.status)(handle)
+
+
+def _methods(known: Sequence[Operation]) -> Iterator[HTTPRouteHandler]:
+    """What may be asked of each path; left alone, the framework would name the methods of one operation of it."""
+    by_path: dict[str, list[str]] = {}
+    for operation in known:
+        by_path.setdefault(operation.path, ["OPTIONS"]).append(operation.method)
+    for path, methods in by_path.items():
+        yield HTTPRouteHandler(_pattern(path), http_method=HttpMethod.OPTIONS, status_code=200)(_telling(", ".join(sorted(methods))))
+
+
+def _telling(methods: str) -> Callable[[], Coroutine[Any, Any, ASGIApp]]:
+    async def tell() -> ASGIApp:
+        return ASGIResponse(status_code=204, headers=GUARDED | {"allow": methods})
+
+    return tell
+
+
+def _pattern(path: str) -> str:
+    return path.replace("}", ":str}")
 
 
 class StreamInTime(ASGIStreamingResponse):
@@ -175,33 +196,3 @@ def _not_served(request: AnyHttpRequest, error: HTTPException) -> AnyResponse:
 def _broke(request: AnyHttpRequest, error: Exception) -> AnyResponse:
     status, headers, body = told(broken(error, f"{request.method} {request.scope['path']}"))
     return Response(body, status_code=status, headers=GUARDED | headers)
-
-
-class WithEncodedPath:
-    """Routes by the path as it was sent, so that an id may hold any character, `/` among them, as `%2F`."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(_with_encoded_path(scope), receive, send)
-
-
-def _with_encoded_path(scope: Any) -> Any:
-    if scope["type"] != "http" or not (scope.get("root_path") or b"%" in scope.get("raw_path", b"%")):
-        return scope
-    return {**scope, "path": encoded_path(scope), "root_path": ""}
-
-
-def encoded_path(scope: Any) -> str:
-    """The path of a request below where the service is mounted, each part as it was sent."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    below = path.removeprefix(root) if root and path.startswith(root) else path
-    raw: bytes | None = scope.get("raw_path")
-    sent = "" if raw is None else raw.decode("latin-1").partition("?")[0]
-    whole = unquote(sent)
-    if not whole.endswith(below):
-        return quote(below)
-    above = whole.removesuffix(below).count("/")
-    return "/" + "/".join(sent.split("/")[above + 1 :])

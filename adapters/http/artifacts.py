@@ -134,7 +134,7 @@ OPERATIONS = (
     Operation(name="runs.artifacts", method="GET", path=f"{RUN}/artifacts", perform=listed, answers={200: ArtifactPage},
               summary="What a run has stored"),
     Operation(name="runs.artifact", method="GET", path=f"{RUN}/artifacts/{{name}}", perform=content,
-              answers={200: bytes, 206: bytes, 304: None}, problems=(416,),
+              answers={200: bytes, 206: bytes, 304: None}, problems=(416,), media=("*/*",),
               headers={"Range": "bytes=FIRST-LAST", "If-Range": "The ETag of what the part is of",
                        "If-None-Match": "The ETag of what you have"},
               summary="The content of an artifact, whole or a range of bytes"),

@@ -126,7 +126,7 @@ def _body(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
 def _answered(operation: Operation, kind: Any, schemas: dict[Any, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {"description": operation.summary}
     if kind is bytes:
-        told["content"] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+        told["content"] = {media: {"schema": {"type": "string", "format": "binary"}} for media in operation.media}
     elif kind is not None:
         told["content"] = {media: {"schema": schemas[kind] if media == JSON else {"type": "string"}} for media in operation.media}
     return told

@@ -59,6 +59,8 @@ def told(error: PerdureError, status: int = 0) -> tuple[int, dict[str, str], byt
     headers = {"content-type": MEDIA, "cache-control": "no-store"}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(RETRY_AFTER)
+    if problem.status == HTTPStatus.REQUEST_TIMEOUT:
+        headers["connection"] = "close"  # what still comes is part of it, and no request
     if isinstance(error, Unauthenticated):
         headers["www-authenticate"] = 'Bearer realm="perdure"'
     return problem.status, headers, msgspec.json.encode(problem)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import anyio
 import msgspec
 from litestar import Request as HttpRequest
+from litestar.exceptions import InternalServerException
 
 from ...eventlog.errors import Invalid, NotFound, Refused, Unavailable
 from ...runtime.authoring.words import moment
@@ -124,18 +125,22 @@ class Service:
 
 
 class TooSlow(Unavailable):
-    """The body did not come in time."""
+    """The body did not come in time, or whole."""
 
     code, http_status = "too_slow", 408
 
 
 async def _body(request: AnyHttpRequest) -> bytes:
     """All of it; the application bounds its bytes, and this its time."""
+    found = "less"
     with anyio.move_on_after(BODY_SECONDS):
-        return await request.body()
+        try:
+            return await request.body()
+        except InternalServerException:  # so the framework says that the other end went away: no fault of ours
+            found = "the end of the connection"
     raise TooSlow("the body of the request did not come in time", who="the request", where="the body",
                   expected=f"all of it in {BODY_SECONDS:g} s",
-                  found="less", instead="send it again, faster, or send less")
+                  found=found, instead="send it again, faster, or send less")
 
 
 def absent(run: str) -> NotFound:

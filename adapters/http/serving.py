@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 import anyio
 import uvicorn
 from litestar.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from ...eventlog.errors import Unavailable
 
@@ -37,6 +37,17 @@ class Punctual(H11Protocol):
         super().handle_events()
         if self.cycle is not before and self._late is not None:
             self._late.cancel()
+
+    def send_400_response(self, msg: str) -> None:
+        """Also where what follows the headers is no body: the request that is being answered hears that its other end is gone."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         self._expect_headers()

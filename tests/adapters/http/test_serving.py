@@ -110,6 +110,15 @@ async def test_more_requests_than_are_taken_at_once_are_told_to_come_again() -> 
     assert next(one for one in told if one.status_code == 503).headers["retry-after"] == "1"
 
 
+async def test_a_path_says_all_that_may_be_asked_of_it() -> None:
+    async with shop() as service:
+        told = [await service.client.options(path) for path in (RUNS, "/api/v1/workflows/definitions/x", "/healthz")]
+
+    assert [(one.status_code, one.headers["allow"], one.content) for one in told] == [
+        (204, "GET, OPTIONS, POST", b""), (204, "DELETE, GET, OPTIONS, PUT", b""), (204, "GET, OPTIONS", b""),
+    ]  # fmt: skip
+
+
 async def test_metrics_count_by_operation_and_name_no_run() -> None:
     async with shop() as service:
         admin = await service.caller("admin")
