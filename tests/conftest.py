@@ -53,6 +53,10 @@ LONG = ("tests/sim/", "tests/corpus/", "tests/house/test_documentation", "tests/
 """The longest of the others: they begin early, so that two processes end at the same time."""
 
 
+TOGETHER = ("tests/seeds/",)
+"""Folders whose files share servers."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (not item.nodeid.startswith(TIMED), not item.nodeid.startswith(LONG)))
@@ -69,7 +73,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def share_of(test: str) -> str:
     """The tests of one share run in one process, one after another."""
-    return "timed" if test.startswith(TIMED) else test.partition("::")[0]
+    if test.startswith(TIMED):
+        return "timed"
+    return next((folder for folder in TOGETHER if test.startswith(folder)), test.partition("::")[0])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
