@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import anyio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...eventlog.streams import stream_of
 from ..authoring.errors import Failure
@@ -33,11 +34,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 60.0
 
 
 class Approve(Struct, frozen=True):
-    """Approve what the run asks under this name."""
+    """Approve what the run asks under this name; `roles` are those of who does."""
 
     name: str
     by: str = "somebody"
     why: str = ""
+    roles: tuple[str, ...] = ()
 
 
 class Reject(Struct, frozen=True):
@@ -46,6 +48,7 @@ class Reject(Struct, frozen=True):
     name: str
     by: str = "somebody"
     why: str = ""
+    roles: tuple[str, ...] = ()
 
 
 class Pause(Struct, frozen=True):
@@ -109,7 +112,8 @@ async def _decision(act: Approve | Reject, outcome: Literal["approved", "rejecte
         return next(((id, asked.digest) for id, asked in facts.approvals.items() if asked.name == act.name), None)
 
     id, digest = await _once_there(world, open_one)
-    return DecideApproval(run=RUN, outcome=outcome, by=act.by, why=act.why, name=act.name, id=id, digest=digest, command=command)
+    said = DecideApproval(run=RUN, outcome=outcome, by=act.by, why=act.why, digest=digest, name=act.name, id=id, roles=act.roles)
+    return replace(said, command=command)
 
 
 async def _token(step: str, world: World) -> str:

@@ -19,7 +19,7 @@ from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.machine.approvals import digest_of
 from perdure.runtime.testing.deciders import Given
-from perdure.testing import Simulation, given
+from perdure.testing import Act, Approve, Simulation, given
 from tests.laws.node import events_of, named, node
 from tests.semantics.asking import DAY, MICROSECONDS, SHOWN_RAW, ask_once, decide, runs
 
@@ -198,6 +198,20 @@ async def silence(at_end: AtEnd) -> list[Any]:
 )
 def test_the_policy_says_what_it_means_that_nobody_decided_over_every_crash(at_end: AtEnd, result: list[str]) -> None:
     assert Simulation(1).run(silence, at_end, crash_after_every_append=True).value == result
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_escalation_brings_in_others_in_time_over_every_crash(crashes: bool) -> None:
+    olga = Approve("pay", by="olga", roles=("owner",))
+    acts: list[tuple[float, Act]] = [(60.0, Approve("pay", by="ada")), (120.0, olga), (7200.0, olga)]
+    outcome = Simulation(3).run(pay, acts=acts, crash_after_every_append=crashes)
+
+    assert outcome.value == ["approved", "olga", [["ada", ""], ["olga", ""]]]
+    assert timedelta(hours=2) <= outcome.elapsed < timedelta(hours=3)
+    assert len(outcome.refused) == 1
+    assert [type(event).__name__ for event in outcome.events if "Approval" in type(event).__name__] == [
+        "ApprovalRequested", "ApprovalGiven", "ApprovalEscalated", "ApprovalDecided",
+    ]  # fmt: skip
 
 
 @workflow

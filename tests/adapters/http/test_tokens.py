@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ from jwt.algorithms import get_default_algorithms
 
 import perdure
 from perdure import Invalid, Unavailable
+from perdure.adapters.compose import types_of
 from perdure.adapters.http.app import asgi
 from perdure.adapters.http.auth import jwks
 from perdure.adapters.http.auth.jwks import KeySet, at_url, keys_in
 from perdure.adapters.http.auth.token_settings import TokenSettings
 from perdure.adapters.http.serving import served
 from perdure.adapters.http.settings import HttpSettings
+from perdure.adapters.serving import served as serve
 from tests.adapters.http.shop import FLOWS, RUNS, SECRET
 
 pytestmark = pytest.mark.anyio
@@ -214,6 +217,23 @@ async def test_without_a_secret_for_keys_tokens_alone_let_in_and_there_are_no_ke
         runs, key = await client.get(RUNS, headers=admin), await client.post("/api/v1/keys", json={"user": "ben"}, headers=admin)
 
     assert (runs.status_code, key.status_code, key.json()["where"]) == (200, 503, "PERDURE_KEY_SECRET")
+
+
+async def test_a_service_starts_with_tokens_alone_and_not_with_a_secret_that_could_be_guessed(
+    keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in {**BASE, "PERDURE_JWT_JWKS": str(keys)}.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.delenv("PERDURE_KEY_SECRET", raising=False)
+    begun = partial(serve, "memory:", workflows=FLOWS, types=types_of(), host="127.0.0.1", port=0, single_user=False)
+    async with begun() as (_, address), httpx.AsyncClient(base_url=address, trust_env=False) as client:
+        codes = [(await shown(client, token)).status_code for token in (signed(), signed(iss="x"))]
+    monkeypatch.setenv("PERDURE_KEY_SECRET", "short")
+    with pytest.raises(Invalid, match="secret of the service"):
+        async with begun():
+            pass
+
+    assert codes == [200, 401]
 
 
 # -- sets of keys --------------------------------------------------------------------------------------------------------
