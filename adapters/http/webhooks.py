@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: those that could not be brought to their receivers, in the words of seed 004, and those of a run."""
+"""Webhooks over HTTP: those that could not be brought to their receivers, in the words of docs/runbooks/004.md, and those of a run."""
 
 from __future__ import annotations
 
