@@ -126,9 +126,10 @@ def shorter(actor: Actor, snapshot: Snapshot) -> Corrupt:
                    instead="do not write to this stream; if a run is being moved here, import its file again, else compare with a backup")
 
 
-def snapshot_of(actor: Actor) -> Snapshot | None:
-    """A snapshot of a durable state, where the tail behind the last one is long enough to be worth it."""
-    if actor.tail.version - actor.snapshot_version < SNAPSHOT_EVENTS and actor.bytes - actor.snapshot_bytes < SNAPSHOT_BYTES:
+def snapshot_of(actor: Actor, *, always: bool = False) -> Snapshot | None:
+    """A snapshot of a durable state, where the tail behind the last one is long enough to be worth it; `always`: where there is any."""
+    events, size = actor.tail.version - actor.snapshot_version, actor.bytes - actor.snapshot_bytes
+    if not (events if always else events >= SNAPSHOT_EVENTS or size >= SNAPSHOT_BYTES):
         return None
     data = actor.kind.freeze(actor.state)
     if data is None:

@@ -74,6 +74,8 @@ class Dispatcher:
         self.storing = Storing(self)
         self.gate: Callable[[], Awaitable[object]] | None = None
         """What each turn has to pass first: a node that doubts whether it still owns anything stops there."""
+        self.reading_is_dear = False
+        """Where what lies far back in the log takes long to read: an actor that stands still for a while has a snapshot."""
         self.broke: Callable[[str, PerdureError], object] = waking.unheard
         """Hears of each stream that is found not to hold, and why."""
         self._ready: list[Actor] = []

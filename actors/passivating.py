@@ -1,4 +1,8 @@
-"""Passivation: idle actors leave memory, those longest untouched first, by time and by how much is held in all."""
+"""Passivation: idle actors leave memory, those longest untouched first, by time and by how much is held in all.
+
+Those that stay, because something of theirs is in flight, get a snapshot like those that go: whoever has them after a crash
+reads it instead of a long log, or of one that lies far back.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from ..eventlog.errors import Corrupt, Invalid
 from ..eventlog.snapshots import Snapshot
@@ -20,6 +25,9 @@ logger = logging.getLogger("perdure.actors")
 
 ACTOR_BYTES = 16 * 1024
 """What a run that only waits costs in memory, about: its coroutine, its facts, its mailbox. Its log is a few hundred bytes."""
+
+SNAPSHOTS_MAX, SNAPSHOTS_AT_ONCE = 2000, 50
+"""Of actors that stay, in one look; and between two looks at the loop."""
 
 EASE = 0.875
 """Where too much is held, this share of what may be is left, so that the next actor is not too much again."""
@@ -67,7 +75,21 @@ async def passivate(dispatcher: Dispatcher, untouched_since: int) -> int:
         gone += 1
     dispatcher.crowding.eased(weight(dispatcher))
     await _save(dispatcher, snapshots)
+    await _keep_up(dispatcher, untouched_since)
     return gone
+
+
+async def _keep_up(dispatcher: Dispatcher, untouched_since: int) -> None:
+    """Keep snapshots of those that are not idle: where their log is long, or dear to read by the time it is wanted."""
+    busy = sorted((actor for actor in dispatcher.actors.values() if actor.awake and not _is_idle(actor)), key=_touched)
+    for start in range(0, min(len(busy), SNAPSHOTS_MAX), SNAPSHOTS_AT_ONCE):
+        snapshots = list[Snapshot]()
+        for actor in busy[start : start + SNAPSHOTS_AT_ONCE]:
+            stands_still = dispatcher.reading_is_dear and actor.touched <= untouched_since
+            if actor.awake and not actor.in_turn and (snapshot := snapshot_of(actor, always=stands_still)) is not None:
+                snapshots.append(snapshot)
+        await _save(dispatcher, snapshots)
+        await checkpoint()
 
 
 async def preserve(dispatcher: Dispatcher, is_wanted: Callable[[str], bool]) -> None:

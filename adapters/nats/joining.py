@@ -51,6 +51,7 @@ class Membership:
         place, partitions, committer = self._place, self.partitions, self._committer
         storing = runtime.dispatcher.storing
         storing.newest, storing.piece = partial(tails_of, Reader(self._store)), PIECE
+        runtime.dispatcher.reading_is_dear = True
         async with (
             connect(place.servers, name=f"perdure {partitions.owner}, doors", **place.settings()) as talk,
             road(talk, runtime, place.namespace, partitions.owner_of) as neighbours,

@@ -156,8 +156,10 @@ class Hands:
 class Bank:
     """A dispatcher of accounts at work, and everything around it."""
 
-    def __init__(self, carrier: Carrier, ownership: Ownership | None = None, settings: Settings | None = None) -> None:
-        self.kind = Accounts()
+    def __init__(
+        self, carrier: Carrier, ownership: Ownership | None = None, settings: Settings | None = None, kind: Accounts | None = None
+    ) -> None:
+        self.kind = kind or Accounts()
         self.clock = Hands()
         owner = ownership or OwnsAll("bank", EPOCH)
         self.dispatcher = Dispatcher(carrier.log, carrier.snapshots, {"account": self.kind}, self.clock, owner, settings=settings)
@@ -169,10 +171,10 @@ class Bank:
 
 @asynccontextmanager
 async def opened(
-    carrier: Carrier | None = None, *, ownership: Ownership | None = None, settings: Settings | None = None
+    carrier: Carrier | None = None, *, ownership: Ownership | None = None, settings: Settings | None = None, kind: Accounts | None = None
 ) -> AsyncGenerator[Bank]:
     """A bank whose dispatcher runs."""
-    bank = Bank(carrier or MemoryLog().carrier(), ownership, settings)
+    bank = Bank(carrier or MemoryLog().carrier(), ownership, settings, kind)
     async with anyio.create_task_group() as group:
         group.start_soon(bank.dispatcher.run)
         try:

@@ -13,7 +13,7 @@ from perdure.eventlog.errors import Corrupt, Invalid
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Record, sealed
 from perdure.eventlog.snapshots import Snapshot
-from tests.actors.account import Accounts, Look, Move, WatchedLog, opened
+from tests.actors.account import Accounts, Look, Move, State, WatchedLog, opened, until
 
 pytestmark = pytest.mark.anyio
 
@@ -170,3 +170,55 @@ async def test_a_part_that_cannot_be_read_stops_the_actors_in_it_and_no_other() 
         assert await bank.ask("bob", Look()) == 0
         with pytest.raises(Corrupt, match="the log file is damaged"):
             await bank.ask("ann", Look())
+
+
+class Busy(Accounts):
+    """Accounts with something in flight."""
+
+    def idle(self, state: State) -> bool:
+        return False
+
+
+async def test_an_actor_that_is_not_idle_has_a_snapshot_once_its_log_is_long() -> None:
+    log = MemoryLog()
+    async with opened(log.carrier(), kind=Busy()) as bank:
+        for extra in (SNAPSHOT_EVENTS - 1, 1, 1):
+            for _ in range(extra):
+                bank.dispatcher.post(STREAM, Move(1))
+            await bank.ask("ann", Look())
+            assert await bank.dispatcher.passivate() == 0
+
+    assert log.snapshots[STREAM].tail.version == SNAPSHOT_EVENTS
+
+
+async def test_where_reading_is_dear_one_that_stands_still_has_a_snapshot_of_whatever_there_is() -> None:
+    log = MemoryLog()
+    async with opened(log.carrier(), kind=Busy()) as bank:
+        bank.dispatcher.reading_is_dear = True
+        for name, cents in (("ann", 3), ("bob", 5)):
+            await bank.ask(name, Move(cents))
+        mark = bank.dispatcher.turns
+        await bank.ask("bob", Move(1))
+        await bank.dispatcher.passivate(untouched_since=mark)
+
+        assert log.snapshots.keys() == {STREAM}
+        first = log.snapshots[STREAM]
+        await bank.dispatcher.passivate()
+        assert log.snapshots[STREAM] is first, "there is nothing new to keep"
+        assert log.snapshots["account/default/bob"].tail.version == 2
+    async with opened(log.carrier()) as bank:
+        assert await bank.ask("ann", Look()) == 3
+
+
+async def test_what_is_being_stored_is_in_no_snapshot() -> None:
+    log = WatchedLog()
+    async with opened(log.carrier(), kind=Busy()) as bank:
+        bank.dispatcher.reading_is_dear = True
+        await bank.ask("ann", Move(3))
+        log.shut()
+        bank.dispatcher.post(STREAM, Move(1))
+        await until(lambda: log.held)
+        await bank.dispatcher.passivate()
+        assert log.snapshots == {}
+        log.gate.set()
+        assert await bank.ask("ann", Look()) == 4

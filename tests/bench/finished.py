@@ -1,5 +1,7 @@
 """Many finished runs and a few active ones on NATS: how soon a worker that was killed has the active ones going again.
 
+The worker had lived for a minute: its runs had stood still for long enough to have snapshots.
+
 `python -m tests.bench.finished 20000 200`: so many finished runs, so many active ones among them. The runs are written by a
 loader: the records that a real run made, sealed for each stream, fenced and framed as the carrier does it.
 """
@@ -26,6 +28,7 @@ from perdure.adapters.nats.records.log import JetStreamLog
 from perdure.adapters.nats.records.reader import record_in
 from perdure.adapters.nats.views.index import Index
 from perdure.adapters.nats.views.keeper import Keeper
+from perdure.adapters.nats.wire import api
 from perdure.adapters.nats.wire.buckets import prepare
 from perdure.adapters.nats.wire.messages import headers_of
 from perdure.adapters.nats.wire.store import Store
@@ -44,6 +47,8 @@ GROUP = 1000
 """Runs whose records are written together, an atomic batch for the first of each, for the second, for the third."""
 LOOKED_AT = 20
 WITHIN = 30.0
+KEPT_WITHIN, LOOKS_EVERY = 120.0, 0.5
+"""A worker looks every 30 seconds for runs that stand still."""
 
 FLOWS = """
 from pathlib import Path
@@ -102,6 +107,7 @@ async def finished(ended: int, active: int) -> dict[str, float]:
             hand = await team.hire()
             await until_all(team, sequence, "Recovered", active)
             figures["first_opening_seconds"] = time.monotonic() - began
+            figures["snapshots"] = await until_kept(team, active)
             newest = await team.store.last("LOG", team.store.subjects.tree("log"))
             hand.send(signal.SIGKILL)
             await team.gone(hand)
@@ -197,6 +203,16 @@ async def looked_at(team: Crew, flows: Any, ended: int) -> int:
     verdicts = [await replay(log, stream_of("run", "default", run), registry) for run in runs]
     assert len({verdict.content_digest for verdict in verdicts}) == 1
     return sum(verdict.agrees is True and verdict.status == "completed" for verdict in verdicts)
+
+
+async def until_kept(team: Crew, count: int) -> int:
+    """Wait until a worker that has lived for a while has kept snapshots of so many runs that stand still."""
+    with anyio.fail_after(KEPT_WITHIN):
+        while True:
+            info = api.stream_info(await team.store.call(f"STREAM.INFO.{team.store.subjects.bucket_of('SNAPS')}", {}))
+            if info.state.num_subjects >= count:
+                return info.state.num_subjects
+            await anyio.sleep(LOOKS_EVERY)
 
 
 async def until_all(team: Crew, sequence: int, event: str, count: int) -> None:
