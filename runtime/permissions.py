@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from ..eventlog.errors import Invalid
@@ -14,6 +15,9 @@ DEFINITIONS_WRITE = "workflows.definitions.write"
 ADMIN = "workflows.admin"
 
 ALL = frozenset({READ, CONTROL, WRITE, DEFINITIONS_READ, DEFINITIONS_WRITE, ADMIN})
+
+NAME = re.compile(r"[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,99}")
+"""What a tenant, a user and a role may be called."""
 
 ROLES: Mapping[str, frozenset[str]] = {
     "starter": frozenset({WRITE, DEFINITIONS_READ}),
@@ -49,3 +53,11 @@ def must_be_permissions(permissions: Iterable[str]) -> tuple[str, ...]:
         raise Invalid("a role needs permissions that exist", who="permissions", where="$.permissions", found=", ".join(unknown) or "none",
                       expected=f"one or more of {', '.join(sorted(ALL))}", instead="name what it is to allow")
     return found
+
+
+def must_be_names(**names: str) -> None:
+    """Invalid where one of them is no name for what it is."""
+    for what, name in names.items():
+        if not NAME.fullmatch(name):
+            raise Invalid(f"that is no name of a {what}", who=what, where=f"$.{what}", found=repr(name[:120]),
+                          expected="1 to 100 characters, none of them a control character, no blank in front", instead=f"name the {what}")

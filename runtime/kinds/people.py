@@ -17,13 +17,14 @@ from ...eventlog.codec import Event
 from ...eventlog.errors import NotFound, Refused
 from ...eventlog.records import Head
 from ...eventlog.streams import stream_of
-from ..permissions import ROLES, must_be_permissions, must_be_roles
+from ..permissions import ROLES, must_be_names, must_be_permissions, must_be_roles
 
 NAME = ID = "people"
 
 USERS_MAX = 10_000
 OWN_ROLES_MAX = 100
 ROLES_OF_ONE_MAX = 50
+WHY_MAX = 200
 
 
 class UserCreated(Event, frozen=True):
@@ -200,7 +201,7 @@ class People(Kind[State, Wish, Fact]):
                 gone = tuple(role for role in dict.fromkeys(roles) if role in has)
                 return (RolesTaken(user, gone, by),) if gone else ()
             case DisableUser(user, by, why):
-                return () if _user(state, user).disabled else (UserDisabled(user, by, why),)
+                return () if _user(state, user).disabled else (UserDisabled(user, by, why[:WHY_MAX]),)
             case EnableUser(user, by):
                 return (UserEnabled(user, by),) if _user(state, user).disabled else ()
             case DefineRole(role, permissions, by):
@@ -255,6 +256,7 @@ def stream_of_people(tenant: str) -> str:
 
 
 def _created(state: State, user: str, roles: Sequence[str], by: str) -> Sequence[Fact]:
+    must_be_names(user=user)
     given, known = must_be_roles(roles, state.roles, some=False), state.users.get(user)
     if known is not None and set(known.roles) == set(given) and not known.disabled:
         return ()
@@ -270,6 +272,7 @@ def _created(state: State, user: str, roles: Sequence[str], by: str) -> Sequence
 
 
 def _defined(state: State, role: str, permissions: tuple[str, ...], by: str) -> Sequence[Fact]:
+    must_be_names(role=role)
     if role in ROLES:
         raise Refused("this role is the same for every tenant", who=f"role {role!r}", where="role", expected="a name of your own",
                       found=role, instead="choose another name")

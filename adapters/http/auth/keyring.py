@@ -20,12 +20,12 @@ from ....eventlog.errors import Invalid, PerdureError
 from ....runtime.access_requests import EndKey, KeepKey, KeyLine, NoteKey, ReplaceKey
 from ....runtime.directory import CallingAccess
 from ....runtime.kinds.access import Key
+from ....runtime.permissions import must_be_names
 from .crowd import Crowd
 from .fresh import KNOWN_MAX, Fresh
 from .principals import Principal, Visitor
 
 KEY = re.compile(r"prd_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-NAME = re.compile(r"[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,99}")
 SECRET_CHARACTERS_MIN = 32
 LIFE_MAX = 10 * 366 * 86400
 """Seconds that a key may live."""
@@ -66,7 +66,7 @@ class Keyring:
 
         Of a user who has a record it may do what these roles allow, as long as the user has them; without roles all that the user may.
         """
-        _must_be_names(tenant=tenant, user=user)
+        must_be_names(tenant=tenant, user=user)
         given = await self.crowd.roles_for(tenant, user, roles)
         id, secret = _drawn()
         made = KeepKey(id=id, digest=self._digest(secret), user=user, roles=given, label=label[:200], expires=self._expiry(expires_in),
@@ -143,13 +143,6 @@ def _drawn() -> tuple[str, str]:
 
 def _text(id: str, secret: str) -> str:
     return f"prd_{id}_{secret}"
-
-
-def _must_be_names(**names: str) -> None:
-    for what, name in names.items():
-        if not NAME.fullmatch(name):
-            raise Invalid(f"a key needs the name of a {what}", who=what, where=f"$.{what}", found=repr(name[:120]),
-                          expected="1 to 100 characters, none of them a control character, no blank in front", instead=f"name the {what}")
 
 
 def _no_time(name: str, seconds: float) -> Invalid:

@@ -12,9 +12,9 @@ from typing import Any, cast
 import jwt
 
 from ....runtime.definitions.plain import is_list, is_map
+from ....runtime.permissions import NAME
 from .crowd import Crowd
 from .jwks import KeySet, at_url, in_file
-from .keyring import NAME
 from .principals import Principal, Visitor
 from .token_settings import TokenSettings
 

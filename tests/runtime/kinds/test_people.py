@@ -102,3 +102,10 @@ def test_there_are_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     for wish in (CreateUser("ben"), DefineRole("king", (READ,)), GiveRoles("ann", ("operator",))):
         with pytest.raises(Refused):
             People().decide(state, wish, 0)
+
+
+@pytest.mark.parametrize("name", ["", " ann", "a\nb", "x" * 101])
+def test_what_is_no_name_is_refused(name: str) -> None:
+    for wish in (CreateUser(name), DefineRole(name, (READ,))):
+        with pytest.raises(Invalid, match="no name"):
+            People().decide(given(People()).state(), wish, 0)
