@@ -1,4 +1,4 @@
-"""`perdure rag …`: documents taken into an index, listed, removed and searched."""
+"""`perdure rag …`: documents taken into an index, listed, removed and searched; and `perdure demo-service`, which puts questions to them."""
 
 # ruff: noqa: FBT002, PLR0917 - the parameters of a command are its options
 

@@ -7,10 +7,12 @@ meant to run is not called python: ```text. What is marked `nats` is run by the 
 from __future__ import annotations
 
 import ast
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -76,6 +78,14 @@ def test_every_page_can_be_reached_from_the_first() -> None:
     decisions = tree.ROOT / "docs" / "decisions"  # linked as a folder
 
     assert [tree.name(page) for page in pages.pages() if page not in found and page.parent != decisions] == []
+
+
+def test_the_page_of_promises_names_every_claim() -> None:
+    page = (tree.ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    named = tuple(re.findall(r"`([^`]+)`", page))
+    claims = tomllib.loads((tree.ROOT / "tests" / "proofs" / "bounds.toml").read_text(encoding="utf-8"))
+
+    assert [claim for claim in claims if not claim.startswith(named)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
