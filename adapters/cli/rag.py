@@ -1,4 +1,4 @@
-"""`perdure rag …`: documents taken into an index, listed, removed and searched; and `perdure demo-service`, which puts questions to them."""
+"""`perdure rag …`: documents taken into an index, listed, removed and searched; and `perdure demo-service`, which asks them something."""
 
 # ruff: noqa: FBT002, PLR0917 - the parameters of a command are its options
 
