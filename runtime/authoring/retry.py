@@ -75,6 +75,7 @@ def _can_be_raised(kind: object) -> bool:
 
 
 ONCE = Retry(attempts=1)
+DAYS_MAX = 365_250
 
 
 def pause_after(retry: Retry, attempt: int, seed: int, effect: str) -> int | None:
@@ -95,4 +96,7 @@ def chance(seed: int, name: str) -> float:
 
 
 def microseconds(duration: timedelta) -> int:
+    """Whole microseconds; of more than a thousand years, a thousand: calendars end in the year 9999, and waits for good are waits."""
+    if duration.days > DAYS_MAX:
+        duration = timedelta(DAYS_MAX)
     return (duration.days * 86_400 + duration.seconds) * 1_000_000 + duration.microseconds

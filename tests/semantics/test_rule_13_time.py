@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -23,6 +23,32 @@ async def looks_at_the_clock() -> list[datetime]:
         await perdure.signal("tick")
         seen.append(perdure.now())
     return seen
+
+
+@workflow
+async def waits_for_good() -> str:
+    await perdure.first_of(
+        perdure.approval("ever", timeout=timedelta.max),
+        perdure.sleep(timedelta.max),
+        perdure.sleep_until(datetime.max.replace(tzinfo=UTC)),
+        perdure.signal("end"),
+    )
+    return "ended"
+
+
+@pytest.mark.anyio
+async def test_a_wait_beyond_the_end_of_the_calendar_lasts_a_thousand_years_and_can_be_looked_at() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), waits_for_good) as runtime:
+        run = await runtime.start(waits_for_good, id="r")
+        (asked,) = await run.approvals()
+        assert asked.expires is not None
+        assert asked.expires.year > 3000
+        assert (await run.look()).status == "running"
+        assert [found.name for found in (await runtime.approvals()).approvals] == ["ever"]
+        await run.signal("end")
+        assert await run.result(within=PATIENCE) == "ended"
+        assert (await replay(log, stream("r"), runtime.registry)).agrees
 
 
 @pytest.mark.anyio
