@@ -78,7 +78,10 @@ def who_may(electorate: Electorate, now: Any) -> str:
 
 
 def same_person(one: str, other: str) -> bool:
-    """Whether two names could be one person's: capitals, blanks and forms of a letter make nobody somebody else."""
+    """Whether two names could be one person's: capitals, blanks and forms of a letter make nobody somebody else.
+
+    For deciding alone: the tables of letters grow from one Python to the next, and what was decided is an event.
+    """
     return _folded(one) == _folded(other)
 
 

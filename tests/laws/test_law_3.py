@@ -41,7 +41,7 @@ DIRECTLY_PURE = ["actors/kind.py", "actors/judging.py"]
 HARMLESS = {
     "__future__", "base64", "bisect", "collections", "contextlib", "contextvars", "dataclasses", "datetime", "decimal", "enum", "functools",
     "hashlib", "heapq", "inspect", "itertools", "math", "msgspec", "operator", "random", "re", "string", "struct", "sys", "types",
-    "typing", "typing_extensions", "uuid",
+    "typing", "typing_extensions", "unicodedata", "uuid",
 }  # fmt: skip
 """What can be imported without touching the world; that chance is drawn from a seed alone is tests/house/test_no_ambient.py's."""
 
