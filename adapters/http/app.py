@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote
 
@@ -102,9 +103,9 @@ def _tokens(settings: TokenSettings, crowd: Crowd) -> Gate:
 
 def _route(service: Service, operation: Operation, metrics: Metrics, at_once_max: int) -> HTTPRouteHandler:
     async def handle(request: AnyHttpRequest) -> ASGIApp:
-        began = anyio.current_time()
+        began = monotonic()
         response = await answered(request) if service.under_way < at_once_max else _sent(*told(full(at_once_max)))
-        metrics.count(operation.path, operation.method, response.status_code, anyio.current_time() - began)
+        metrics.count(operation.path, operation.method, response.status_code, monotonic() - began)
         return response
 
     async def answered(request: AnyHttpRequest) -> ASGIResponse:

@@ -65,7 +65,7 @@ class Service:
         principal = NOBODY if policy.public else await self.admitted(request, headers)
         command = _command(headers, principal)
         every = policy.public or await self._may(principal, policy, operation, parts, command)
-        params = params_of(operation, request.url.query)
+        params = params_of(operation, request.scope["query_string"].decode("latin-1"))
         body = await _body(request)
         if body:
             _must_be_taken(operation, headers)

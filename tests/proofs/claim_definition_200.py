@@ -18,10 +18,6 @@ from tests.proofs.frame import Figures, proof
 from tests.runtime.definitions.killing import Lived, Opened, lived
 from tests.runtime.definitions.large import INPUTS, count, large
 
-RECORDS_IN_NATS = 3
-"""So many records last there between two kills: every life costs an opening."""
-
-
 @proof("definition-200", "a definition of 200 steps, with branches, maps and an approval, killed at every record, has one content digest")
 def two_hundred_steps() -> Figures:
     logging.getLogger("perdure").addHandler(logging.NullHandler())  # each death is announced: nobody needs to read of hundreds
@@ -35,19 +31,17 @@ def two_hundred_steps() -> Figures:
         "distinct_digests": len({one.content for one in found}),
         "runs_that_differ": sum(one.result != clean.result for one in found),
         "kills_on_sqlite": killed.kills,
-        "records_between_kills_on_sqlite": 1,
         "kills_on_nats": killed_in_nats.kills,
-        "records_between_kills_on_nats": RECORDS_IN_NATS,
     }
 
 
 async def _all(text: str, folder: Path, server: str) -> list[Lived]:
-    """Clean and killed, in a file and in NATS."""
+    """Clean and killed behind every record, in a file and in NATS."""
     return [
         await lived(_in_file(folder / "clean.db"), text, INPUTS, lasting=0),
         await lived(_in_file(folder / "killed.db"), text, INPUTS, lasting=1),
         await lived(_in_nats(server), text, INPUTS, lasting=0),
-        await lived(_in_nats(server), text, INPUTS, lasting=RECORDS_IN_NATS),
+        await lived(_in_nats(server), text, INPUTS, lasting=1),
     ]
 
 
