@@ -18,6 +18,7 @@ from tests.proofs.frame import Figures, proof
 from tests.runtime.definitions.killing import Lived, Opened, lived
 from tests.runtime.definitions.large import INPUTS, count, large
 
+
 @proof("definition-200", "a definition of 200 steps, with branches, maps and an approval, killed at every record, has one content digest")
 def two_hundred_steps() -> Figures:
     logging.getLogger("perdure").addHandler(logging.NullHandler())  # each death is announced: nobody needs to read of hundreds

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
+from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -105,9 +106,11 @@ class Matrix:
         """Operations that nobody was ever answered well by: their cells say little of who may."""
         return sorted(row.name for row in self.rows if not any(200 <= status < 300 for status in self.statuses[row.name]))
 
-    async def play(self, visitors: Iterable[Visitor]) -> None:
-        """All cells of these visitors."""
+    async def play(self, visitors: Iterable[Visitor], share: float = 1.0) -> None:
+        """The cells of these visitors: all of them, or a share that is drawn from a seed."""
+        chance = Random("cells")
         cells = [Cell(row, who, target) for who in visitors for row in self.rows for target in TARGETS[row.kind]]
+        cells = [cell for cell in cells if chance.random() < share]
         refused = [cell for cell in cells if cell.expected != "done"]
         for cell in refused:
             await self._kept_subject(cell)

@@ -18,15 +18,18 @@ from tests.adapters.http.subjects import KNOWN
 
 pytestmark = pytest.mark.anyio
 
+SHARE = 0.3
+"""Of the cells; all are played by the claim `auth-matrix`."""
+
 
 async def test_nobody_may_more_or_less_than_their_role_says() -> None:
     async with shop(flows=KNOWN) as service:
         played = matrix.Matrix(service, matrix.rows_of((await service.client.get(matrix.PAGE)).json()))
-        await played.play([*await matrix.strangers(service), *[who async for who in matrix.known(service, matrix.ROLES)]])
+        await played.play([*await matrix.strangers(service), *[who async for who in matrix.known(service, matrix.ROLES)]], SHARE)
 
     assert played.wrong == []
-    assert played.cells > 1500
-    assert played.refused > played.allowed > 300
+    assert played.cells > 800
+    assert played.refused > played.allowed > 100
 
 
 async def test_the_roles_are_those_that_are_written_down() -> None:
@@ -51,27 +54,25 @@ async def test_a_right_too_many_and_one_too_few_are_both_seen(monkeypatch: pytes
     assert any("metrics, any: expected to be done, found 403" in line for line in played.wrong)
 
 
-@pytest.mark.parametrize(
-    ("address", "headers", "known"),
-    [
+async def test_single_user_mode_is_for_this_machine_in_every_operation() -> None:
+    visits: list[tuple[str, dict[str, str], bool]] = [
         ("127.0.0.1", {}, True),
         ("127.0.0.1", {"origin": "http://127.0.0.1:3000"}, True),
         ("10.0.0.7", {}, False),
         ("127.0.0.1", {"host": "evil.example"}, False),
         ("127.0.0.1", {"origin": "https://evil.example"}, False),
         ("127.0.0.1", {"x-api-key": "x"}, False),
-    ],
-)
-async def test_single_user_mode_is_for_this_machine_in_every_operation(address: str, headers: dict[str, str], known: bool) -> None:
+    ]
     async with perdure.open("memory:", workflows=FLOWS) as runtime:
         app: Any = asgi(runtime, HttpSettings(single_user=True))
-        transport = httpx.ASGITransport(app, client=(address, 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=headers) as client:
-            for row in matrix.rows_of((await client.get(matrix.PAGE)).json()):
-                found = await client.request(row.method, row.path.replace("{", "").replace("}", ""))
+        for address, headers, known in visits:
+            transport = httpx.ASGITransport(app, client=(address, 1))
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=headers) as client:
+                for row in matrix.rows_of((await client.get(matrix.PAGE)).json()):
+                    found = await client.request(row.method, row.path.replace("{", "").replace("}", ""))
 
-                assert (found.status_code == 401) is (not known and row.name not in PUBLIC), row.name
-                assert found.status_code != 403, row.name
+                    assert (found.status_code == 401) is (not known and row.name not in PUBLIC), (row.name, address, headers)
+                    assert found.status_code != 403, row.name
 
 
 async def test_what_is_expected_is_what_people_were_told() -> None:
