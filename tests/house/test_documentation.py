@@ -88,6 +88,15 @@ def test_the_page_of_promises_names_every_claim() -> None:
     assert [claim for claim in claims if not claim.startswith(named)] == []
 
 
+def test_the_page_of_settings_names_every_variable_that_is_read() -> None:
+    page = (tree.ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rooms = [tree.ROOT / room for room in ("eventlog", "actors", "runtime", "adapters")]
+    sources = [path.read_text(encoding="utf-8") for path in tree.files() if path.suffix == ".py" and _is_in(path, rooms)]
+    named = {name for source in sources for name in re.findall(r"\b(?:PERDURE|WORKFLOWS)_[A-Z0-9_]*[A-Z0-9]\b", source)}
+
+    assert sorted(name for name in named if f"`{name}`" not in page) == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_of_a_page_says_what_it_is(page: Path) -> None:
     known = {"python", "text", "bash", "console", "json", "sql", "toml"}
@@ -100,6 +109,10 @@ def _is_called_by_runs(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool
     """Whether it is a step or a workflow."""
     decorators = [ast.unparse(decorator).partition("(")[0] for decorator in function.decorator_list]
     return any(decorator.removeprefix("perdure.") in {"step", "workflow"} for decorator in decorators)
+
+
+def _is_in(path: Path, rooms: list[Path]) -> bool:
+    return any(path.is_relative_to(room) for room in rooms)
 
 
 def _understood(command: list[str]) -> bool:
