@@ -1,6 +1,6 @@
 """What `perdure keys`, `perdure users` and `perdure roles` ask and show.
 
-In NATS the workers are asked, as by any client. A file must be one that no process holds: one that does serves /api/v1/keys itself.
+Those who serve a log are asked, as by any client. A file must be one that no process holds: one that does serves /api/v1/keys itself.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ...eventlog.errors import Invalid
-from ...runtime.access_requests import KeyLine, RolePage, UserLine
+from ...runtime.access_requests import EndKey, KeyLine, RolePage, UserLine
 from ...runtime.calling import Calling
+from ...runtime.kinds.people import WHY_MAX
 from ..compose import deciding
-from ..connecting import connect
 from ..serving import not_installed
 from ..system.clock import SystemClock
-from .places import is_in_nats, is_over_http, path_of
+from .asking import asked_at
+from .places import is_over_http, is_served, path_of
 
 if TYPE_CHECKING:
     from ..http.auth.keyring import Keyring, Made
@@ -41,13 +42,9 @@ class NewKey(Struct, frozen=True):
 
 @asynccontextmanager
 async def caller_of(url: str, *, exists: bool = False) -> AsyncGenerator[Calling]:
-    """Who keeps the keys and users of a log: workers in NATS, or, in a file that nobody holds, this process."""
-    if is_over_http(url):
-        raise Invalid("a service keeps its keys and users by its own operations", who="--log", where=url, found="http",
-                      expected="a path, or nats://HOST:4222/NAMESPACE",
-                      instead="ask it: POST /api/v1/keys, /users or /roles with the key of an admin; its /api/v1/openapi.json says how")
-    if is_in_nats(url):
-        async with connect(url) as client:
+    """Who keeps the keys and users of a log: those who serve it, or, in a file that nobody holds, this process."""
+    if is_served(url):
+        async with asked_at(url) as client:
             yield client
         return
     if exists:
@@ -57,12 +54,17 @@ async def caller_of(url: str, *, exists: bool = False) -> AsyncGenerator[Calling
 
 
 @asynccontextmanager
-async def ring_of(url: str, *, exists: bool = False) -> AsyncGenerator[Keyring]:
+async def ring_of(url: str) -> AsyncGenerator[Keyring]:
+    """The keys, where they are made by this process: a service over HTTP makes its own."""
     try:
         from ..http.auth.keyring import Keyring
     except ModuleNotFoundError as missing:
         raise not_installed(missing, "perdure keys") from missing
-    async with caller_of(url, exists=exists) as caller:
+    if is_over_http(url):
+        raise Invalid("a service makes its keys itself, and shows them to who asks", who="--log", where=url, found="http",
+                      expected="a path, or nats://HOST:4222/NAMESPACE",
+                      instead="ask it with the key of an admin: POST /api/v1/keys, or …/keys/ID/rotate")
+    async with caller_of(url) as caller:
         yield Keyring(caller, os.environ.get("PERDURE_KEY_SECRET", ""), SystemClock().now)
 
 
@@ -73,10 +75,11 @@ async def made(url: str, asked: Callable[[Keyring], Coroutine[Any, Any, Made]]) 
 
 
 async def listed(url: str, tenant: str) -> list[KeyLine]:
+    """The keys of a tenant, or, without one, of all; over HTTP those of the tenant of who asks."""
     async with caller_of(url, exists=True) as caller:
         lines, after = list[KeyLine](), ""
         while True:
-            page = await caller.keys(tenant=tenant, after=after, limit=PAGE)
+            page = await caller.keys(tenant=_of(url, tenant), after=after, limit=PAGE)
             lines += page.keys
             if page.after is None:
                 return lines
@@ -84,8 +87,13 @@ async def listed(url: str, tenant: str) -> list[KeyLine]:
 
 
 async def revoked(url: str, key: str, by: str, why: str) -> list[KeyLine]:
-    async with ring_of(url, exists=True) as ring:
-        return [await ring.revoke(key, by=by, why=why)]
+    async with caller_of(url, exists=True) as caller:
+        return (await caller.about_keys(EndKey(id=key, tenant=_of(url, ""), by=by, why=why[:WHY_MAX]))).keys
+
+
+def _of(url: str, tenant: str) -> str:
+    """The tenant as a request says it: over HTTP it is that of who asks, which goes without saying."""
+    return tenant or "default" if is_over_http(url) else tenant
 
 
 async def asked(url: str, wish: Callable[[Calling], Awaitable[T]], *, exists: bool) -> T:

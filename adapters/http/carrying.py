@@ -12,6 +12,7 @@ from msgspec.structs import fields, replace
 
 from ...eventlog.errors import Invalid
 from ...eventlog.search import Condition
+from ...runtime.access_requests import ChangeRole, ChangeUser, EndKey, KeyLine, KeyPage, ListKeys, ListRoles, ListUsers, UserLine, UserPage
 from ...runtime.defining import (
     AnyDefined,
     AnyDefining,
@@ -35,12 +36,13 @@ from ...runtime.requests import (
     StartDefinition,
 )
 from ...runtime.webhook_requests import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
-from . import definition_runs, definitions, runs, webhooks
+from . import definition_runs, definitions, keys, people, runs, webhooks
 from .operations import JSON, PARTS, Operation
 
 BY_NAME: Mapping[str, Operation] = {
     operation.name: operation
-    for operation in (*runs.OPERATIONS, *webhooks.OPERATIONS, *definitions.OPERATIONS, *definition_runs.OPERATIONS)
+    for part in (runs, webhooks, definitions, definition_runs, keys, people)
+    for operation in part.OPERATIONS
 }
 
 
@@ -64,10 +66,19 @@ def sent_of(request: AnyRequest | AnyList | AnyDefining) -> Sent:
 
 def reply_in(sent: Sent, status: int, body: bytes) -> AnyReply | AnyPage | AnyDefined:
     """What the answer to a request says; msgspec.ValidationError where it is not what the operation answers."""
-    found = msgspec.json.decode(body, type=sent.operation.answers.get(status, Declined))
-    if isinstance(found, webhooks.WebhookRows):
-        return found.page()
-    return found.shown() if isinstance(found, webhooks.WebhookRow) else found
+    found: Any = msgspec.json.decode(body, type=sent.operation.answers.get(status, Declined))
+    whole = WHOLE.get(found.__class__)
+    reply: AnyReply | AnyPage | AnyDefined = found if whole is None else whole(found)
+    return reply
+
+
+WHOLE: Mapping[type, Callable[[Any], AnyPage]] = {
+    webhooks.WebhookRows: lambda found: found.page(),
+    webhooks.WebhookRow: lambda found: found.shown(),
+    UserLine: lambda found: UserPage([found]),
+    KeyLine: lambda found: KeyPage([found]),
+}
+"""Answers that a runtime gives in another form."""
 
 
 def operation_for(request: Request) -> Operation:
@@ -122,6 +133,29 @@ def _events(asked: ReadEvents) -> Sent:
 def _webhooks(asked: ListWebhooks) -> Sent:
     name, parts = ("runs.deliveries", {"run_id": asked.run}) if asked.run else ("webhooks.list", {})
     return _asked(name, parts, status=asked.status, after=asked.after, limit=min(asked.limit, webhooks.ROWS_MAX))
+
+
+def _with_body(operation_name: str, parts: Mapping[str, str], /, **body: Any) -> Sent:
+    operation = BY_NAME[operation_name]
+    return Sent(operation, path_of(operation, parts), body=msgspec.json.encode(body))
+
+
+def _user(asked: ChangeUser) -> Sent:
+    match asked.change:
+        case "create":
+            return _with_body("users.create", {}, user=asked.user, roles=asked.roles)
+        case "give" | "take":
+            return _with_body(f"users.{asked.change}", {"user": asked.user}, roles=asked.roles)
+        case "disable" | "enable":
+            return _with_body(f"users.{asked.change}", {"user": asked.user}, why=asked.why)
+
+
+def _role(asked: ChangeRole) -> Sent:
+    return _with_body("roles.define", {"role": asked.role}, permissions=asked.permissions)
+
+
+def _end_of_key(asked: EndKey) -> Sent:
+    return _with_body("keys.revoke", {"key_id": asked.id}, why=asked.why)
 
 
 def _webhook(asked: LookAtWebhook) -> Sent:
@@ -184,6 +218,12 @@ CARRY: Mapping[type[Request], Callable[[Any], Sent]] = {
     ListDefinitions: _definitions,
     CheckDefinition: _check,
     ListStepTypes: _types,
+    ChangeUser: _user,
+    ListUsers: lambda asked: _asked("users.list", after=asked.after, limit=asked.limit),
+    ChangeRole: _role,
+    ListRoles: lambda _: _asked("roles.list"),
+    ListKeys: lambda asked: _asked("keys.list", after=asked.after, limit=asked.limit),
+    EndKey: _end_of_key,
 }
 """Requests that are not carried as their fields are."""
 

@@ -67,10 +67,10 @@ def test_users_are_created_given_roles_disabled_and_enabled(keys: Here) -> None:
     assert "workflows.runs.control" in keys("roles", "list").out
 
 
-def test_a_service_keeps_its_own_keys_and_users(keys: Here) -> None:
-    told = [keys(*words, "--log", "http://127.0.0.1:1", "--json") for words in (("keys", "list"), ("users", "list"), ("roles", "list"))]
+def test_a_service_makes_its_keys_itself(keys: Here) -> None:
+    told = keys("keys", "create", "--user", "ann", "--log", "http://127.0.0.1:1", "--json")
 
-    assert [(one.code, one.error["found"]) for one in told] == [(5, "http")] * 3
+    assert (told.code, told.error["found"]) == (5, "http")
 
 
 def test_without_a_secret_no_key_is_made(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ async def test_what_is_written_over_http_is_written_by_the_service(
         return await anyio.to_thread.run_sync(call, *arguments)
 
     async with perdure.open("memory:", workflows=FLOWS) as runtime:
-        made = await keyring_of(runtime, KEYS["PERDURE_KEY_SECRET"]).create("default", "ann", ["author", "operator"])
+        made = await keyring_of(runtime, KEYS["PERDURE_KEY_SECRET"]).create("default", "ann", ["admin"])
         monkeypatch.setenv("PERDURE_API_KEY", made.text)
         async with served(asgi(runtime, HttpSettings(key_secret=KEYS["PERDURE_KEY_SECRET"])), "127.0.0.1", 0) as address:
             applied = await said("definitions", "apply", "add.yaml")
@@ -144,11 +144,19 @@ async def test_what_is_written_over_http_is_written_by_the_service(
             signalled, nobody = await said("signal", "o-1", "address", "Elm"), await said("pause", "nobody")
             log, dead = await said("runs"), await said("webhooks", "dead")
             gone = await said("webhooks", "drop", "msg-of-nobody")
+            people = [await said(*words) for words in (
+                ("roles", "define", "watcher", "--allow", "workflows.runs.read"), ("users", "create", "ben", "--role", "watcher"),
+                ("users", "give", "ben", "--role", "starter"), ("users", "disable", "ben", "--why", "left"), ("users", "list"),
+                ("roles", "list"), ("keys", "list"), ("keys", "revoke", made.about.id),
+            )]  # fmt: skip
         assert await runtime.run("o-1").result() == "7 to Elm"
 
     assert [one.code for one in (applied, listed, shown, differs, ended, adhoc, archived, signalled)] == [0] * 8
     assert (applied.json["by"], listed.json["definitions"][0]["name"], shown.json["definition"]["name"]) == ("ann", "add", "add")
     assert (ended.json["result"], adhoc.json["result"], archived.json["archived"], signalled.json["served"]) == (2, 3, True, True)
+    assert [one.code for one in people] == [0] * 8
+    assert people[4].json[0]["roles"] == ["watcher", "starter"]
+    assert (people[4].json[0]["why"], people[6].json[0]["user"], people[7].json[0]["good"]) == ("left", "ann", False)
     assert (nobody.code, log.code, log.error["found"]) == (4, 5, "http")
     assert (dead.json["webhooks"], gone.code) == ([], 4)
 
