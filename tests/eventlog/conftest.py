@@ -90,15 +90,18 @@ def open_log(open_carrier: Opener) -> LogOpener:
 
 
 EVERY = "PERDURE_EVERY_CARRIER"
-"""Set, every test is tried on three servers; else every fifth, because there each takes half a second. `make proofs` sets it."""
+"""Set, every test is tried on both loops and on three servers; else on one loop, and every fifth on three, because there each takes half a
+second. `make proofs` sets it."""
 
+NEVER_TRIED = re.compile(r"\[trio-(.*-)?nats(_on_three)?[\]-]")
 NOT_TRIED = re.compile(r"\[(trio|uvloop)-(.*-)?nats(_on_three)?[\]-]")
 ON_THREE = re.compile(r"[\[-]nats_on_three[\]-]")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The carriers on servers are not tried on trio, which their client does not speak, nor twice on asyncio."""
-    tried = [item for item in items if not NOT_TRIED.search(item.name)]
+    """The carriers on servers are not tried on trio, which their client does not speak."""
+    left = NEVER_TRIED if EVERY in os.environ else NOT_TRIED
+    tried = [item for item in items if not left.search(item.name)]
     on_three = [item for item in tried if ON_THREE.search(item.name)]
     left_out = set[pytest.Item]() if EVERY in os.environ else {item for place, item in enumerate(on_three) if place % 5}
     items[:] = [item for item in tried if item not in left_out]
