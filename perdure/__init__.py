@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from .adapters.connecting import connect
     from .adapters.serving import asgi
     from .adapters.working import work_for
+    from .runtime.calling.handle import RunHandle
     from .runtime.definitions.types import StepType
     from .runtime.engine import Runtime
-    from .runtime.handle import RunHandle
     from .runtime.requests import OpenApproval
     from .runtime.settings import Settings
 
@@ -135,7 +135,7 @@ _LATER = {
     "Ref": ("perdure.actors.ref", "Ref"),
     "Runtime": ("perdure.runtime.engine", "Runtime"),
     "OpenApproval": ("perdure.runtime.requests", "OpenApproval"),
-    "RunHandle": ("perdure.runtime.handle", "RunHandle"),
+    "RunHandle": ("perdure.runtime.calling.handle", "RunHandle"),
     "StepType": ("perdure.runtime.definitions.types", "StepType"),
     "Settings": ("perdure.runtime.settings", "Settings"),
     "asgi": ("perdure.adapters.serving", "asgi"),

@@ -24,12 +24,11 @@ from ..eventlog.receipts import receipt_of
 from ..eventlog.streams import parts_of, stream_of
 from .authoring.values import Shape
 from .authoring.workflows import Registry, Workflow
-from .conversations import Conversations
-from .defining import AnyDefined, AnyDefining
+from .calling.conversations import Conversations
+from .calling.handle import OVER, here, too_slow
 from .definitions.interpreter import Interpreter
 from .definitions.keeping import Keeping
 from .definitions.types import Types
-from .handle import OVER, here, too_slow
 from .inspect.replay import fold
 from .kinds.access import Access
 from .kinds.definition import Definitions
@@ -71,6 +70,7 @@ from .requests import (
     StartRun,
     UpdateRun,
 )
+from .requests.definitions import AnyDefined, AnyDefining
 from .resources import Resources, check_transactional, checked
 from .run import commands as cmd
 from .run.live import Run

@@ -16,13 +16,13 @@ from ..eventlog.search import Condition, Search
 from ..eventlog.streams import escape, parts_of, stream_of
 from .authoring.words import moment
 from .calling import Calling
-from .directory import answer_about_access
+from .calling.directory import answer_about_access
+from .calling.webhooks import answer_about
 from .kinds.quarantine import NAME as QUARANTINE
 from .kinds.quarantine import QUARANTINED, quarantined_by
 from .perform.watching import Watching
 from .requests import AnyList, AnyPage, ApprovalPage, ListApprovals, ListRuns, OpenApproval, ReadEvents, RunLine, RunPage
-from .webhook_requests import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
-from .webhooks import answer_about
+from .requests.webhooks import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
 
 LIMIT_MAX = 1000
 DEAD = ("failed", "suspended")

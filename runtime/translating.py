@@ -12,7 +12,6 @@ from msgspec import UNSET, Raw
 from ..actors.shelf import Shelf
 from ..eventlog.errors import Invalid
 from ..eventlog.streams import stream_of
-from .approval_requests import EscalatesTo
 from .authoring.approvals import Voice
 from .authoring.tokens import read_token
 from .authoring.words import moment
@@ -37,6 +36,7 @@ from .requests import (
     TerminateRun,
     UpgradeRun,
 )
+from .requests.approvals import EscalatesTo
 from .run import commands as cmd
 from .run.commands import OnConflict, Reuse
 from .run.performing import Standing

@@ -22,7 +22,6 @@ from rich.text import Text
 
 from ...eventlog.errors import Invalid, NotFound
 from ...runtime.calling import Calling
-from ...runtime.defining import DefinitionPage, DefinitionReply
 from ...runtime.definitions.checking import check_text
 from ...runtime.definitions.comparing import as_yaml
 from ...runtime.definitions.comparing import difference as unified
@@ -31,6 +30,7 @@ from ...runtime.definitions.model import Definition, canonical
 from ...runtime.definitions.reading import read
 from ...runtime.definitions.types import TypeLine
 from ...runtime.requests import Applied, AwaitRun
+from ...runtime.requests.definitions import DefinitionPage, DefinitionReply
 from ...runtime.settings import Settings
 from ..compose import deciding
 from ..compose import open as open_runtime

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ...eventlog.errors import Invalid
-from ...runtime.access_requests import EndKey, KeyLine, RolePage, UserLine
 from ...runtime.calling import Calling
 from ...runtime.kinds.people import WHY_MAX
+from ...runtime.requests.access import EndKey, KeyLine, RolePage, UserLine
 from ..compose import deciding
 from ..serving import not_installed
 from ..system.clock import SystemClock

@@ -15,8 +15,8 @@ from .options import By, Json, Log, Tenant, Why, wait
 from .places import DEFAULT, url_of
 
 if TYPE_CHECKING:
-    from ...runtime.access_requests import UserChange
     from ...runtime.calling import Calling
+    from ...runtime.requests.access import UserChange
 
 users = typer.Typer(help="The users of the service: a record says what their keys and tokens may at most, and whether they are let in.",
                     no_args_is_help=True)

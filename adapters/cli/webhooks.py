@@ -74,8 +74,8 @@ async def _listed(log: str, tenant: str, status: str, limit: int) -> WebhookPage
             return await client.webhooks(status, tenant=tenant, limit=limit)
     from ...eventlog.search import Search
     from ...eventlog.streams import prefix_of
+    from ...runtime.calling.webhooks import line_of
     from ...runtime.requests import WebhookPage
-    from ...runtime.webhooks import line_of
 
     async with views_of(log) as views:
         found = await views.find(Search(prefix=prefix_of("delivery", tenant), status=status), limit=limit)
@@ -89,8 +89,8 @@ async def _shown(log: str, tenant: str, id: str) -> WebhookShown:
         async with asked_at(url_of(log)) as client:
             return await client.webhook(id, tenant=tenant)
     from ...eventlog.streams import stream_of
+    from ...runtime.calling.webhooks import shown
     from ...runtime.kinds.delivery import folded
-    from ...runtime.webhooks import shown
 
     stream = stream_of("delivery", tenant, id)
     async with views_of(log) as views:

@@ -12,17 +12,6 @@ from msgspec.structs import fields, replace
 
 from ...eventlog.errors import Invalid
 from ...eventlog.search import Condition
-from ...runtime.access_requests import ChangeRole, ChangeUser, EndKey, KeyLine, KeyPage, ListKeys, ListRoles, ListUsers, UserLine, UserPage
-from ...runtime.defining import (
-    AnyDefined,
-    AnyDefining,
-    ApplyDefinition,
-    ArchiveDefinition,
-    CheckDefinition,
-    ListDefinitions,
-    ListStepTypes,
-    ShowDefinition,
-)
 from ...runtime.requests import (
     AnyList,
     AnyPage,
@@ -35,7 +24,18 @@ from ...runtime.requests import (
     Request,
     StartDefinition,
 )
-from ...runtime.webhook_requests import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
+from ...runtime.requests.access import ChangeRole, ChangeUser, EndKey, KeyLine, KeyPage, ListKeys, ListRoles, ListUsers, UserLine, UserPage
+from ...runtime.requests.definitions import (
+    AnyDefined,
+    AnyDefining,
+    ApplyDefinition,
+    ArchiveDefinition,
+    CheckDefinition,
+    ListDefinitions,
+    ListStepTypes,
+    ShowDefinition,
+)
+from ...runtime.requests.webhooks import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
 from . import definition_runs, definitions, keys, people, runs, webhooks
 from .operations import JSON, PARTS, Operation
 

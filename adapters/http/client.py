@@ -18,10 +18,10 @@ from ...eventlog.errors import Invalid, PerdureError, Unavailable
 from ...runtime.authoring.values import Shape
 from ...runtime.authoring.workflows import Workflow
 from ...runtime.calling import Calling
-from ...runtime.defining import AnyDefined, AnyDefining
 from ...runtime.perform.passing import lasts
 from ...runtime.perform.watching import OVER
 from ...runtime.requests import Answered, AnyList, AnyPage, AnyReply, AnyRequest, Applied, AwaitRun, QueryRun, Request
+from ...runtime.requests.definitions import AnyDefined, AnyDefining
 from .carrying import Sent, reply_in, sent_of
 from .problems import MEDIA, Problem
 

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from ...eventlog.errors import Invalid, NotFound
-from ...runtime.defining import DefinitionFaults, DefinitionPage, DefinitionReply, StepTypes
 from ...runtime.definitions.comparing import difference
 from ...runtime.definitions.model import schema
+from ...runtime.requests.definitions import DefinitionFaults, DefinitionPage, DefinitionReply, StepTypes
 from .etags import Stale, is_had, must_be_meant, tag_of
 from .operations import JSON, Answer, Call, Operation
 from .runs import ROOT

@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 from ...eventlog.errors import Invalid
 from ...runtime.requests import WebhookPage, WebhookShown
-from ...runtime.webhook_requests import WebhookLine
+from ...runtime.requests.webhooks import WebhookLine
 from .operations import Answer, Call, Operation
 from .runs import ROOT, RUN
 

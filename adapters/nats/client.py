@@ -17,7 +17,6 @@ from ...eventlog.errors import PerdureError, TooLarge, Unavailable
 from ...runtime.authoring.values import Shape
 from ...runtime.authoring.workflows import Workflow
 from ...runtime.calling import Calling
-from ...runtime.defining import AnyDefined, AnyDefining
 from ...runtime.perform.passing import lasts
 from ...runtime.requests import (
     Answered,
@@ -33,6 +32,7 @@ from ...runtime.requests import (
     Request,
     StartRun,
 )
+from ...runtime.requests.definitions import AnyDefined, AnyDefining
 from .wire import api
 from .wire.connection import Connection, NoAnswer
 

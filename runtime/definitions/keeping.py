@@ -19,7 +19,10 @@ from ...eventlog.streams import escape, parts_of, stream_of
 from ..authoring.steps import current
 from ..authoring.words import moment
 from ..authoring.workflows import Registry
-from ..defining import (
+from ..kinds import definition as kind
+from ..perform.ports import Threads
+from ..requests import StartDefinition, StartRun
+from ..requests.definitions import (
     AnyDefined,
     AnyDefining,
     ApplyDefinition,
@@ -35,9 +38,6 @@ from ..defining import (
     ShowDefinition,
     StepTypes,
 )
-from ..kinds import definition as kind
-from ..perform.ports import Threads
-from ..requests import StartDefinition, StartRun
 from .checking import bound_or_raise, check, check_text, inputs_for
 from .faults import Fault, refusal
 from .finding import Found, Wanted

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from ....eventlog.errors import Refused
-from ....runtime.access_requests import UserLine, UserPage
-from ....runtime.directory import CallingAccess
+from ....runtime.calling.directory import CallingAccess
 from ....runtime.permissions import must_be_roles, permissions_of
+from ....runtime.requests.access import UserLine, UserPage
 from .fresh import Fresh
 
 

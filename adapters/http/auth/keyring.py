@@ -17,10 +17,10 @@ from anyio import move_on_after
 from msgspec import Struct
 
 from ....eventlog.errors import Invalid, PerdureError
-from ....runtime.access_requests import EndKey, KeepKey, KeyLine, NoteKey, ReplaceKey
-from ....runtime.directory import CallingAccess
+from ....runtime.calling.directory import CallingAccess
 from ....runtime.kinds.access import Key
 from ....runtime.permissions import must_be_names
+from ....runtime.requests.access import EndKey, KeepKey, KeyLine, NoteKey, ReplaceKey
 from .crowd import Crowd
 from .fresh import KNOWN_MAX, Fresh
 from .principals import Principal, Visitor

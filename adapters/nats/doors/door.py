@@ -21,9 +21,9 @@ from ....eventlog.errors import Invalid, PerdureError
 from ....eventlog.guard import guard
 from ....runtime.authoring.values import explained
 from ....runtime.calling import Calling
-from ....runtime.defining import AnyDefined, AnyDefining
 from ....runtime.perform.passing import lasts
 from ....runtime.requests import AnyList, AnyPage, AnyReply, AnyRequest, Applied, Declined, Request
+from ....runtime.requests.definitions import AnyDefined, AnyDefining
 from ..wire.connection import Connection
 from ..wire.messages import checked_namespace
 from .answers import STATUS, answer_of, refusal, too_large

@@ -11,9 +11,9 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct, defstruct
 
-from ....runtime.defining import AnyDefined, AnyDefining
 from ....runtime.plain_types import plain_field, plain_type
 from ....runtime.requests import AnyList, AnyPage, AnyReply, AnyRequest
+from ....runtime.requests.definitions import AnyDefined, AnyDefining
 from .answers import AnyAnswer
 from .broadcast import RunEvent
 from .subjects import VERBS, Verb

@@ -11,8 +11,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from ..kinds.access import Key
 from .asking import Request
-from .kinds.access import Key
 
 UserChange = Literal["create", "give", "take", "disable", "enable"]
 

@@ -9,21 +9,21 @@ import anyio
 from msgspec import Raw
 from msgspec.structs import replace
 
-from ..actors.dispatcher import Dispatcher
-from ..actors.shelf import NeedValue, Shelf
-from ..eventlog.errors import PerdureError, Unavailable
-from ..eventlog.log import Log
-from ..eventlog.records import Record
-from .authoring.workflows import Registry
-from .inspect.aside import answer_aside
-from .perform.performer import Performer
-from .perform.ports import Threads
-from .requests import Answered, QueryRun, UpdateRun
-from .run import commands as cmd
-from .run.live import Run
-from .run.performing import Answer
-from .run.repeats import short
-from .run.state import ENDED
+from ...actors.dispatcher import Dispatcher
+from ...actors.shelf import NeedValue, Shelf
+from ...eventlog.errors import PerdureError, Unavailable
+from ...eventlog.log import Log
+from ...eventlog.records import Record
+from ..authoring.workflows import Registry
+from ..inspect.aside import answer_aside
+from ..perform.performer import Performer
+from ..perform.ports import Threads
+from ..requests import Answered, QueryRun, UpdateRun
+from ..run import commands as cmd
+from ..run.live import Run
+from ..run.performing import Answer
+from ..run.repeats import short
+from ..run.state import ENDED
 
 
 class Conversations:

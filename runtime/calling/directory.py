@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from .access_requests import (
+from ..authoring.words import moment
+from ..kinds import access, people
+from ..permissions import ROLES
+from ..requests.access import (
     AnyAccess,
     AnyAccessReply,
     ChangeRole,
@@ -29,9 +32,6 @@ from .access_requests import (
     UserLine,
     UserPage,
 )
-from .authoring.words import moment
-from .kinds import access, people
-from .permissions import ROLES
 
 Ask = Callable[[str, Any], Awaitable[Any]]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from msgspec import Raw
 
-from ..eventlog.errors import Refused
-from .authoring.values import as_json
-from .requests import Applied, StartDefinition
-from .run.commands import OnConflict, Reuse
+from ...eventlog.errors import Refused
+from ..authoring.values import as_json
+from ..requests import Applied, StartDefinition
+from ..run.commands import OnConflict, Reuse
 
 if TYPE_CHECKING:
-    from .calling import Calling
-    from .defining import AnyDefined, AnyDefining, DefinitionFaults, DefinitionPage, DefinitionReply, StepTypes
+    from ..requests.definitions import AnyDefined, AnyDefining, DefinitionFaults, DefinitionPage, DefinitionReply, StepTypes
+    from . import Calling
     from .handle import RunHandle
 
 
@@ -36,7 +36,7 @@ class Describing:
         The same content again is the version that is there. With `expected` only where that is the newest version, 0 for none;
         else Refused. With `name` only where it has this name; else Invalid.
         """
-        from .defining import ApplyDefinition
+        from ..requests.definitions import ApplyDefinition
 
         asked = ApplyDefinition(text=_text(text), expected=-1 if expected is None else expected, by=by, name=name, tenant=tenant)
         return cast("DefinitionReply", await self._define(asked))
@@ -45,14 +45,14 @@ class Describing:
         self, name: str, *, expected: int | None = None, by: str = "", why: str = "", tenant: str = "default"
     ) -> DefinitionReply:
         """Let nothing begin by this name until it is applied again. Runs that have begun go on, and all versions can be read."""
-        from .defining import ArchiveDefinition
+        from ..requests.definitions import ArchiveDefinition
 
         asked = ArchiveDefinition(name=name, expected=-1 if expected is None else expected, by=by, why=why, tenant=tenant)
         return cast("DefinitionReply", await self._define(asked))
 
     async def definition(self, name: str, *, version: int = 0, tenant: str = "default") -> DefinitionReply:
         """A version of a definition, 0 for the newest, and the history of all; NotFound where there is none."""
-        from .defining import ShowDefinition
+        from ..requests.definitions import ShowDefinition
 
         return cast("DefinitionReply", await self._define(ShowDefinition(name=name, version=version, tenant=tenant)))
 
@@ -60,20 +60,20 @@ class Describing:
         self, *, archived: bool = False, tenant: str = "default", after: str | None = None, limit: int = 100
     ) -> DefinitionPage:
         """A page of the definitions by name; go on with `after=page.after`."""
-        from .defining import ListDefinitions
+        from ..requests.definitions import ListDefinitions
 
         asked = ListDefinitions(archived=archived, tenant=tenant, after=after, limit=limit)
         return cast("DefinitionPage", await self._define(asked))
 
     async def check_definition(self, text: str | Mapping[str, Any]) -> DefinitionFaults:
         """All that is wrong with a definition, each fault with its path and line; nothing is kept."""
-        from .defining import CheckDefinition
+        from ..requests.definitions import CheckDefinition
 
         return cast("DefinitionFaults", await self._define(CheckDefinition(text=_text(text))))
 
     async def step_types(self) -> StepTypes:
         """All types of steps: JSON Schema, an example, the release that each needs, and its defaults."""
-        from .defining import ListStepTypes
+        from ..requests.definitions import ListStepTypes
 
         return cast("StepTypes", await self._define(ListStepTypes()))
 

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import msgspec
 
-from ..eventlog.errors import Invalid
-from ..eventlog.log import Carrier, Summary
-from ..eventlog.search import Condition, Search
-from ..eventlog.streams import escape, parts_of, stream_of
-from .authoring.words import moment
-from .kinds.delivery import NAME, Drop, LookAtDelivery, Redrive, Webhook
-from .webhook_requests import (
+from ...eventlog.errors import Invalid
+from ...eventlog.log import Carrier, Summary
+from ...eventlog.search import Condition, Search
+from ...eventlog.streams import escape, parts_of, stream_of
+from ..authoring.words import moment
+from ..kinds.delivery import NAME, Drop, LookAtDelivery, Redrive, Webhook
+from ..requests.webhooks import (
     AnyWebhook,
     DropWebhook,
     ListWebhooks,

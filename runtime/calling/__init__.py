@@ -13,15 +13,11 @@ from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 import msgspec
 from msgspec import Raw
 
-from ..eventlog.errors import Invalid, PerdureError
-from .authoring.errors import Failure, failure_of
-from .authoring.values import Shape, as_json
-from .authoring.workflows import Workflow
-from .defining import AnyDefined, AnyDefining
-from .describing import Describing
-from .directory import CallingAccess
-from .handle import RunHandle
-from .requests import (
+from ...eventlog.errors import Invalid, PerdureError
+from ..authoring.errors import Failure, failure_of
+from ..authoring.values import Shape, as_json
+from ..authoring.workflows import Workflow
+from ..requests import (
     Answered,
     AnyList,
     AnyPage,
@@ -43,9 +39,13 @@ from .requests import (
     StartRun,
     UpdateRun,
 )
-from .run.commands import OnConflict, Reuse
+from ..requests.definitions import AnyDefined, AnyDefining
+from ..run.commands import OnConflict, Reuse
+from ..where import Where, conditions
+from .definitions import Describing
+from .directory import CallingAccess
+from .handle import RunHandle
 from .webhooks import CallingWebhooks
-from .where import Where, conditions
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from ..authoring.approvals import Voice
+from ..run.electing import Electorate, Group, named_by, standing_in
 from .asking import Request
-from .authoring.approvals import Voice
-from .run.electing import Electorate, Group, named_by, standing_in
 
 
 class DecideApproval(Request, frozen=True, tag="decide", kw_only=True):

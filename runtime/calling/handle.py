@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Raw, UnsetType
 from msgspec.structs import replace
 
-from ..eventlog.errors import Invalid, Refused, Unavailable
-from .authoring.errors import HandlerError, RunError
-from .authoring.values import Shape, as_json
-from .requests import (
+from ...eventlog.errors import Invalid, Refused, Unavailable
+from ..authoring.errors import HandlerError, RunError
+from ..authoring.values import Shape, as_json
+from ..requests import (
     Answered,
     Applied,
     AwaitRun,
@@ -32,11 +32,11 @@ from .requests import (
     UpdateRun,
     UpgradeRun,
 )
-from .run.state import ENDED
+from ..run.state import ENDED
 
 if TYPE_CHECKING:
-    from .calling import Calling
-    from .run.performing import Standing
+    from ..run.performing import Standing
+    from . import Calling
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")

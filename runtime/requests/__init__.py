@@ -11,20 +11,20 @@ from typing import Any
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from ..eventlog.blobs import Blob
-from ..eventlog.errors import PerdureError
-from ..eventlog.search import Condition
-from .access_requests import AnyAccess, AnyAccessReply
-from .approval_requests import ApprovalPage as ApprovalPage  # noqa: PLC0414 - handed on
-from .approval_requests import DecideApproval as DecideApproval  # noqa: PLC0414 - handed on
-from .approval_requests import ListApprovals as ListApprovals  # noqa: PLC0414 - handed on
-from .approval_requests import OpenApproval as OpenApproval  # noqa: PLC0414 - handed on
-from .asking import Request as Request  # noqa: PLC0414 - handed on
-from .authoring.errors import Failure
-from .run.commands import OnConflict, Reuse
-from .webhook_requests import AnyWebhook
-from .webhook_requests import WebhookPage as WebhookPage  # noqa: PLC0414 - handed on
-from .webhook_requests import WebhookShown as WebhookShown  # noqa: PLC0414 - handed on
+from ...eventlog.blobs import Blob
+from ...eventlog.errors import PerdureError
+from ...eventlog.search import Condition
+from ..authoring.errors import Failure
+from ..run.commands import OnConflict, Reuse
+from .access import AnyAccess, AnyAccessReply
+from .approvals import ApprovalPage as ApprovalPage
+from .approvals import DecideApproval as DecideApproval
+from .approvals import ListApprovals as ListApprovals
+from .approvals import OpenApproval as OpenApproval
+from .asking import Request as Request
+from .webhooks import AnyWebhook
+from .webhooks import WebhookPage as WebhookPage
+from .webhooks import WebhookShown as WebhookShown
 
 
 class StartRun(Request, frozen=True, tag="start", kw_only=True):

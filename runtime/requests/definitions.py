@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
-from .authoring.values import NOTHING
-from .definitions.faults import Fault
-from .definitions.types import TypeLine
-from .requests import Request
+from ..authoring.values import NOTHING
+from ..definitions.faults import Fault
+from ..definitions.types import TypeLine
+from . import Request
 
 
 class ApplyDefinition(Request, frozen=True, tag="apply_definition", kw_only=True):
