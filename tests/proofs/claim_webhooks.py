@@ -81,13 +81,15 @@ def settings(receiver: Unruly) -> dict[str, str]:
 
 @contextmanager
 def sending(log: str, receiver: Unruly, environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
+    """A sender that has opened the log: before that there would be little to kill."""
     command = [sys.executable, "-m", "tests.adapters.webhooks.sender", log, receiver.url]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
 
 
 async def settled(log: str) -> list[Found]:

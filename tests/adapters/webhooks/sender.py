@@ -31,6 +31,7 @@ def plans() -> list[tuple[str, int]]:
 
 async def main(log: str, receiver: str) -> None:
     async with perdure.open(log, workflows=[sends]) as runtime:
+        print("open", flush=True)
         for number, (fault, failures) in enumerate(plans()):
             step, end = (f"{receiver}/{fault}/{failures}/{by}-{number}" for by in ("step", "end"))
             for _ in range(100):
