@@ -40,7 +40,7 @@ class Punctual(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Also where what follows the headers is no body: the request that is being answered hears that its other end is gone."""
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle: RequestResponseCycle | None = vars(self).get("cycle")  # None before the first request, which its base does not say
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()

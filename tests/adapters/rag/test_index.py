@@ -71,7 +71,8 @@ def test_documents_are_taken_in_once_and_again_when_they_change(shelf: Shelf) ->
 
 def test_several_may_take_documents_in_at_once(shelf: Shelf) -> None:
     with ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(lambda name: shelf.take(collection=name), ("c", "c", "d")))
+        taking = [pool.submit(shelf.take, collection=name) for name in ("c", "c", "d")]
+        done = [one.result() for one in taking]
 
     assert [one.documents for one in done] == [2, 2, 2]
     assert done[0].added + done[0].changed + done[0].same == 2
