@@ -9,11 +9,12 @@ from pathlib import Path
 
 from tests.adapters.nats.cluster import cluster
 from tests.adapters.nats.server import running
-from tests.bench import jetstream
+from tests.bench import jetstream, two
 from tests.proofs.frame import Figures, proof
 
 ROUNDS = 5
 SLOW_MS = 1.0
+RUNS, TURNS = 2000, 3
 
 
 @proof("nats-speed-r1", "W1 and W2 on one server that syncs always: share of the better bare way, bare appends a commit takes")
@@ -36,6 +37,11 @@ def three_servers() -> Figures:
 @proof("nats-speed-r3-slow", "the same on three where every sync takes a millisecond longer")
 def three_slow_servers() -> Figures:
     return asyncio.run(clustered(slow()))
+
+
+@proof("nats-speed-two", "two workers that share the work beside one, in turns: processor time a step, steps a second")
+def two_workers() -> Figures:
+    return asyncio.run(two.compared(RUNS, TURNS))
 
 
 async def clustered(slow_ms: float) -> Figures:
