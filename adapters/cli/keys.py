@@ -23,6 +23,7 @@ from ..compose import deciding
 from ..serving import not_installed
 from ..system.clock import SystemClock
 from .asking import asked_at
+from .console import console_for_errors
 from .places import is_over_http, is_served, path_of
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def draw_made(out: Console, line: NewKey) -> None:
     about = line.about
     roles = ", ".join(about.roles) or "all roles that they have"
     out.print(Text(line.key, style="bold"), soft_wrap=True)
-    out.print(Text(f"for {about.user} of {about.tenant}, {roles}; it is shown once: keep it now", style="dim"))
+    hint = Text(f"for {about.user} of {about.tenant}, {roles}; it is shown once: keep it now", style="dim")
+    console_for_errors().print(hint)  # so that what a shell takes from stdout is the key alone
 
 
 def draw_keys(out: Console, lines: Sequence[KeyLine]) -> None:

@@ -49,6 +49,13 @@ def test_a_key_is_made_listed_rotated_and_revoked(keys: Here) -> None:
     assert "revoked" in keys("keys", "list").out
 
 
+def test_what_a_shell_takes_from_a_key_that_is_made_is_the_key_alone(keys: Here) -> None:
+    made = keys("keys", "create", "--user", "ann", "--role", "viewer")
+
+    assert (made.out.count("\n"), made.out[:4], made.out.strip().isprintable()) == (1, "prd_", True)
+    assert "it is shown once" in made.err
+
+
 def test_users_are_created_given_roles_disabled_and_enabled(keys: Here) -> None:
     keys("roles", "define", "watcher", "--allow", "workflows.runs.read", "--json")
     created = keys("users", "create", "ann", "--role", "watcher", "--json")
