@@ -151,7 +151,8 @@ class Committer:
             self.connection, within=self.store.answer_timeout, at_once=IN_FLIGHT_MAX, bytes_at_once=IN_FLIGHT_BYTES_MAX
         )
         self.pace = self._flying.pace
-        self._queues: dict[str, deque[Wish]] = {}
+        self._queues: dict[str, deque[Wish] | None] = {}
+        """Of the streams with an append under way: what waits behind it."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
@@ -171,7 +172,7 @@ class Committer:
                 lot.answers[number] = self._queue(append)
             else:
                 lot.flying.append((number, behind))
-                self._queues[append.stream] = deque()
+                self._queues[append.stream] = None
         return self._begin(self._outcomes(lot))
 
     async def _outcomes(self, lot: Lot) -> Sequence[Outcome]:
@@ -206,10 +207,11 @@ class Committer:
             doubtful = isinstance(verdict, NoAnswer)
             wish = Wish(append, asyncio.get_running_loop().create_future(), behind if doubtful else None)
             lot.answers[number] = wish.answer
-            queue.appendleft(wish)
+            queue = deque([wish, *(queue or ())])
             if not doubtful:
                 self.witness.unstored(append, certain=True)
         if queue:
+            self._queues[append.stream] = queue
             self._begin(self._serve(append.stream, queue))
         else:
             del self._queues[append.stream]
@@ -217,12 +219,14 @@ class Committer:
     def _queue(self, append: Append) -> asyncio.Future[Outcome]:
         """What will become of an append that is committed by itself, behind what is under way of its stream."""
         wish = Wish(append, asyncio.get_running_loop().create_future())
-        queue = self._queues.get(append.stream)
-        if queue is None:
-            self._queues[append.stream] = queue = deque([wish])
+        waiting = self._queues.get(append.stream)
+        if waiting is not None:
+            waiting.append(wish)
+            return wish.answer
+        is_free = append.stream not in self._queues
+        self._queues[append.stream] = queue = deque([wish])
+        if is_free:
             self._begin(self._serve(append.stream, queue))
-        else:
-            queue.append(wish)
         return wish.answer
 
     def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from ....eventlog.log import Summary
 from ....eventlog.records import EMPTY, Append, Tail
@@ -78,7 +79,7 @@ class Part:
         return True
 
 
-class Begun(NamedTuple):
+class Begun(Struct, frozen=True, gc=False):
     """An append that is under way: the highest sequence that was known when it began, and its partition."""
 
     behind: int
@@ -105,9 +106,9 @@ class Index:
         self._begun[id(append)] = Begun(self._high, self.subjects.partition_of(append.stream))
 
     def stored(self, append: Append, sequence: int) -> None:
-        del self._begun[id(append)]
+        begun = self._begun.pop(id(append))
         self._high = max(self._high, sequence)
-        part = self.parts.get(self.subjects.partition_of(append.stream))
+        part = self.parts.get(begun.partition)
         if part is not None:
             self.grown(part, append.stream, append.tail)
             if append.head is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 def lines(headers: Mapping[str, str]) -> str:
     """Headers as the lines that they are on the wire."""
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    return "\r\n".join([*map(": ".join, headers.items()), ""])
 
 
 def framed(subject: str, body: bytes, headers: str, reply: str = "") -> bytes:
