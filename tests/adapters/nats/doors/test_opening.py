@@ -59,6 +59,9 @@ async def test_two_workers_serve_every_door_of_one_namespace(nats_server: NatsSe
                 assert await run.result(within=PATIENCE) == f"c{number}: x"
                 assert await run.query("numbers") == [1, 2]
             assert await (await shop.start(total, 1)).result(within=PATIENCE) == 3
+            welcomed = {f"welcome-m-{number}" for number in range(8)}
+            while not welcomed <= {line.run for line in (await shop.runs(limit=100)).runs}:  # noqa: ASYNC110 - begun in its own time
+                await asyncio.sleep(0.05)
             results = [await shop.run(f"welcome-m-{number}").result(within=PATIENCE) for number in range(8)]
             assert results == [f"welcome {number}" for number in range(8)]
             while len((await shop.runs(status="completed")).runs) < 17:  # noqa: ASYNC110 - lists lag behind what is written
