@@ -18,6 +18,8 @@ from tests.adapters.steps.model_server import ANSWER, Models, serving_models
 from tests.adapters.webhooks.receiver import open_to
 
 KEY = "sk-very-secret-and-long"
+SILENCE = 1.0
+"""Seconds that a server which does answer never needs, however slow the machine is."""
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,7 @@ async def test_servers_may_answer_at_once_or_count_nothing(models: Models, scena
 @pytest.mark.anyio
 @pytest.mark.parametrize("scenario", ["away", "cut", "cut_politely", "broken_off", "silent", "much_later"])
 async def test_what_may_go_better_is_asked_again_by_another_attempt(models: Models, scenario: str) -> None:
-    found, log = await asked(asking(models.at(scenario), silence=0.2))
+    found, log = await asked(asking(models.at(scenario), silence=SILENCE))
 
     assert found["text"] == ANSWER
     assert models.asked[scenario] == 2
@@ -113,7 +115,7 @@ async def test_what_may_go_better_is_asked_again_by_another_attempt(models: Mode
 
 def test_it_is_the_same_on_trio(models: Models) -> None:
     for scenario in ("ok", "cut", "silent", "busy"):
-        found, _ = anyio.run(asked, asking(models.at(scenario), silence=0.2), backend="trio")
+        found, _ = anyio.run(asked, asking(models.at(scenario), silence=SILENCE), backend="trio")
 
         assert found["text"] == ANSWER
 
