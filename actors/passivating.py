@@ -81,7 +81,8 @@ async def passivate(dispatcher: Dispatcher, untouched_since: int) -> int:
 
 async def _keep_up(dispatcher: Dispatcher, untouched_since: int) -> None:
     """Keep snapshots of those that are not idle: where their log is long, or dear to read by the time it is wanted."""
-    busy = sorted((actor for actor in dispatcher.actors.values() if actor.awake and not _is_idle(actor)), key=_touched)
+    grown = [actor for actor in dispatcher.actors.values() if actor.awake and actor.tail.version > actor.snapshot_version]
+    busy = sorted((actor for actor in grown if not _is_idle(actor)), key=_touched)
     for start in range(0, min(len(busy), SNAPSHOTS_MAX), SNAPSHOTS_AT_ONCE):
         snapshots = list[Snapshot]()
         for actor in busy[start : start + SNAPSHOTS_AT_ONCE]:

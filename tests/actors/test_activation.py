@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import pytest
 
+from perdure.actors import passivating
 from perdure.actors.activation import ACTIVATED_AT_ONCE, SNAPSHOT_BYTES, SNAPSHOT_EVENTS, snapshot_of
 from perdure.actors.mailbox import Actor
 from perdure.eventlog.errors import Corrupt, Invalid
@@ -208,6 +209,20 @@ async def test_where_reading_is_dear_one_that_stands_still_has_a_snapshot_of_wha
         assert log.snapshots["account/default/bob"].tail.version == 2
     async with opened(log.carrier()) as bank:
         assert await bank.ask("ann", Look()) == 3
+
+
+async def test_those_that_have_a_snapshot_of_all_there_is_keep_nobody_from_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SNAPSHOTS_MAX", "SNAPSHOTS_AT_ONCE"):
+        monkeypatch.setattr(passivating, name, 1)
+    log = MemoryLog()
+    async with opened(log.carrier(), kind=Busy()) as bank:
+        bank.dispatcher.reading_is_dear = True
+        for name in ("ann", "bob"):
+            await bank.ask(name, Move(3))
+        for _ in range(2):
+            await bank.dispatcher.passivate()
+
+    assert len(log.snapshots) == 2
 
 
 async def test_what_is_being_stored_is_in_no_snapshot() -> None:
