@@ -26,6 +26,7 @@ from .system.clock import SystemClock, SystemIds, WorkerThreads, owner
 from .system.plugins import installed_types
 from .system.processes import WorkerProcesses
 from .system.secrets import SecretsInEnvironment
+from .urls import file_of, is_in_nats
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -137,7 +138,7 @@ class Ground(NamedTuple):
 @asynccontextmanager
 async def ground_of(url: str, settings: Settings, triggers: Sequence[Trigger] = ()) -> AsyncGenerator[Ground]:
     """The carrier that a URL names, and what of it is this process's to serve."""
-    if url.partition(":")[0] in ("nats", "tls"):
+    if is_in_nats(url):
         with nats_or_say_so():
             from .nats.joining import joined
         async with joined(url, hand_over_seconds=settings.drain_seconds) as member:
@@ -157,12 +158,11 @@ def _alone(_: Runtime) -> AbstractAsyncContextManager[None]:
 
 def carrier_of(url: str) -> AbstractAsyncContextManager[Carrier]:
     """The carrier that a URL names; nothing is loaded that it does not need."""
-    scheme, _, rest = url.partition(":")
-    if scheme == "sqlite" and rest.startswith("///") and (path := rest.removeprefix("///")):
+    if path := file_of(url):
         from .sqlite.open import open_sqlite
 
         return open_sqlite(path)
-    if scheme in ("nats", "tls"):
+    if is_in_nats(url):
         return _in_nats(url)
     if url in ("memory:", "memory://"):
         return _in_memory()

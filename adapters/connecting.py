@@ -11,6 +11,7 @@ from ..eventlog.errors import Invalid, Unavailable
 from ..runtime.authoring.workflows import Workflow
 from ..runtime.calling import Calling
 from .system.clock import SystemClock, SystemIds, owner
+from .urls import is_in_nats, is_over_http
 
 if TYPE_CHECKING:
     from .http.client import HttpClient
@@ -26,7 +27,7 @@ async def connect(url: str, *, workflows: Iterable[Workflow[..., Any]] = (), key
     client did not start. Raises Unavailable where the server cannot be reached; a request raises it where nobody answers in its
     time, and counts once when it is repeated.
     """
-    over_http = url.partition(":")[0] in ("http", "https")
+    over_http = is_over_http(url)
     if key and not over_http:
         raise Invalid("only a service over HTTP asks for a key", who="perdure.connect", where="key", expected="http://HOST:PORT",
                       found=repr(url.partition("?")[0]), instead="leave it out: NATS knows its clients by what the URL names")
@@ -51,7 +52,7 @@ async def _over_http(url: str, workflows: Iterable[Workflow[..., Any]], key: str
 
 @asynccontextmanager
 async def _over_nats(url: str, workflows: Iterable[Workflow[..., Any]]) -> AsyncGenerator[Client]:
-    if url.partition(":")[0] not in ("nats", "tls"):
+    if not is_in_nats(url):
         raise Invalid("a client speaks to workers in NATS", who="perdure.connect", where="url",
                       expected="nats://HOST:PORT/NAMESPACE or http://HOST:PORT",
                       found=repr(url.partition("?")[0]), instead="open an embedded log in this process with perdure.open")

@@ -17,6 +17,7 @@ from .compose import nats_or_say_so
 from .system.bell import bell
 from .system.clock import SystemClock, WorkerThreads
 from .system.processes import WorkerProcesses
+from .urls import is_in_nats
 
 AnyStep = Step[..., Any]
 
@@ -37,7 +38,7 @@ async def work_for(
     `interceptors` are as in `perdure.open`. At the end what runs may go on for `Settings(drain_seconds=…)`; the rest is
     performed by another worker. Invalid where no step is for one of the queues, NotFound where there is no such namespace.
     """
-    if url.partition(":")[0] not in ("nats", "tls"):
+    if not is_in_nats(url):
         raise Invalid("only a log in NATS has task queues", who="perdure.work_for", where="url", expected="nats://HOST:PORT/NAMESPACE",
                       found=repr(url.partition("?")[0]), instead="on an embedded log the process that serves the runs performs all steps")
     known, settings = list(steps), settings or Settings.of(os.environ)

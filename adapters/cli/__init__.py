@@ -1,1 +1,1 @@
-"""The command line: one module for each command, and what a person gets to see."""
+"""The command line: one room for each concern, with its commands, what they ask and do, and how the answers are drawn."""

@@ -26,6 +26,7 @@ from ...runtime.translating import COMMANDS, applied, stream_for
 from ..clerk import clerk
 from ..compose import carrier_of, nats_or_say_so
 from ..system.clock import SystemClock, SystemIds
+from ..urls import is_in_nats
 
 Do = Callable[[Commanding], Awaitable[Applied]]
 
@@ -58,7 +59,7 @@ async def desk(url: str) -> AsyncGenerator[Desk]:
 
 
 async def _entered(open_: AsyncExitStack, url: str) -> tuple[Carrier, Do]:
-    if url.partition(":")[0] in ("nats", "tls"):
+    if is_in_nats(url):
         with nats_or_say_so():
             from ..nats.visiting import visited
         if (visit := await open_.enter_async_context(visited(url, now=SystemClock().now, run_id=SystemIds().run_id))) is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...eventlog.errors import Invalid
+from ..urls import file_of
 
 VARIABLE = "PERDURE_RAG"
 
@@ -15,8 +16,8 @@ def place_of(log: str, environment: Mapping[str, str]) -> Path | None:
     named = environment.get(VARIABLE, "")
     if named:
         return Path(named).expanduser()
-    scheme, _, rest = log.partition("///")
-    return Path(f"{rest}-rag").expanduser() if scheme == "sqlite:" and rest else None
+    file = file_of(log)
+    return Path(f"{file}-rag").expanduser() if file else None
 
 
 def known(place: Path | None, who: str) -> Path:

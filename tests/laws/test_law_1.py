@@ -12,7 +12,7 @@ import pytest
 import perdure
 from perdure import step, workflow
 from perdure.adapters.clerk import Performs
-from perdure.adapters.cli.rebuilding import Folded, fold, rebuild
+from perdure.adapters.cli.logs.rebuilding import Folded, fold, rebuild
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.eventlog.log import Carrier, Summary
 from perdure.eventlog.memory import MemoryLog

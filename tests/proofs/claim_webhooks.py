@@ -18,7 +18,7 @@ from uuid import uuid4
 import anyio
 from msgspec import Struct
 
-from perdure.adapters.cli.places import views_of
+from perdure.adapters.cli.shared.places import views_of
 from perdure.adapters.webhooks.signatures import Secret, signature
 from perdure.eventlog.records import Record
 from perdure.eventlog.search import Search

@@ -9,7 +9,7 @@ import pytest
 
 import perdure
 from perdure import Invalid, workflow
-from perdure.adapters.cli.verifying import verify_log
+from perdure.adapters.cli.logs.verifying import verify_log
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.receipts import read_receipt
 from perdure.runtime.requests import LookAtRun, PauseRun, SignalRun, StartRun

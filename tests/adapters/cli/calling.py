@@ -19,8 +19,8 @@ import anyio
 import pytest
 
 import perdure
-from perdure.adapters.cli.loading import load_workflows
 from perdure.adapters.cli.main import exit_code_of
+from perdure.adapters.cli.shared.loading import load_workflows
 from perdure.runtime.requests import AwaitRun, StartRun
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "perdure"

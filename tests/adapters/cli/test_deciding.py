@@ -7,9 +7,13 @@ from pathlib import Path
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 import perdure
-from perdure.adapters.cli.loading import load_workflows
+from perdure.adapters.cli.shared.console import console
+from perdure.adapters.cli.shared.loading import load_workflows
+from perdure.adapters.cli.steering.drawing import draw_told
+from perdure.adapters.cli.steering.telling import Told
 from tests.adapters.cli.calling import Here, Said
 
 ORDERS = """
@@ -78,10 +82,21 @@ def test_an_approval_is_listed_and_decided_by_the_digest_of_what_it_shows(say: S
 
     told = say(word, "s", "ship", "--by", "ada", "--why", "seen", "--digest", asked["digest"])
 
-    assert told.json["status"] == "completed"
+    assert (told.json["told"], told.json["status"]) == (outcome, "completed")
     events = [event for event in say("show", "s", code=False).json["moments"] if event["what"] == outcome]
     assert [event["text"] for event in events] == ["ship 0 by ada: seen"]
     assert say("approvals", code=False).json == []
+
+
+def test_a_decision_is_answered_by_what_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    told = Told(run="s", told="approved", version=7, status="running", served=True)
+
+    draw_told(console(), told)
+    draw_told(console(), replace(told, told="pause"))
+
+    assert capsys.readouterr().out.splitlines() == [
+        "✓ approved at version 7 of s, which is running", "✓ pause applied at version 7 of s, which is running",
+    ]  # fmt: skip
 
 
 def test_nobody_decides_on_what_they_did_not_see(say: Say) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from perdure.adapters.cli.drawing import ago, lasting
+from perdure.adapters.cli.looking.drawing import ago, lasting
 from tests.adapters.cli.calling import Here
 
 

@@ -10,8 +10,8 @@ import pytest
 import typer
 
 import perdure
-from perdure.adapters.cli.exits import exit_codes
 from perdure.adapters.cli.main import app, exit_code_of
+from perdure.adapters.cli.shared.exits import exit_codes
 from perdure.eventlog.errors import PerdureError
 from tests.adapters.cli.calling import SCRIPT, Folder, Here
 from tests.house import tree
@@ -156,7 +156,7 @@ def test_a_fault_of_ours_is_told_without_a_traceback(here: Here, monkeypatch: py
     def fails(log: str) -> float:
         return 1 / 0
 
-    monkeypatch.setattr("perdure.adapters.cli.places.path_of", fails)
+    monkeypatch.setattr("perdure.adapters.cli.shared.places.path_of", fails)
     said = here("runs")
 
     assert said.code == 70

@@ -18,9 +18,9 @@ import pytest
 from msgspec import Raw
 
 import perdure
-from perdure.adapters.cli import messages
-from perdure.adapters.cli.loading import load_workflows
-from perdure.adapters.cli.progress_nats import WatchInNats
+from perdure.adapters.cli.running.progress_nats import WatchInNats
+from perdure.adapters.cli.shared.loading import load_workflows
+from perdure.adapters.cli.steering import telling
 from perdure.adapters.nats.views.anchors import anchor_of
 from perdure.adapters.nats.wire.connection import connect
 from perdure.adapters.nats.wire.messages import Subjects
@@ -307,7 +307,7 @@ def test_workers_do_what_the_command_line_asks(here: Here, shop: Shop) -> None:
 
 
 def test_where_no_worker_serves_nobody_is_told_anything(here: Here, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr(telling, "WITHIN_SECONDS", 0.2)
     play(shop.worker, runs=OPEN)
     said = here("signal", "w", "approved", "--log", shop.worker, "--json")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.adapters.cli.progress import Progress, Watch
+from perdure.adapters.cli.running.progress import Progress, Watch
 from perdure.eventlog.streams import stream_of
 from tests.adapters.cli.calling import Folder, Here, until
 

@@ -12,7 +12,7 @@ import pytest
 
 import perdure
 from perdure import Corrupt
-from perdure.adapters.cli.loading import load_workflows
+from perdure.adapters.cli.shared.loading import load_workflows
 from perdure.runtime.engine import Runtime
 from tests.adapters.cli.calling import Here
 

@@ -8,7 +8,7 @@ import pytest
 
 import perdure
 from perdure import Limit, step, workflow
-from perdure.adapters.cli.rebuilding import rebuild
+from perdure.adapters.cli.logs.rebuilding import rebuild
 from perdure.adapters.sqlite.open import open_sqlite
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Raw
 
-from perdure.adapters.cli.timeline import SAID, TELLING, timeline
+from perdure.adapters.cli.looking.timeline import SAID, TELLING, timeline
 from perdure.eventlog.codec import Event
 from perdure.eventlog.records import EMPTY, recorded, sealed
 from perdure.runtime.run import events as ev

@@ -13,9 +13,9 @@ from msgspec import Raw
 
 import perdure
 from perdure import Bug
-from perdure.adapters.cli.cluster.flows import JOURNAL, expected, fulfil
-from perdure.adapters.cli.cluster.holding import Life, held, take
-from perdure.adapters.cli.cluster.load import Load, run_of
+from perdure.adapters.cli.demos.cluster.flows import JOURNAL, expected, fulfil
+from perdure.adapters.cli.demos.cluster.holding import Life, held, take
+from perdure.adapters.cli.demos.cluster.load import Load, run_of
 from perdure.adapters.nats.client import Client
 from perdure.runtime.run import events as ev
 from tests.adapters.nats.server import NatsServer, nats_server

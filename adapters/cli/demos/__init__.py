@@ -1,0 +1,1 @@
+"""Three plays on this machine: a kill, a service, a cluster."""

@@ -1,0 +1,1 @@
+"""A log as a whole: verified, rebuilt, and moved from."""

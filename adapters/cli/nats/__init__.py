@@ -1,0 +1,1 @@
+"""A namespace in NATS: its streams made, compared and shown."""

@@ -1,0 +1,1 @@
+"""Keys, users and roles: who may call the service."""

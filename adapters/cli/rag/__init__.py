@@ -1,0 +1,1 @@
+"""The documents that steps of type rag_search look into."""

@@ -1,0 +1,1 @@
+"""Running one workflow to its end, in the sight of a person."""

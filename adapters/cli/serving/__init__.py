@@ -1,0 +1,1 @@
+"""Serving workflows until a signal says to stop."""

@@ -1,0 +1,1 @@
+"""Telling a run something: signals, decisions, pauses, ends."""
