@@ -12,8 +12,8 @@ from ...eventlog.records import EMPTY, Record, verified
 from ...eventlog.search import Search
 from .inspecting import found_log, looking
 from .records.blobs import JetStreamBlobs
-from .records.committer import Places
 from .records.loading import Loading
+from .records.places import Places
 from .records.reader import Reader
 from .url import Place
 from .views.observing import Witnesses, all_heads

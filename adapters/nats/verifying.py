@@ -20,8 +20,8 @@ from ...eventlog.report import Report
 from .inspecting import found_log, looking
 from .records.blobs import PART as BLOBS
 from .records.blobs import JetStreamBlobs
-from .records.committer import Places
 from .records.headlines import encode, laid, writing
+from .records.places import Places
 from .records.reader import record_in
 from .records.snapshots import PART as SNAPSHOTS
 from .records.snapshots import TREE as SNAPSHOT

@@ -23,14 +23,13 @@ import anyio
 
 from perdure.adapters.nats.owning.fences import Fences
 from perdure.adapters.nats.records.flights import Parcel, together
-from perdure.adapters.nats.records.headlines import with_head
+from perdure.adapters.nats.records.headlines import message_of
 from perdure.adapters.nats.records.log import JetStreamLog
 from perdure.adapters.nats.records.reader import record_in
 from perdure.adapters.nats.views.index import Index
 from perdure.adapters.nats.views.keeper import Keeper
 from perdure.adapters.nats.wire import api
 from perdure.adapters.nats.wire.buckets import prepare
-from perdure.adapters.nats.wire.messages import headers_of
 from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import EMPTY, Append, Tail, sealed
@@ -151,8 +150,7 @@ async def write(store: Store, index: Index, runs: Sequence[tuple[str, Sequence[A
     for place in range(max(len(template) for _, template in runs)):
         still = [number for number, (_, template) in enumerate(runs) if place < len(template)]
         appends = [resealed(*runs[number], place, tails[number][0]) for number in still]
-        for append in appends:
-            index.begun(append)
+        index.begun(appends)
         for start in range(0, len(still), GROUP):
             batch = appends[start : start + GROUP]
             parcels = [parcel(store, append, tails[number][1]) for number, append in zip(still[start:], batch, strict=False)]
@@ -160,7 +158,7 @@ async def write(store: Store, index: Index, runs: Sequence[tuple[str, Sequence[A
             for number, append, verdict in zip(still[start:], batch, verdicts, strict=False):
                 assert isinstance(verdict, int), verdict
                 tails[number], sequence = (append.tail, verdict), verdict
-                index.stored(append, verdict)
+                index.stored([(append, verdict)])
     return sequence
 
 
@@ -171,9 +169,7 @@ def resealed(run: str, template: Sequence[Append], place: int, expected: Tail) -
 
 
 def parcel(store: Store, append: Append, behind: int) -> Parcel:
-    headers = headers_of(append, behind)
-    body = with_head(append.head, headers, append.data)
-    return Parcel(store.subjects.of(append.stream), body, headers)
+    return Parcel(store.subjects.of(append.stream), *message_of(append, behind))
 
 
 async def templates(flows: Any) -> tuple[list[Append], list[Append]]:

@@ -7,7 +7,7 @@ nobody listens. At most once: each event carries its version, so who missed one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -41,9 +41,9 @@ class RunEvent(Struct, frozen=True, omit_defaults=True):
 
 
 class Appends(Protocol):
-    """Whoever appends: `told` hears of each append that was stored."""
+    """Whoever appends: `told` hears of all appends that were stored."""
 
-    told: Callable[[Append], object]
+    told: Callable[[Sequence[Append]], object]
 
 
 _encode = msgspec.json.Encoder().encode
@@ -60,10 +60,11 @@ class Teller:
         self._bytes = 0
         self._more = asyncio.Event()
 
-    def hear(self, append: Append) -> None:
-        if append.stream.startswith("run/") and self._bytes < WAITING_BYTES_MAX:
-            self._waiting.append(append)
-            self._bytes += len(append.data)
+    def hear(self, appends: Sequence[Append]) -> None:
+        runs = [append for append in appends if append.stream.startswith("run/")]
+        if runs and self._bytes < WAITING_BYTES_MAX:
+            self._waiting += runs
+            self._bytes += sum([len(append.data) for append in runs])
             self._more.set()
 
     async def serve(self) -> None:
@@ -89,7 +90,7 @@ class Teller:
         stored = _stored(append.data)
         at = _at(stored.at)
         for version, event in enumerate(stored.events, append.expected.version + 1):
-            body = b"".join((head, str(version).encode(), at, event, end))
+            body = b"%b%d%b%b%b" % (head, version, at, event, end)
             if len(body) <= most:
                 yield plain(subject, body)
 
@@ -109,7 +110,7 @@ def _around(root: str, stream: str) -> tuple[bytes, bytes, bytes]:
     return f"{root}{id}".encode(), b'{"run":%b,"version":' % _encode(run), empty[empty.index(b',"event":{}') + len(b',"event":{}') :]
 
 
-def unheard(_: Append) -> None:
+def unheard(_: Sequence[Append]) -> None:
     """Nobody is to be told."""
 
 

@@ -79,7 +79,7 @@ class Partitions:
         """Why partitions could not be taken or released the last time that this was so."""
         self.takeovers = self.claims = self.releases = 0
         self._subjects = fences.store.subjects
-        self._count = self._subjects.partitions
+        self._addresses, self._count = self._subjects.addresses, self._subjects.partitions
         self._known = [Fence(partition) for partition in range(self._count)]
         self._read = 0
         """The sequence up to which all fences have been read; of our own, newer ones may be known."""
@@ -103,7 +103,7 @@ class Partitions:
     # -- what others ask -----------------------------------------------------------------------------------------------
 
     def epoch(self, stream: str) -> int | None:
-        return self.served.get(self._subjects.partition_of(stream))
+        return self.served.get(self._addresses[stream].partition)
 
     def owner_of(self, stream: str) -> str | None:
         """The worker that owns a stream; None where nobody does at present, or where this one is about to."""

@@ -7,9 +7,9 @@ that was lost is looked up: the record behind `expected` is ours, another's, or 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
 
@@ -18,14 +18,16 @@ from ....eventlog.memory import conflict
 from ....eventlog.records import EMPTY, Append, Record, Tail
 from ..wire import api
 from ..wire.connection import NoAnswer
-from ..wire.messages import HEADERS_BYTES_MAX, headers_of
+from ..wire.frames import unlined
+from ..wire.messages import HEADERS_BYTES_MAX
 from .flights import Flying, Parcel, Verdict
-from .headlines import with_head
+from .headlines import message_of
+from .places import Places
 from .reader import Reader
+from .witness import Witness
 
 IN_FLIGHT_MAX = 512
 IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024
-PLACES_MAX = 100_000
 BUSY_PAUSE = 0.001
 AWAY_PAUSE = 0.02
 T = TypeVar("T")
@@ -52,61 +54,6 @@ class Lot(Struct):
     """Those published at once, each with the sequence that it stands behind."""
     answers: dict[int, asyncio.Future[Outcome]]
     """What will become of the others."""
-
-
-class Witness(Protocol):
-    """Sees what becomes of every append, before its caller does."""
-
-    def begun(self, append: Append) -> None: ...
-
-    def stored(self, append: Append, sequence: int) -> None: ...
-
-    def unstored(self, append: Append, *, certain: bool) -> None:
-        """It was refused; or, not certain, nobody knows, and it may be stored later. A Conflict, too, shows that there is more to know."""
-        ...
-
-
-class Nobody:
-    """The witness of a log that has no heads."""
-
-    def begun(self, append: Append) -> None: ...
-
-    def stored(self, append: Append, sequence: int) -> None: ...
-
-    def unstored(self, append: Append, *, certain: bool) -> None: ...
-
-
-class Place(Struct, frozen=True, gc=False):
-    """The sequence of the message that made a tail."""
-
-    tail: Tail
-    sequence: int
-
-
-class Places:
-    """Where streams end, as far as known: a bounded cache, least recently used out first."""
-
-    def __init__(self, limit: int = PLACES_MAX) -> None:
-        self.limit = limit
-        self._places: OrderedDict[str, Place] = OrderedDict()
-
-    def keep(self, stream: str, tail: Tail, sequence: int) -> None:
-        self._places[stream] = Place(tail, sequence)
-        self._places.move_to_end(stream)
-        if len(self._places) > self.limit:
-            self._places.popitem(last=False)
-
-    def sequence_of(self, stream: str, tail: Tail) -> int | None:
-        place = self._places.get(stream)
-        return place.sequence if place is not None and place.tail == tail else None
-
-    def behind(self, stream: str, version: int) -> int:
-        """A sequence of the log that is before all that the stream has behind a version; 0 where none is known."""
-        place = self._places.get(stream)
-        return place.sequence if place is not None and place.tail.version <= version else 0
-
-    def forget(self) -> None:
-        self._places.clear()
 
 
 class Room:
@@ -140,11 +87,12 @@ class Committer:
     def __init__(self, reader: Reader, witness: Witness) -> None:
         self.reader = reader
         self.witness = witness
-        self.told: Callable[[Append], object] = lambda _: None
-        """Hears, after the witness, of every append that was stored."""
+        self.told: Callable[[Sequence[Append]], object] = lambda _: None
+        """Hears, after the witness, of all appends that were stored."""
         self.store = reader.store
         self.connection = reader.store.connection
         self.places = Places()
+        self._addresses, self._root = self.store.subjects.addresses, self.store.subjects.root("log")
         self._losses = 0
         self._room = Room()
         self._flying = Flying(
@@ -165,14 +113,16 @@ class Committer:
         """What will become of each; those of one stream are judged in the order they came."""
         if self._closed:
             raise closing()
-        lot = Lot(appends, [None] * len(appends), [], {})
+        lot, queues = Lot(appends, [None] * len(appends), [], {}), self._queues
+        place_of = self._sure_places().sequence_of
         for number, append in enumerate(appends):
-            behind = None if append.stream in self._queues else self._place_of(append)
+            stream = append.stream
+            behind = None if stream in queues else place_of(stream, append.expected)
             if behind is None:
                 lot.answers[number] = self._queue(append)
             else:
                 lot.flying.append((number, behind))
-                self._queues[append.stream] = None
+                queues[stream] = None
         return self._begin(self._outcomes(lot))
 
     async def _outcomes(self, lot: Lot) -> Sequence[Outcome]:
@@ -182,8 +132,7 @@ class Committer:
             if lot.flying:
                 verdicts = await self._fly(lot)
         finally:
-            for (number, behind), verdict in zip(lot.flying, verdicts, strict=True):
-                self._landed(lot, number, behind, verdict)
+            self._landed(lot, verdicts)
         if lot.answers:
             await asyncio.wait(lot.answers.values())
         for number, answer in lot.answers.items():
@@ -192,29 +141,34 @@ class Committer:
 
     async def _fly(self, lot: Lot) -> Sequence[Verdict]:
         """Publish all of a flight, the way that is faster here; what came of each."""
-        for number, _ in lot.flying:
-            self.witness.begun(lot.appends[number])
+        self.witness.begun([lot.appends[number] for number, _ in lot.flying])
         parcels = [self._parcel(lot.appends[number], behind) for number, behind in lot.flying]
         return await self._flying.fly(parcels)
 
-    def _landed(self, lot: Lot, number: int, behind: int, verdict: Verdict) -> None:
-        """The record was stored, or is to be looked into before anything else of its stream."""
-        append = lot.appends[number]
-        queue = self._queues[append.stream]
-        if isinstance(verdict, int):
-            lot.outcomes[number] = self._stored(append, verdict)
-        else:
-            doubtful = isinstance(verdict, NoAnswer)
-            wish = Wish(append, asyncio.get_running_loop().create_future(), behind if doubtful else None)
-            lot.answers[number] = wish.answer
-            queue = deque([wish, *(queue or ())])
-            if not doubtful:
-                self.witness.unstored(append, certain=True)
-        if queue:
-            self._queues[append.stream] = queue
-            self._begin(self._serve(append.stream, queue))
-        else:
-            del self._queues[append.stream]
+    def _landed(self, lot: Lot, verdicts: Sequence[Verdict]) -> None:
+        """Each record was stored, or is to be looked into before anything else of its stream."""
+        stored: list[tuple[Append, int]] = []
+        for (number, behind), verdict in zip(lot.flying, verdicts, strict=True):
+            append = lot.appends[number]
+            queue = self._queues.pop(append.stream)
+            if isinstance(verdict, int):
+                stored.append((append, verdict))
+                lot.outcomes[number] = append.tail
+            else:
+                wish = self._doubted(append, behind, verdict)
+                lot.answers[number] = wish.answer
+                queue = deque([wish, *(queue or ())])
+            if queue:
+                self._queues[append.stream] = queue
+                self._begin(self._serve(append.stream, queue))
+        self._stored(stored)
+
+    def _doubted(self, append: Append, behind: int, verdict: Exception) -> Wish:
+        """An append that was refused, or of which nothing came back, is committed by itself."""
+        if isinstance(verdict, NoAnswer):
+            return Wish(append, asyncio.get_running_loop().create_future(), behind)
+        self.witness.unstored(append, certain=True)
+        return Wish(append, asyncio.get_running_loop().create_future())
 
     def _queue(self, append: Append) -> asyncio.Future[Outcome]:
         """What will become of an append that is committed by itself, behind what is under way of its stream."""
@@ -259,7 +213,7 @@ class Committer:
         size = len(wish.append.data) + HEADERS_BYTES_MAX
         await self._room.enter(size)
         if wish.published_behind is None:
-            self.witness.begun(wish.append)
+            self.witness.begun([wish.append])
         outcome: Outcome = closing()
         try:
             outcome = await self._commit(wish.append, wish.published_behind)
@@ -284,7 +238,8 @@ class Committer:
         while clock() < deadline:
             match await self._publish(append, behind, doubtful=doubtful):
                 case api.Ack(error=None, duplicate=False, seq=sequence):
-                    return self._stored(append, sequence)
+                    self._stored([(append, sequence)])
+                    return append.tail
                 case api.Ack(error=api.ApiError(err_code=api.IN_FLIGHT)):
                     await asyncio.sleep(BUSY_PAUSE)
                     continue
@@ -295,35 +250,36 @@ class Committer:
                 case _:
                     doubtful = True
             if (found := await self.reader.behind(append.stream, behind)) is not None:
-                return self._stored(append, found.position) if found.tail == append.tail else self._lost(append, found)
+                if found.tail != append.tail:
+                    return self._lost(append, found)
+                self._stored([(append, found.position)])
+                return append.tail
             await asyncio.sleep(AWAY_PAUSE)
         raise self.store.unavailable("no verdict on an append")
 
     async def _behind(self, append: Append) -> int | Conflict:
         """The sequence that `expected` was stored at: known, or looked up and compared, digest and all."""
-        known = self._place_of(append)
+        known = self._sure_places().sequence_of(append.stream, append.expected)
         if known is not None:
             return known
         found = await self.reader.last(append.stream)
         return found.position if found is not None and found.tail == append.expected else self._lost(append, found)
 
-    def _place_of(self, append: Append) -> int | None:
-        """The sequence that `expected` was stored at, if it is known."""
-        if self._losses != self.connection.losses:  # a server that came back may have forgotten what it had not synced
+    def _sure_places(self) -> Places:
+        """The places, without what a server that came back may have forgotten, because it had not synced it."""
+        if self._losses != self.connection.losses:
             self._losses = self.connection.losses
             self.places.forget()
-        return 0 if append.expected == EMPTY else self.places.sequence_of(append.stream, append.expected)
+        return self.places
 
     def _parcel(self, append: Append, behind: int) -> Parcel:
-        headers = headers_of(append, behind)
-        body = with_head(append.head, headers, append.data)
-        return Parcel(self.store.subjects.of(append.stream), body, headers)
+        return Parcel(self._root + self._addresses[append.stream].tokens, *message_of(append, behind))
 
     async def _publish(self, append: Append, behind: int, *, doubtful: bool) -> api.Ack | None:
         """One attempt; None where no answer came, or one that says nothing of the attempts before it."""
         parcel = self._parcel(append, behind)
         try:
-            message = await self.connection.ask(parcel.subject, parcel.body, parcel.headers, within=self.store.answer_timeout)
+            message = await self.connection.ask(parcel.subject, parcel.body, unlined(parcel.lines), within=self.store.answer_timeout)
         except NoAnswer:
             return None
         except Refused:
@@ -332,11 +288,13 @@ class Committer:
             raise
         return None if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS else api.ack(message.data)
 
-    def _stored(self, append: Append, sequence: int) -> Tail:
-        self.places.keep(append.stream, append.tail, sequence)
-        self.witness.stored(append, sequence)
-        self.told(append)
-        return append.tail
+    def _stored(self, stored: Sequence[tuple[Append, int]]) -> None:
+        """These were, each at its sequence."""
+        keep = self.places.keep
+        for append, sequence in stored:
+            keep(append.stream, append.tail, sequence)
+        self.witness.stored(stored)
+        self.told([append for append, _ in stored])
 
     def _lost(self, append: Append, found: Record | None) -> Conflict:
         if found is not None:

@@ -19,7 +19,7 @@ from ....eventlog.errors import Refused
 from ..wire import api
 from ..wire.batches import BATCH_COMMIT, BATCH_ID, BATCH_SEQUENCE
 from ..wire.connection import Connection, NoAnswer
-from ..wire.frames import framed, lines
+from ..wire.frames import framed, unlined
 
 TOGETHER_MIN = 16
 """Fewer records go one by one: an atomic batch costs the server several syncs, however small it is."""
@@ -45,11 +45,11 @@ FAILED_IS_SLOWER = 10
 
 
 class Parcel(Struct, frozen=True, gc=False):
-    """A message to be stored: a record with its fence."""
+    """A message to be stored: a record with its fence, its headers as lines."""
 
     subject: str
     body: bytes
-    headers: dict[str, str]
+    lines: str
 
 
 Verdict: TypeAlias = int | Exception
@@ -102,7 +102,7 @@ class Apart:
                     if self._air and (self._air >= self._at_once or self._bytes >= self._bytes_at_once):
                         break
                     replies.append(self._connection.expect(parcel.subject, Ticket(self, len(replies))))
-                    frames.append(framed(parcel.subject, parcel.body, lines(parcel.headers), replies[-1]))
+                    frames.append(framed(parcel.subject, parcel.body, parcel.lines, replies[-1]))
                     self._air += 1
                     self._bytes += len(parcel.body)
                 await self._connection.send(b"".join(frames))
@@ -137,12 +137,12 @@ async def together(connection: Connection, parcels: Sequence[Parcel], *, within:
     """The same with all messages in one atomic batch: all are stored, or none is and each is `Declined`, or nobody knows."""
     name, count = uuid4().hex, len(parcels)
     batch = f"{BATCH_ID}: {name}\r\n{BATCH_SEQUENCE}: "
-    frames = [framed(one.subject, one.body, f"{lines(one.headers)}{batch}{number}\r\n") for number, one in enumerate(parcels[:-1], 1)]
+    frames = [framed(one.subject, one.body, f"{one.lines}{batch}{number}\r\n") for number, one in enumerate(parcels[:-1], 1)]
     end = parcels[-1]
     try:
         await connection.send(b"".join(frames))
         commit = {BATCH_ID: name, BATCH_SEQUENCE: str(count), BATCH_COMMIT: "1"}
-        last = verdict_of(await connection.ask(end.subject, end.body, end.headers | commit, within=within))
+        last = verdict_of(await connection.ask(end.subject, end.body, unlined(end.lines) | commit, within=within))
     except (NoAnswer, Refused) as error:
         last = error
     return [last] * count if isinstance(last, Exception) else range(last - count + 1, last + 1)

@@ -14,7 +14,7 @@ from typing import Protocol
 from ....eventlog.errors import Corrupt
 from ....eventlog.log import Version
 from ....eventlog.records import EMPTY, Record, Tail
-from .committer import Places
+from .places import Places
 from .reader import Reader
 
 AT_ONCE = 16

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import anyio
 
@@ -21,9 +22,10 @@ from ..wire.connection import Connection
 from ..wire.follower import follow
 from ..wire.messages import HEADERS_BYTES_MAX, Subjects, checked_namespace
 from ..wire.store import Store
-from .committer import Committer, Nobody, Witness, closing, too_large
+from .committer import Committer, closing, too_large
 from .loading import Known, Loading
 from .reader import Reader, record_in
+from .witness import Nobody, Witness
 
 
 class JetStreamLog:
@@ -68,8 +70,10 @@ class JetStreamLog:
         """
         self._check_sizes(appends)
         existed = await self._existed(appends)
+        if not existed:
+            return await self._committed(appends)
         late = [append.expected == EMPTY and append.stream in existed for append in appends]
-        wanted = [append for append, is_late in zip(appends, late, strict=True) if not is_late] if existed else appends
+        wanted = [append for append, is_late in zip(appends, late, strict=True) if not is_late]
         outcomes = iter(await self._committed(wanted) if wanted else ())
         return [conflict(one, existed[one.stream]) if is_late else next(outcomes) for one, is_late in zip(appends, late, strict=True)]
 
@@ -79,12 +83,11 @@ class JetStreamLog:
             await asyncio.wait([committing])
         if committing.cancelled():
             raise closing()
-        answers: list[Tail | Conflict] = []
-        for outcome in committing.result():
-            if not isinstance(outcome, Tail | Conflict):
-                raise outcome
-            answers.append(outcome)
-        return answers
+        answers = committing.result()
+        for answer in answers:
+            if not isinstance(answer, (Tail, Conflict)):
+                raise answer
+        return cast("Sequence[Tail | Conflict]", answers)
 
     async def _existed(self, appends: Sequence[Append]) -> Mapping[str, Tail]:
         """Of the streams that are to begin, those that once had."""

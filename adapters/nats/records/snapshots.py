@@ -14,7 +14,7 @@ from ....eventlog.records import Tail
 from ....eventlog.snapshots import Snapshot
 from ..wire.messages import Message, stream_of_subject
 from ..wire.store import Store
-from .committer import Places
+from .places import Places
 
 PART, TREE = "SNAPS", "snap"
 AT_ONCE = 32

@@ -7,9 +7,7 @@ here before its caller hears of it, so nothing that was acknowledged is missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
-
-from msgspec import Struct
+from collections.abc import Collection, Iterable, Sequence
 
 from ....eventlog.log import Summary
 from ....eventlog.records import EMPTY, Append, Tail
@@ -79,13 +77,6 @@ class Part:
         return True
 
 
-class Begun(Struct, frozen=True, gc=False):
-    """An append that is under way: the highest sequence that was known when it began, and its partition."""
-
-    behind: int
-    partition: int
-
-
 class Index:
     """The parts that are owned, and the order in which their streams are to be woken."""
 
@@ -98,37 +89,40 @@ class Index:
         """Streams whose records behind a sequence are not known: an append to them ended in doubt."""
         self._order = Order()
         self._high = 0
-        self._begun: dict[int, Begun] = {}
-        """The appends that are under way, in the order in which they began."""
+        self._begun: dict[str, int] = {}
+        """Streams with an append under way, in the order in which these began, and the highest sequence that was known then."""
         self._changes = 0
 
-    def begun(self, append: Append) -> None:
-        self._begun[id(append)] = Begun(self._high, self.subjects.partition_of(append.stream))
+    def begun(self, appends: Sequence[Append]) -> None:
+        self._begun.update(dict.fromkeys([append.stream for append in appends], self._high))
 
-    def stored(self, append: Append, sequence: int) -> None:
-        begun = self._begun.pop(id(append))
-        self._high = max(self._high, sequence)
-        part = self.parts.get(begun.partition)
-        if part is not None:
-            self.grown(part, append.stream, append.tail)
-            if append.head is not None:
-                self.lay(part, Summary(append.stream, append.tail, append.head))
+    def stored(self, stored: Sequence[tuple[Append, int]]) -> None:
+        parts, addresses = self.parts, self.subjects.addresses
+        self._high = max([self._high, *[sequence for _, sequence in stored]])
+        for append, _ in stored:
+            stream = append.stream
+            del self._begun[stream]
+            part = parts.get(addresses[stream].partition)
+            if part is not None:
+                part.tails[stream] = append.tail
+                if append.head is not None:
+                    self.lay(part, Summary(stream, append.tail, append.head))
+        self._changed(len(stored))
 
     def unstored(self, append: Append, *, certain: bool) -> None:
-        begun = self._begun.pop(id(append), None)
+        before = self._begun.pop(append.stream, self._high)
         if not certain:
-            before = self._high if begun is None else begun.behind
             self.doubts[append.stream] = min(before, self.doubts.get(append.stream, before))
             self.full.set()
 
     def settled(self) -> int:
         """Up to this sequence everything that this worker wrote is known."""
-        under_way = next((begun.behind for begun in self._begun.values()), self._high)
+        under_way = next(iter(self._begun.values()), self._high)
         return min([under_way, self._high, *self.doubts.values()])
 
     def is_appending(self, partitions: Collection[int]) -> bool:
         """Whether an append to one of these is under way."""
-        return any(begun.partition in partitions for begun in self._begun.values())
+        return any(self.subjects.partition_of(stream) in partitions for stream in self._begun)
 
     def seen(self, sequence: int) -> None:
         """The log has come so far."""
@@ -136,7 +130,10 @@ class Index:
 
     def grown(self, part: Part, stream: str, tail: Tail) -> None:
         part.tails[stream] = tail
-        self._changes += 1
+        self._changed(1)
+
+    def _changed(self, count: int) -> None:
+        self._changes += count
         if self._changes >= CHANGES_MAX:
             self._changes = 0
             self.full.set()

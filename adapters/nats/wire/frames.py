@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+AROUND = len("NATS/1.0\r\n\r\n")
+
 
 def lines(headers: Mapping[str, str]) -> str:
     """Headers as the lines that they are on the wire."""
     return "\r\n".join([*map(": ".join, headers.items()), ""])
 
 
+def unlined(text: str) -> dict[str, str]:
+    """The headers that are such lines."""
+    return dict(line.split(": ", 1) for line in text.split("\r\n")[:-1])
+
+
 def framed(subject: str, body: bytes, headers: str, reply: str = "") -> bytes:
-    """A message with headers, as lines."""
-    head = f"NATS/1.0\r\n{headers}\r\n".encode()
-    size = len(head)
-    return b"".join((f"HPUB {subject} {reply} {size} {size + len(body)}\r\n".encode(), head, body, b"\r\n"))
+    """A message with headers, as lines of ASCII."""
+    size = AROUND + len(headers)
+    head = f"HPUB {subject} {reply} {size} {size + len(body)}\r\nNATS/1.0\r\n{headers}\r\n".encode("ascii")
+    return b"%b%b\r\n" % (head, body)
 
 
 def plain(subject: bytes, body: bytes, reply: bytes = b"") -> bytes:

@@ -22,6 +22,7 @@ SEAT = "seat"
 
 NAMESPACE = re.compile(r"[A-Za-z0-9-]{1,64}")
 STREAM = re.compile(r"[A-Za-z0-9_/-]+")
+ADDRESSES_MAX = 65_536
 NOTHING = "_"
 """An empty part of a stream's name: a subject has no empty tokens, and no escaped part is a lone underscore."""
 
@@ -61,12 +62,21 @@ class Subjects(Struct, frozen=True, gc=False):
         """Where a tree names the worker that may write below one partition."""
         return f"perdure.{self.namespace}.{tree}.{SEAT}.{partition}"
 
+    def root(self, tree: str) -> str:
+        """What all subjects of a tree begin with."""
+        return f"perdure.{self.namespace}.{tree}."
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where each stream is: whoever asks at each step looks there."""
+        return addresses_in(self.partitions)
+
     def of(self, stream: str, tree: str = "log") -> str:
         """The subject of a stream in a tree."""
-        return f"perdure.{self.namespace}.{tree}.{tokens_of(self.partitions, stream)}"
+        return self.root(tree) + self.addresses[stream].tokens
 
     def partition_of(self, stream: str) -> int:
-        return partition_in(self.partitions, stream)
+        return self.addresses[stream].partition
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -78,20 +88,35 @@ class Message(Struct, frozen=True, gc=False):
     data: bytes
 
 
-@lru_cache(maxsize=65_536)
-def tokens_of(partitions: int, stream: str) -> str:
-    """The end of a stream's subjects, from the partition on; kept, since the partition costs a loop over the name."""
-    if not STREAM.fullmatch(stream):
-        raise Invalid("a name of a stream fits no subject", where="stream", found=repr(stream),
-                      expected="parts of [A-Za-z0-9_-] between slashes", instead="make the name with stream_of; it escapes each part")
-    tokens = ".".join(part or NOTHING for part in stream.split("/"))
-    return f"{partition_of(stream, partitions)}.{tokens}"
+class Address(Struct, frozen=True, gc=False):
+    """A stream's partition, and the end of its subjects in all trees, from the partition on."""
+
+    partition: int
+    tokens: str
 
 
-@lru_cache(maxsize=65_536)
-def partition_in(partitions: int, stream: str) -> int:
-    """The partition of a stream; kept, since each step asks for it several times."""
-    return int(tokens_of(partitions, stream).partition(".")[0])
+class Addresses(dict[str, Address]):
+    """The addresses of streams, kept since each step asks several times and the partition costs a loop over the name."""
+
+    def __init__(self, partitions: int) -> None:
+        super().__init__()
+        self._partitions = partitions
+
+    def __missing__(self, stream: str) -> Address:
+        if not STREAM.fullmatch(stream):
+            raise Invalid("a name of a stream fits no subject", where="stream", found=repr(stream),
+                          expected="parts of [A-Za-z0-9_-] between slashes", instead="make the name with stream_of; it escapes each part")
+        if len(self) >= ADDRESSES_MAX:
+            self.clear()
+        partition, tokens = partition_of(stream, self._partitions), ".".join(part or NOTHING for part in stream.split("/"))
+        address = self[stream] = Address(partition, f"{partition}.{tokens}")
+        return address
+
+
+@lru_cache(maxsize=16)
+def addresses_in(partitions: int) -> Addresses:
+    """The addresses where there are so many partitions."""
+    return Addresses(partitions)
 
 
 def stream_of_subject(subject: str) -> str:
@@ -108,10 +133,11 @@ def checked_namespace(namespace: str) -> str:
                   instead="choose a plain name, such as 'production'")
 
 
-def headers_of(append: Append, behind: int) -> dict[str, str]:
+def lines_of(append: Append, behind: int) -> str:
     """The chain in a header, and the fence: the server stores it only if the subject ends at sequence `behind`."""
     expected, tail = append.expected, append.tail
-    return {FENCE: str(behind), RECORD: f"{expected.version + 1} {tail.version} {expected.digest.hex()} {tail.digest.hex()}"}
+    first, previous, digest = expected.version + 1, expected.digest.hex(), tail.digest.hex()
+    return f"{FENCE}: {behind}\r\n{RECORD}: {first} {tail.version} {previous} {digest}\r\n"
 
 
 def record_of(message: Message, body: bytes) -> Record:

@@ -127,15 +127,15 @@ async def test_only_a_few_are_tried_the_way_that_is_far_slower(
             return [1] * len(parcels)
 
         monkeypatch.setattr(flying, "timed", timed)
-        verdicts = await flying.fly([Parcel("a", b"", {})] * (3 * TRIED))
+        verdicts = await flying.fly([Parcel("a", b"", "")] * (3 * TRIED))
 
     assert len(verdicts) == 3 * TRIED
     assert sum(count for as_one, count in ways if not as_one) == one_by_one
 
 
 def test_what_does_not_fit_one_batch_goes_in_several() -> None:
-    light = [Parcel(str(number), b"", {}) for number in range(2500)]
-    heavy = [Parcel(str(number), bytes(3 * 1024 * 1024), {}) for number in range(5)]
+    light = [Parcel(str(number), b"", "") for number in range(2500)]
+    heavy = [Parcel(str(number), bytes(3 * 1024 * 1024), "") for number in range(5)]
 
     assert [len(load) for load in loads(light)] == [1000, 1000, 500]
     assert [len(load) for load in loads(heavy)] == [2, 2, 1]

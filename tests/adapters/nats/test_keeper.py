@@ -165,7 +165,7 @@ async def test_who_lets_go_waits_for_what_is_under_way_and_writes_nothing(
         first, second = opening(1, 5), next_of(opening(1, 5), 9)
         await accepted(ann.log, [first])
         monkeypatch.setattr(ann.keeper, "flush", None)
-        ann.index.begun(second)
+        ann.index.begun([second])
         going = asyncio.create_task(ann.keeper.let_go(range(PARTITIONS)))
         await asyncio.sleep(0.02)
         assert not going.done()

@@ -30,13 +30,13 @@ class Heard(MemoryLog):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: Callable[[Append], object] = unheard
+        self.told: Callable[[Sequence[Append]], object] = unheard
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
         answers = await super().append(appends)
         for append, answer in zip(appends, answers, strict=True):
             if isinstance(answer, Tail):
-                self.told(append)
+                self.told([append])
         return answers
 
 
@@ -85,10 +85,10 @@ async def test_what_cannot_be_told_is_a_gap_and_nothing_is_kept_for_it(
         await client.subscribe(f"perdure.{namespace}.events.*", cb=told.put)
         await listening(client)
         for append in (first, *others):
-            teller.hear(append)
+            teller.hear([append])
         serving = asyncio.create_task(teller.serve())
         versions = [json.loads((await asyncio.wait_for(told.get(), 10)).data)["version"] for _ in range(2)]
-        teller.hear(others[-1])
+        teller.hear(others[-1:])
         versions.append(json.loads((await asyncio.wait_for(told.get(), 10)).data)["version"])
         serving.cancel()
         await client.close()
