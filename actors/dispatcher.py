@@ -28,7 +28,7 @@ from .mailbox import Actor, Letter
 from .ports import Bell, Clock, Ownership
 from .settings import Settings
 from .shelf import Shelf
-from .storing import Storing
+from .storing import Shared, Storing
 
 logger = logging.getLogger("perdure.actors")
 
@@ -55,6 +55,7 @@ class Dispatcher:
         pure: Callable[..., None] = _plainly,
         bell: Callable[[], Bell] = anyio.Event,
         shelf: Shelf | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.log = log
         self.snapshots = snapshots
@@ -71,11 +72,10 @@ class Dispatcher:
         self.turns = self.conflicts = self.passivated = self.held = self._waiting = 0
         """`held`: bytes of the log that the states in memory were folded from."""
         self.crowding = passivating.Crowding(self.settings.held_bytes_max)
-        self.storing = Storing(self)
+        self.storing = Storing(self, shared)
         self.gate: Callable[[], Awaitable[object]] | None = None
         """What each turn has to pass first: a node that doubts whether it still owns anything stops there."""
-        self.reading_is_dear = False
-        """Where what lies far back in the log takes long to read: an actor that stands still for a while has a snapshot."""
+        self.reading_is_dear = shared is not None and shared.reading_is_dear
         self.broke: Callable[[str, PerdureError], object] = waking.unheard
         """Hears of each stream that is found not to hold, and why."""
         self._ready: list[Actor] = []

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from anyio.abc import TaskGroup
+from msgspec import Struct
 
 from ..eventlog.errors import Conflict, Unavailable
 from ..eventlog.records import Tail
@@ -31,15 +32,24 @@ NEVER_ENOUGH = 1 << 62
 """More actors than will ever be ready."""
 
 
+class Shared(Struct, frozen=True):
+    """A log that other nodes serve, too, on a machine of its own."""
+
+    newest: losing.Newest
+    """How far streams have come by now: another node may write to a stream of ours until we do."""
+    piece: int = 0
+    """So many actors are worth an append of their own. 0: a turn is stored whole, and nothing begins before it is."""
+    reading_is_dear: bool = False
+    """What lies far back takes long to read: an actor that stands still for a while has a snapshot."""
+
+
 class Storing:
     """The second half of every turn of a dispatcher."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, shared: Shared | None = None) -> None:
         self._dispatcher = dispatcher
-        self.piece = 0
-        """So many actors are worth an append of their own. 0: a turn is stored whole, and nothing begins before it is."""
-        self.newest: losing.Newest | None = None
-        """Where other nodes serve the same log: how far streams have come by now. One of them may write to a stream of ours until we do."""
+        self.piece = 0 if shared is None else shared.piece
+        self.newest = None if shared is None else shared.newest
         self.enough = 1
         """Ready actors that a turn may begin with."""
         self.under_way = 0

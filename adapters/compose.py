@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..actors.kind import Kind
 from ..actors.ports import Ownership, OwnsAll
+from ..actors.storing import Shared
 from ..eventlog.errors import Invalid, Unavailable
 from ..runtime.authoring.steps import Step
 from ..runtime.authoring.triggers import Trigger
@@ -79,10 +80,12 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
             resources=resources,
             interceptors=interceptors,
             task_queues=ground.task_queues,
+            processes=processes,
+            post=posting(os.environ),
+            shared=ground.shared,
             bell=bell,
             types=types_of(step_types, steps, secrets, log=url),
         )
-        runtime.pool.processes, runtime.delivering.post = processes, posting(os.environ)
         async with runtime.serving(), ground.join(runtime):
             yield runtime
 
@@ -133,6 +136,7 @@ class Ground(NamedTuple):
     join: Callable[[Runtime], AbstractAsyncContextManager[None]]
     """Takes part in what several processes do together, once the runtime serves."""
     task_queues: TaskQueues | None = None
+    shared: Shared | None = None
 
 
 @asynccontextmanager
@@ -142,7 +146,7 @@ async def ground_of(url: str, settings: Settings, triggers: Sequence[Trigger] = 
         with nats_or_say_so():
             from .nats.joining import joined
         async with joined(url, hand_over_seconds=settings.drain_seconds) as member:
-            yield Ground(member.carrier, member.partitions, partial(member.serving, triggers=triggers), member.task_queues)
+            yield Ground(member.carrier, member.partitions, partial(member.serving, triggers=triggers), member.task_queues, member.shared)
     elif triggers:
         raise Invalid("only NATS carries messages that could trigger runs", who="perdure.open", where="triggers",
                       expected="nats://HOST:PORT/NAMESPACE", found=repr(url), instead="leave triggers out, or open a log in NATS")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
@@ -11,49 +11,23 @@ import anyio
 from msgspec import Raw
 from msgspec.structs import replace
 
-from ..actors.dispatcher import Dispatcher
-from ..actors.kind import Kind
 from ..actors.losing import look_anew
 from ..actors.mailbox import Letter
-from ..actors.ports import Bell, Clock, Ownership
 from ..actors.ref import Ref, Typed
-from ..actors.shelf import Shelf
 from ..eventlog.errors import Unavailable
-from ..eventlog.log import Carrier, Summary
 from ..eventlog.receipts import receipt_of
 from ..eventlog.streams import parts_of, stream_of
+from .assembly import Assembly
 from .authoring.values import Shape
-from .authoring.workflows import Registry, Workflow
-from .calling.conversations import Conversations
+from .authoring.workflows import Workflow
 from .calling.handle import OVER, here, too_slow
-from .definitions.interpreter import Interpreter
-from .definitions.keeping import Keeping
-from .definitions.types import Types
 from .inspect.replay import fold
-from .kinds.access import Access
-from .kinds.definition import Definitions
-from .kinds.delivery import Deliveries
-from .kinds.limit import Limits
-from .kinds.people import People
-from .kinds.quarantine import Quarantine
-from .kinds.registry import by_name, served
+from .kinds.registry import served
 from .life import living
 from .listing import Listing
 from .moves import must_be_taken
-from .perform.alarm import Alarm, time_of_loop
-from .perform.auditor import Auditor
-from .perform.courier import Courier
-from .perform.delivering import Delivering
 from .perform.handing import Handing
-from .perform.interceptors import Interceptor, chain
-from .perform.limiting import Limiting
 from .perform.passing import Neighbours, Passing
-from .perform.performer import Performer
-from .perform.pool import Pool
-from .perform.ports import Ids, TaskQueues, Threads
-from .perform.quarantining import Quarantining
-from .perform.queueing import Queueing
-from .perform.watching import Watching
 from .requests import (
     Answered,
     AnyRequest,
@@ -71,13 +45,9 @@ from .requests import (
     UpdateRun,
 )
 from .requests.definitions import AnyDefined, AnyDefining
-from .resources import Resources, check_transactional, checked
 from .run import commands as cmd
 from .run.live import Run
-from .run.machine.shell import outside_loop
 from .run.performing import Standing
-from .run.runs import Runs
-from .settings import Settings
 from .storing import Storing
 from .translating import COMMANDS, applied, must_make_sense, stream_for, with_result
 
@@ -90,116 +60,20 @@ A = TypeVar("A")
 logger = logging.getLogger("perdure")
 
 
-class Runtime(Listing, Storing, Handing):
+class Runtime(Assembly, Listing, Storing, Handing):
     """Serves the runs of a carrier while `serving()` is open.
 
     One that does not `perform` is for a log that nobody serves: requests are judged and recorded, as anywhere, and code is driven;
     steps, errands and timers wait for whoever serves the log next, and no resource is needed or opened.
     """
 
-    def __init__(
-        self,
-        carrier: Carrier,
-        workflows: Iterable[Workflow[..., Any]],
-        *,
-        clock: Clock,
-        ids: Ids,
-        threads: Threads,
-        ownership: Ownership,
-        settings: Settings | None = None,
-        kinds: Iterable[Kind[Any, Any, Any]] = (),
-        resources: Resources | None = None,
-        interceptors: Iterable[Interceptor] = (),
-        task_queues: TaskQueues | None = None,
-        bell: Callable[[], Bell] = anyio.Event,
-        steady: Callable[[], int] = time_of_loop,
-        types: Types | None = None,
-        performs: bool = True,
-    ) -> None:
-        self.carrier = carrier
-        self.performs = performs
-        self.keeping = Keeping(self.ask_actor, carrier.heads, types or Types(), lambda: self.registry, threads)
-        interpreter = Interpreter(self.keeping.types, self.keeping.find)
-        self.registry = interpreter.registry = Registry(workflows, interpreter.workflow)
-        queued = task_queues is not None
-        self.resources: Resources = checked(resources or {}, self.registry.by_key.values(), queued=queued) if performs else {}
-        check_transactional(carrier.transactions, self.registry.by_key.values())
-        self.around = chain(interceptors)
-        self._left_alone: set[str] = set()
-        self.settings = settings or Settings()
-        if self.settings.watch_workflows:
-            from .inspect.checking.auditing import warn_of_io
-
-            warn_of_io()
-        self.clock = clock
-        self.ids = ids
-        self.performer = Performer(clock, bell)
-        self.shelf = Shelf(carrier.blobs, large_bytes=self.settings.large_bytes, value_bytes_max=self.settings.value_bytes_max)
-        self.limiting = Limiting(self.ask_actor, f"{ownership.owner}:{carrier.epoch}")
-        limits = Limits(self.limiting.given, self.performer.wake_at)
-        self.quarantining = Quarantining(carrier, self.ask_actor)
-        webhooks = self.settings.webhooks
-        self.delivering = Delivering(self._tell_actor, clock, at_once=webhooks.batch, within=webhooks.timeout_seconds)
-        deliveries = Deliveries(
-            webhooks.policy, self.delivering.deliver, self.delivering.leave, self.performer.wake_at, clock.now
-        )
-        runs, quarantine = Runs(self.registry, self.performer, self.shelf), Quarantine(self.quarantining.look)
-        self.kinds = by_name(runs, limits, quarantine, deliveries, Definitions(), Access(), People(), *kinds)
-        self.dispatcher = dispatcher = Dispatcher(
-            carrier.log, carrier.snapshots, self.kinds, clock, ownership, settings=self.settings.actors, pure=outside_loop, bell=bell,
-            shelf=self.shelf,
-        )  # fmt: skip
-        concurrency = self.settings.worker_concurrency
-        self.pool = Pool(dispatcher.post, dispatcher.ask, clock, threads, concurrency=concurrency, owner=ownership.owner, bell=bell)
-        self.pool.shelf, self.pool.limiting = self.shelf, self.limiting
-        self.pool.transactions = carrier.transactions
-        self.pool.stopping = not performs
-        self.queueing = None if task_queues is None else Queueing(task_queues, self.pool, dispatcher.ask)
-        self.pool.queueing = self.queueing
-        self.alarm = Alarm(
-            carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves, steady=steady
-        )
-        self.courier = Courier(self._ask_run, dispatcher.post, self.shelf)
-        self.quarantining.watch(dispatcher)
-        self.auditor = Auditor(dispatcher, self.quarantining, self.settings.audit_seconds)
-        self.performer.connect(self.pool, self.alarm, self.courier, self.dispatcher.mail_of)
-        self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self._command_id)
-        self._last_command = 0
-        self.passing: Passing | None = None
-        self.watching = Watching(carrier.log)
-
     def join(self, neighbours: Neighbours) -> Passing:
         """From now on what concerns a stream of another node goes there; what comes back serves those others."""
         patience = self.settings.actors.ask_seconds
-        self.passing = Passing(neighbours, self._do_here, self.dispatcher, self.kinds, self._command_id, patience)
-        self.passing.queueing = self.queueing
+        self.passing = Passing(
+            neighbours, self._do_here, self.dispatcher, self.kinds, self.command_id, patience, queueing=self.pool.queueing
+        )
         return self.passing
-
-    async def _ask_run(self, stream: str, command: cmd.Command) -> Standing:
-        """What one run has to say to another."""
-        if isinstance(command, cmd.Start):
-            self.registry.known_or_raise(command.workflow, command.version)
-        answer: Standing = await (self.passing or self.dispatcher).ask(stream, command)
-        return answer
-
-    async def ask_actor(self, stream: str, command: Any) -> Any:
-        """What a part of this node has to say to an actor, wherever that is."""
-        return await self.courier.ask(stream, command)
-
-    def _tell_actor(self, stream: str, command: Any) -> None:
-        """Leave a command with an actor of this node."""
-        self.dispatcher.post(stream, command)
-
-    def _serves(self, summary: Summary) -> bool:
-        """Whether a stream is one to wake here: runs of workflows that only another program knows are left to it."""
-        title = summary.head.title
-        if not summary.stream.startswith("run/") or title in self.registry.known:
-            return True
-        if title not in self._left_alone:
-            self._left_alone.add(title)
-            known = self.registry.names() or "none"
-            logger.warning("runs of workflow %r are left alone: it is not registered here (known: %s)", title, known)
-        return False
 
     # -- life ----------------------------------------------------------------------------------------------------------
 
@@ -336,11 +210,6 @@ class Runtime(Listing, Storing, Handing):
             return cast("Standing", await self.dispatcher.ask(stream, cmd.Look()))
         raise Unavailable("steps of the paused run still run", who=f"run {request.run!r}", where="pause", expected="their end in time",
                           found="at least one that goes on", instead="the run is paused; wait again, or cancel it")
-
-    def _command_id(self, stream: str) -> str:
-        """An id for a command that came without one: this opening of the log, and a number that says when, so that it can grow old."""
-        self._last_command = max(self._last_command + 1, self.clock.now())
-        return f"{self.dispatcher.ownership.owner}:{self.dispatcher.ownership.epoch(stream)}/{self._last_command}"
 
     async def _end_of(self, stream: str, request: AwaitRun) -> Standing:
         end = self.performer.await_end(stream)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def living(runtime: Runtime) -> AsyncGenerator[None]:
     """The resources are open and the services at work until the end of the block; then steps may end within the grace."""
-    runtime.pool.around = runtime.around
     body_error: BaseException | None = None
     async with entered(runtime.resources) as resources:
         async with anyio.create_task_group() as group:
@@ -52,7 +51,7 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
             mark = runtime.dispatcher.turns
 
     alarm, carriers = runtime.alarm, (runtime.courier.serve, runtime.limiting.serve, runtime.delivering.serve)
-    queueing = () if runtime.queueing is None else (runtime.queueing.serve,)
+    queueing = () if runtime.pool.queueing is None else (runtime.pool.queueing.serve,)
     watchers = (runtime.quarantining.serve, runtime.auditor.serve, runtime.watching.serve)
     timers = (alarm.serve, alarm.sweep_for_ever, passivate_for_ever)
     return runtime.dispatcher.run, runtime.pool.serve, *carriers, *queueing, *timers, *watchers

@@ -64,11 +64,11 @@ class StepWorker:
         self.settings = settings or Settings()
         self._resources = sufficient(resources or {}, self.steps.values())
         self._blobs = blobs
-        self.pool = Pool(tell, _begun, clock, threads, concurrency=self.settings.worker_concurrency, owner=name, bell=bell)
-        self.pool.shelf = Shelf(blobs, large_bytes=self.settings.large_bytes, value_bytes_max=self.settings.value_bytes_max)
-        self.pool.limiting = SlotsGiven()
-        self.pool.processes = processes
-        self.pool.around = chain(interceptors)
+        shelf = Shelf(blobs, large_bytes=self.settings.large_bytes, value_bytes_max=self.settings.value_bytes_max)
+        self.pool = Pool(
+            tell, _begun, clock, threads, concurrency=self.settings.worker_concurrency, owner=name, bell=bell, shelf=shelf,
+            limiting=SlotsGiven(), processes=processes, around=chain(interceptors),
+        )  # fmt: skip
         self._context = copy_context()
         """Of the services: whoever is hired to perform an attempt has the resources in his."""
 

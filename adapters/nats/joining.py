@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
+from ...actors.storing import Shared
 from ...eventlog.errors import Unavailable
 from ...eventlog.records import Record, Tail
 from ...runtime.authoring.triggers import Trigger
@@ -38,6 +39,7 @@ class Membership:
         self.carrier = ours.carrier
         self.partitions = partitions
         self.task_queues = Orders(store)
+        self.shared = Shared(partial(tails_of, Reader(store)), PIECE, reading_is_dear=True)
         self._committer = ours.committer
         self._place = place
         self._store = store
@@ -49,9 +51,6 @@ class Membership:
         Requests and answers have a connection of their own, so that records do not wait behind them.
         """
         place, partitions, committer = self._place, self.partitions, self._committer
-        storing = runtime.dispatcher.storing
-        storing.newest, storing.piece = partial(tails_of, Reader(self._store)), PIECE
-        runtime.dispatcher.reading_is_dear = True
         async with (
             connect(place.servers, name=f"perdure {partitions.owner}, doors", **place.settings()) as talk,
             road(talk, runtime, place.namespace, partitions.owner_of) as neighbours,

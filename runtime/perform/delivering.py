@@ -62,12 +62,12 @@ class Post(Protocol):
 class Delivering:
     """`deliver` and `leave` may be called at any time; `serve` does the rest."""
 
-    def __init__(self, tell: Callable[[str, Any], None], clock: Clock, *, at_once: int, within: float) -> None:
+    def __init__(self, tell: Callable[[str, Any], None], clock: Clock, post: Post | None = None, *, at_once: int, within: float) -> None:
         self._tell = tell
         self._clock = clock
         self._at_once = at_once
         self._within = within
-        self.post: Post | None = None
+        self.post = post
         """None where this process cannot make attempts: what is due waits for one that can."""
         self._wanted: dict[str, dict[str, State]] = {}
         """By receiver, in the order in which they get a place."""

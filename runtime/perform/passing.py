@@ -96,7 +96,7 @@ class Passing:
 
     def __init__(  # noqa: PLR0917 - what a runtime is made of
         self, neighbours: Neighbours, do_here: Here, speaking: Speaking, kinds: Mapping[str, AnyKind], name: Callable[[str], str],
-        patience: float,
+        patience: float, *, queueing: Queueing | None = None,
     ) -> None:  # fmt: skip
         self.neighbours = neighbours
         self._do_here = do_here
@@ -105,7 +105,7 @@ class Passing:
         self._name = name
         """A command id for a request that has none."""
         self._patience = patience
-        self.queueing: Queueing | None = None
+        self.queueing = queueing
         """What of this node's attempts is left to task queues, where there are such."""
 
     async def do(self, request: AnyRequest) -> Applied | Answered:

@@ -39,7 +39,7 @@ from .flights import Flights
 from .interceptors import Around
 from .job import FOR_GOOD, Job, Unwanted
 from .limiting import Slots
-from .ports import Processes, Threads
+from .ports import Processes, TaskQueues, Threads
 from .queueing import Queueing
 
 logger = logging.getLogger("perdure.runtime")
@@ -65,8 +65,15 @@ class Pool(Flights):
         owner: str,
         bell: Callable[[], Bell] = anyio.Event,
         shelf: Shelf | None = None,
+        limiting: Slots | None = None,
+        task_queues: TaskQueues | None = None,
+        transactions: Transactions | None = None,
+        processes: Processes | None = None,
+        around: Around | None = None,
+        stopping: bool = False,
     ) -> None:
         super().__init__()
+        self.stopping = stopping
         self.post = post
         self.ask = ask
         self.clock = clock
@@ -78,15 +85,15 @@ class Pool(Flights):
         self._bell = bell
         self.gate: Gate | None = None
         """What each attempt has to pass before it begins: a simulation stops or notes it there."""
-        self.around: Around | None = None
+        self.around = around
         """The interceptors, where there are any."""
-        self.transactions: Transactions | None = None
+        self.transactions = transactions
         """Where transactional steps run, if the carrier has such."""
-        self.processes: Processes | None = None
+        self.processes = processes
         """Where steps run that ask for a process; without them in a thread."""
-        self.limiting: Slots | None = None
+        self.limiting = limiting
         """Where attempts wait that need a slot of a limit."""
-        self.queueing: Queueing | None = None
+        self.queueing = None if task_queues is None else Queueing(task_queues, self, ask)
         """Where attempts go that are for a task queue; without it they are performed here."""
         self.attempts = 0
         """Attempts begun so far."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
 
-from ...actors.ports import Clock
 from ..authoring.steps import Attempt
 from ..perform.job import Job
 from ..perform.pool import Pool
-from ..perform.ports import Threads
+from ..run.commands import StepBroke
+from ..run.events import StepCompleted
+from .clock import world_time
 
 
 class Begun:
@@ -85,25 +87,29 @@ class WatchedPool(Pool):
     def __init__(
         self,
         journal: Journal,
-        node: str,
         passing: Callable[[], Awaitable[None]],
         epoch: Callable[[str], int | None],
-        post: Callable[[str, object], None],
-        ask: Callable[[str, object], Awaitable[Any]],
-        clock: Clock,
-        threads: Threads,
-        concurrency: int,
+        dead: Callable[[], bool],
+        post: Callable[[str, Any], None],
+        *ports: Any,
+        **more: Any,
     ) -> None:
-        super().__init__(post, ask, clock, threads, concurrency=concurrency, owner=node)
+        super().__init__(partial(self._told, post), *ports, **more)
         self._journal = journal
-        self._node = node
         self._passing = passing
+        self._dead = dead
         self._epoch = epoch
         self.gate = self._noted
 
     async def _noted(self, job: Job) -> None:
         key = Attempt(job.stream, job.call.step.name, job.id, job.attempt).idempotency_key
         once = job.call.step.rules.at_most_once
-        begun = Begun(job.stream, job.id, job.attempt, key, self._node, self._epoch(job.stream), anyio.current_time(), once=once)
+        begun = Begun(job.stream, job.id, job.attempt, key, self.owner, self._epoch(job.stream), anyio.current_time(), once=once)
         await self._passing()
         self._journal.begun.append(begun)
+
+    def _told(self, post: Callable[[str, Any], None], stream: str, told: Any) -> None:
+        """Post an outcome, with a note that the attempt has ended here."""
+        if isinstance(told, StepCompleted | StepBroke) and not self._dead():
+            self._journal.ended.append(Told(stream, told.id, world_time()))
+        post(stream, told)

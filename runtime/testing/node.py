@@ -12,6 +12,7 @@ import anyio.abc
 import msgspec
 from anyio.lowlevel import checkpoint
 
+from ...actors.storing import Shared
 from ...eventlog.errors import PerdureError, Unavailable
 from ...eventlog.faults import FaultyLog, FaultySnapshots, Foreign, Plan
 from ...eventlog.log import Carrier
@@ -21,31 +22,18 @@ from ..authoring.workflows import Workflow
 from ..engine import Runtime
 from ..perform.handing import Handover
 from ..requests import Answered, AnyRequest, Applied, Commanding, QueryRun, UpdateRun
-from ..run.commands import Command, StepBroke
-from ..run.events import StepCompleted
+from ..run.commands import Command
 from ..run.performing import Standing
 from ..settings import Settings
+from .clock import NodeClock
 from .fences import Fences
-from .journal import Told, WatchedPool
+from .journal import WatchedPool
 
 if TYPE_CHECKING:
     from .world import World
 
-BEGINNING = 1_700_000_000_000_000
-"""What a wall clock without offset shows when a simulation begins, in microseconds since 1970."""
-
 PIECES = (0, 2, 3)
 """Some nodes store a turn whole, others in pieces of so many actors, and begin the next meanwhile."""
-
-
-class NodeClock:
-    """The wall clock of one node: the virtual time plus an offset that may jump."""
-
-    def __init__(self, offset: int = 0) -> None:
-        self.offset = offset
-
-    def now(self) -> int:
-        return BEGINNING + self.offset + round(anyio.current_time() * 1_000_000)
 
 
 class SeededIds:
@@ -135,24 +123,10 @@ class Node:
             settings=settings,
             resources=world.resources,
             interceptors=world.interceptors,
+            shared=Shared(self._newest, world.dice(f"piece:{self.owner}").choice(PIECES)),
+            pool=partial(WatchedPool, world.journal, self.door.passing, self.fences.last_epoch, lambda: self.dead),
         )
-        dispatcher = self.runtime.dispatcher
-        dispatcher.storing.newest, dispatcher.storing.piece = self._newest, world.dice(f"piece:{self.owner}").choice(PIECES)
-        self.runtime.pool = WatchedPool(
-            world.journal,
-            self.owner,
-            self.door.passing,
-            self.fences.last_epoch,
-            self._tell,
-            dispatcher.ask,
-            self.clock,
-            InlineThreads(),
-            settings.worker_concurrency,
-        )
-        self.runtime.pool.shelf = self.runtime.shelf
-        self.runtime.pool.limiting = self.runtime.limiting
         self.runtime.courier.ask = self._ask_run
-        self.runtime.performer.connect(self.runtime.pool, self.runtime.alarm, self.runtime.courier, dispatcher.mail_of)
         self.handover = Handover(self.runtime, self.fences, seconds=settings.drain_seconds)
         self._scope = anyio.CancelScope()
         self._calls: dict[anyio.CancelScope, None] = {}
@@ -270,13 +244,6 @@ class Node:
         finally:
             del self._calls[scope]
         raise Unavailable("the node died", who=self.owner, instead="ask again")
-
-    def _tell(self, stream: str, told: Any) -> None:
-        """What the pool posts, with a note where an attempt has ended here."""
-        if isinstance(told, StepCompleted | StepBroke) and not self.dead:
-            at = BEGINNING + round(anyio.current_time() * 1_000_000)
-            self.world.journal.ended.append(Told(stream, told.id, at))
-        self.runtime.dispatcher.post(stream, told)
 
     async def _newest(self, streams: Sequence[str]) -> Mapping[str, Tail]:
         found = await self.door.load(dict.fromkeys(streams, 0))

@@ -25,10 +25,11 @@ from ..perform.ports import Ids
 from ..resources import Resources
 from ..run.events import CODEC, Logged
 from ..settings import Settings
+from .clock import world_time
 from .fences import PARTITIONS, claims_of, fence_of
 from .journal import Journal
 from .loop import stream_of_chance
-from .node import BEGINNING, Node, SeededIds
+from .node import Node, SeededIds
 from .weather import Weather
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ class TimedLog(MemoryLog):
     def append_one(self, append: Append) -> Tail | Conflict:
         answer = super().append_one(append)
         if len(self.records) > len(self.written):
-            self.written.append(Written(BEGINNING + round(anyio.current_time() * 1_000_000), self._ahead()))
+            self.written.append(Written(world_time(), self._ahead()))
         return answer
 
 

@@ -162,12 +162,12 @@ class Life:
     async def _serving(self) -> AsyncGenerator[Runtime]:
         settings = Settings(worker_concurrency=1_000, drain_seconds=0.0)
         ports: Any = {"clock": self.clock, "steady": self.clock.now, "ids": SeededIds(self.play), "threads": GatedThreads()}
-        ports["resources"] = RESOURCES
+        ports |= {"resources": RESOURCES, "processes": GatedProcesses()}
         workflows = [each for each in (self.play.workflow, *self.play.also) if each is not INTERPRETER.workflow]
         if self.play.workflow is INTERPRETER.workflow:  # the runtime has its own
             ports |= {"types": TYPES, "interceptors": [_in_turn]}
         runtime = Runtime(self.carrier, workflows, **ports, ownership=self.owner, settings=settings)
-        runtime.pool.processes, runtime.pool.gate = GatedProcesses(), self._gate_of_transactions
+        runtime.pool.gate = self._gate_of_transactions
         async with runtime.serving():
             yield runtime
 

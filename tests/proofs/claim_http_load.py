@@ -34,7 +34,7 @@ def runs_are_started() -> Figures:
 def beside(ours: Serving, theirs: Serving, key: str) -> dict[str, float]:
     """Both at full load, and ours at four fifths of what it bore so far, in turns.
 
-    So far, and not just now: a machine whose speed changes from second to second would be asked for more than it bears in every other round.
+    So far, and not just now: a machine whose speed changes from second to second would else be asked for more than it bears.
     """
     pairs: list[tuple[float, float]] = []
     paced: list[dict[str, float]] = []

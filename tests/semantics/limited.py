@@ -16,8 +16,9 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.streams import stream_of
 from perdure.runtime.engine import Runtime
 from perdure.runtime.kinds.limit import Limits, State
+from perdure.runtime.testing.clock import NodeClock
 from perdure.runtime.testing.loop import run_seeded, stream_of_chance
-from perdure.runtime.testing.node import InlineThreads, NodeClock, SeededIds
+from perdure.runtime.testing.node import InlineThreads, SeededIds
 from tests.laws.node import Flow
 
 TWO = Limit("two", concurrency=2)

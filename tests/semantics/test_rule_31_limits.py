@@ -14,8 +14,9 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.streams import stream_of
 from perdure.runtime.engine import Runtime
 from perdure.runtime.kinds.limit import Acquired
+from perdure.runtime.testing.clock import NodeClock
 from perdure.runtime.testing.loop import stream_of_chance
-from perdure.runtime.testing.node import InlineThreads, NodeClock, SeededIds
+from perdure.runtime.testing.node import InlineThreads, SeededIds
 from tests.semantics.limited import SECOND, Floor, at_work, floor, folds, in_virtual_time, pays, pays_back, said
 
 

@@ -12,8 +12,8 @@ from perdure.eventlog.streams import stream_of
 from perdure.runtime.kinds.limit import LEASE, Expired
 from perdure.runtime.requests import AwaitRun, StartRun
 from perdure.runtime.testing.checks import violations
+from perdure.runtime.testing.clock import NodeClock
 from perdure.runtime.testing.loop import run_seeded
-from perdure.runtime.testing.node import NodeClock
 from perdure.runtime.testing.weather import Weather
 from perdure.runtime.testing.world import World
 from tests.semantics.limited import SECOND, Floor, at_work, floor, folds, in_virtual_time, pays, pays_back, said

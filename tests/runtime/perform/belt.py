@@ -19,8 +19,9 @@ from perdure.runtime.perform.queueing import Asked, Taking, Verdict
 from perdure.runtime.run.events import StepHeartbeat
 from perdure.runtime.settings import Settings
 from perdure.runtime.step_worker import StepWorker
+from perdure.runtime.testing.clock import NodeClock
 from perdure.runtime.testing.loop import run_seeded, stream_of_chance
-from perdure.runtime.testing.node import InlineThreads, NodeClock, SeededIds
+from perdure.runtime.testing.node import InlineThreads, SeededIds
 from tests.laws.node import Flow
 
 Key = tuple[str, str, int, int]

@@ -47,7 +47,7 @@ def test_a_step_with_a_queue_is_performed_by_a_worker_of_it_and_by_nobody_else()
             assert runtime.pool.attempts == 0
             assert said_by(log, "r") == ["hands"]
             await belt.until(lambda: not belt.orders)
-            assert (runtime.pool.flying, runtime.queueing and runtime.queueing.count) == (0, 0)
+            assert (runtime.pool.flying, runtime.pool.queueing and runtime.pool.queueing.count) == (0, 0)
 
     in_virtual_time(main)
 
