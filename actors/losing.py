@@ -48,9 +48,9 @@ async def overtaken(newest: Newest, turn: Sequence[Actor], writers: Sequence[Act
     What we append ourselves, as `writers` do, would meet either as a Conflict. So only answers are looked at that no append
     vouches for: all of them in the first case, and in the second those that say more than how things stand.
     """
-    unsure = {actor.stream: actor for actor in turn if actor.answers and (actor.epoch != actor.claimed or _says_more(actor))}
-    for actor in writers:
-        unsure.pop(actor.stream, None)
+    answering = [actor for actor in turn if actor.answers and (actor.epoch != actor.claimed or _says_more(actor))]
+    writing = set(writers)
+    unsure = {actor.stream: actor for actor in answering if actor not in writing}
     if not unsure:
         return []
     tails = await newest(list(unsure))

@@ -51,6 +51,9 @@ GRACE = 0.5
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 
+QUESTIONS = (QueryRun, LookAtRun, AwaitRun)
+"""They change nothing, so that they need no name by which a repeat is known."""
+
 Here = Callable[[AnyRequest], Awaitable[Applied | Answered]]
 
 
@@ -110,24 +113,28 @@ class Passing:
 
     async def do(self, request: AnyRequest) -> Applied | Answered:
         """As `Runtime.do`, wherever the run is; Unavailable where no owner has answered in the request's own time."""
-        stream = stream_for(request)
-        if not request.command and not isinstance(request, QueryRun | LookAtRun | AwaitRun):
+        stream, left = stream_for(request), self._seconds(request)
+        if not request.command and not isinstance(request, QUESTIONS):
             request = replace(request, command=self._name(stream))
         clock, pause = anyio.current_time, FIRST_PAUSE
-        end = clock() + self._seconds(request)
+        began = clock()
+        end = began + left
         while True:
-            node, began = self.neighbours.owner_of(stream), clock()
+            node = self.neighbours.owner_of(stream)
             try:
                 if node == self.neighbours.here:
-                    return await self._do_here(_until(request, end - clock()))
-                return await self._there(node, stream, _until(request, min(WAIT_SLICE if lasts(request) else COMMAND_SLICE, end - clock())))
+                    return await self._do_here(_until(request, left))
+                return await self._there(node, stream, _until(request, min(WAIT_SLICE if lasts(request) else COMMAND_SLICE, left)))
             except Unavailable:
-                if clock() + pause >= end or (node == self.neighbours.here == self.neighbours.owner_of(stream)):
+                now = clock()
+                if now + pause >= end or (node == self.neighbours.here == self.neighbours.owner_of(stream)):
                     raise
-                if clock() - began > LONGEST_PAUSE:
+                if now - began > LONGEST_PAUSE:
                     pause = FIRST_PAUSE
             await anyio.sleep(pause)
             pause = min(LONGEST_PAUSE, 2 * pause)
+            began = clock()
+            left = end - began
 
     async def ask(self, stream: str, command: Any, *, within: float | None = None) -> Any:
         """What the actor of a stream answers, wherever it is."""
@@ -276,7 +283,8 @@ def lasts(asked: Request | Spoken | Taking) -> bool:
 
 
 def _until(request: AnyRequest, seconds: float) -> AnyRequest:
-    return replace(request, within=None if seconds == float("inf") else max(0.0, seconds))
+    within = None if seconds == float("inf") else max(0.0, seconds)
+    return request if within == request.within else replace(request, within=within)
 
 
 def _known(node: str | None, stream: str) -> str:

@@ -43,7 +43,7 @@ from .ports import Processes, TaskQueues, Threads
 from .queueing import Queueing
 
 logger = logging.getLogger("perdure.runtime")
-Gate = Callable[[Job], Coroutine[Any, Any, None]]
+Gate = Callable[[Job], Coroutine[Any, Any, None] | None]
 
 LONGEST_PAUSE = 5.0
 
@@ -84,7 +84,7 @@ class Pool(Flights):
         """Where large outcomes go."""
         self._bell = bell
         self.gate: Gate | None = None
-        """What each attempt has to pass before it begins: a simulation stops or notes it there."""
+        """What each attempt has to pass before it begins; None where it may at once. A simulation stops or notes it there."""
         self.around = around
         """The interceptors, where there are any."""
         self.transactions = transactions
@@ -202,8 +202,8 @@ class Pool(Flights):
                 if scope.cancel_called:
                     return
                 continue
-            if self.gate is not None:
-                yield from self._pass(self.gate, job).__await__()
+            if self.gate is not None and (opens := self.gate(job)) is not None:
+                yield from self._pass(opens, job).__await__()
             started = now()
             self.attempts += 1
             ATTEMPT.set(job)
@@ -254,10 +254,10 @@ class Pool(Flights):
             if (step.is_limited or job.unwanted) and scope.cancel_called:
                 return
 
-    async def _pass(self, gate: Gate, job: Job) -> None:
-        """Wait at the gate; an attempt that is cancelled there has landed."""
+    async def _pass(self, opens: Awaitable[None], job: Job) -> None:
+        """Wait at the gate until it opens; an attempt that is cancelled there has landed."""
         try:
-            await gate(job)
+            await opens
         except BaseException:
             self._land(job)
             raise

@@ -7,7 +7,7 @@ nobody listens. At most once: each event carries its version, so who missed one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -81,18 +81,23 @@ class Teller:
     async def _tell(self, appends: list[Append]) -> None:
         most = self._connection.client.max_payload
         try:
-            await self._connection.send(b"".join([frame for append in appends for frame in self._frames(append, most)]))
+            await self._connection.send(b"".join(self._frames(appends, most)))
         except NoAnswer:
             return
 
-    def _frames(self, append: Append, most: int) -> Iterator[bytes]:
-        subject, head, end = _around(self._root, append.stream)
-        stored = _stored(append.data)
-        at = _at(stored.at)
-        for version, event in enumerate(stored.events, append.expected.version + 1):
-            body = b"%b%d%b%b%b" % (head, version, at, event, end)
-            if len(body) <= most:
-                yield plain(subject, body)
+    def _frames(self, appends: list[Append], most: int) -> list[bytes]:
+        """A message for each event that is not larger than messages may be."""
+        frames: list[bytes] = []
+        for append in appends:
+            subject, head, end = _around(self._root, append.stream)
+            stored = _stored(append.data)
+            version, at = append.expected.version, _at(stored.at)
+            for event in stored.events:
+                version += 1
+                body = b"%b%d%b%b%b" % (head, version, at, event, end)
+                if len(body) <= most:
+                    frames.append(plain(subject, body))
+        return frames
 
 
 @lru_cache(maxsize=64)

@@ -148,10 +148,12 @@ class Partitions:
             self._sure.clear()
             await self._sure.wait()
 
-    async def before_an_attempt(self, job: Job) -> None:
+    def before_an_attempt(self, job: Job) -> Coroutine[Any, Any, None] | None:
         """The gate of a pool: nothing begins in doubt, and nothing of a stream that another owns."""
-        if not self.is_sure:
-            await self.until_sure()
+        return None if self.is_sure and self._addresses[job.stream].partition in self.served else self._until_allowed(job)
+
+    async def _until_allowed(self, job: Job) -> None:
+        await self.until_sure()
         if self.epoch(job.stream) is None and self._runtime is not None:
             self._runtime.pool.lose(job.stream)
             await asyncio.Event().wait()  # it has been cancelled

@@ -50,8 +50,8 @@ class Lot(Struct):
 
     appends: Sequence[Append]
     outcomes: list[Outcome | None]
-    flying: list[tuple[int, int]]
-    """Those published at once, each with the sequence that it stands behind."""
+    flying: list[tuple[int, Append, int]]
+    """Those published at once: number, append, and the sequence that it stands behind."""
     answers: dict[int, asyncio.Future[Outcome]]
     """What will become of the others."""
 
@@ -121,7 +121,7 @@ class Committer:
             if behind is None:
                 lot.answers[number] = self._queue(append)
             else:
-                lot.flying.append((number, behind))
+                lot.flying.append((number, append, behind))
                 queues[stream] = None
         return self._begin(self._outcomes(lot))
 
@@ -141,15 +141,13 @@ class Committer:
 
     async def _fly(self, lot: Lot) -> Sequence[Verdict]:
         """Publish all of a flight, the way that is faster here; what came of each."""
-        self.witness.begun([lot.appends[number] for number, _ in lot.flying])
-        parcels = [self._parcel(lot.appends[number], behind) for number, behind in lot.flying]
-        return await self._flying.fly(parcels)
+        self.witness.begun([append for _, append, _ in lot.flying])
+        return await self._flying.fly([self._parcel(append, behind) for _, append, behind in lot.flying])
 
     def _landed(self, lot: Lot, verdicts: Sequence[Verdict]) -> None:
         """Each record was stored, or is to be looked into before anything else of its stream."""
         stored: list[tuple[Append, int]] = []
-        for (number, behind), verdict in zip(lot.flying, verdicts, strict=True):
-            append = lot.appends[number]
+        for (number, append, behind), verdict in zip(lot.flying, verdicts, strict=True):
             queue = self._queues.pop(append.stream)
             if isinstance(verdict, int):
                 stored.append((append, verdict))

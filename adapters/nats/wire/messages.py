@@ -15,6 +15,7 @@ from ....eventlog.streams import partition_of
 RECORD = "Perdure-Record"
 """First version, last version, previous digest, digest: one header for all, because each costs the client as much as the rest of a step."""
 FENCE = "Nats-Expected-Last-Subject-Sequence"
+LINES = f"{FENCE}: %d\r\n{RECORD}: %d %d %s %s\r\n"
 HEADERS_BYTES_MAX = 320
 
 SEAT = "seat"
@@ -136,8 +137,7 @@ def checked_namespace(namespace: str) -> str:
 def lines_of(append: Append, behind: int) -> str:
     """The chain in a header, and the fence: the server stores it only if the subject ends at sequence `behind`."""
     expected, tail = append.expected, append.tail
-    first, previous, digest = expected.version + 1, expected.digest.hex(), tail.digest.hex()
-    return f"{FENCE}: {behind}\r\n{RECORD}: {first} {tail.version} {previous} {digest}\r\n"
+    return LINES % (behind, expected.version + 1, tail.version, expected.digest.hex(), tail.digest.hex())
 
 
 def record_of(message: Message, body: bytes) -> Record:
