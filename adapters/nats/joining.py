@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
 from ...actors.storing import Shared
 from ...eventlog.errors import Unavailable
-from ...eventlog.records import Record, Tail
 from ...runtime.authoring.triggers import Trigger
 from ...runtime.engine import Runtime
 from .carrying import Carrying, carrying, prepared
@@ -20,14 +18,12 @@ from .owning.fences import Fences
 from .owning.ownership import Partitions
 from .owning.presence import Presence, worker_id
 from .queues.orders import Orders
-from .records.reader import Reader
 from .url import Place, place_of
 from .wire.buckets import ALIVE, PARTITIONS, prepare
 from .wire.connection import Connection, connect
 from .wire.messages import Subjects
 from .wire.store import Store
 
-READ_AT_ONCE = 16
 PIECE = 500
 """Runs of a turn that are on their way to the server while the next are decided: it takes as long for them as deciding does."""
 
@@ -39,7 +35,7 @@ class Membership:
         self.carrier = ours.carrier
         self.partitions = partitions
         self.task_queues = Orders(store)
-        self.shared = Shared(partial(tails_of, Reader(store)), PIECE, reading_is_dear=True)
+        self.shared = Shared(ours.committer.ending.tails_of, PIECE, reading_is_dear=True)
         self._committer = ours.committer
         self._place = place
         self._store = store
@@ -69,18 +65,6 @@ class Membership:
         """What is asked of a worker that is taken for dead is asked again at once, of whoever takes its place."""
         self.partitions.presence.died = lambda worker: talk.give_up_on(neighbours.subject(worker))
         yield
-
-
-async def tails_of(reader: Reader, streams: Sequence[str]) -> Mapping[str, Tail]:
-    """How far streams have come, by their leader: other replicas lag behind."""
-    turns = asyncio.Semaphore(READ_AT_ONCE)
-
-    async def look(stream: str) -> Record | None:
-        async with turns:
-            return await reader.last(stream)
-
-    found = await asyncio.gather(*map(look, streams))
-    return {record.stream: record.tail for record in found if record is not None}
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from ..wire import api
 from ..wire.connection import NoAnswer
 from ..wire.frames import unlined
 from ..wire.messages import HEADERS_BYTES_MAX
+from .ending import Ending
 from .flights import Flying, Parcel, Verdict
 from .headlines import message_of
 from .places import Places
@@ -30,6 +31,12 @@ IN_FLIGHT_MAX = 512
 IN_FLIGHT_BYTES_MAX = 32 * 1024 * 1024
 BUSY_PAUSE = 0.001
 AWAY_PAUSE = 0.02
+AWAY_AT_ONCE = 50
+"""So many appends that wait for a leader are sent again at that pace; more of them more slowly."""
+
+NOBODY = api.Ack()
+"""Nobody got what was published: nothing became of it."""
+
 T = TypeVar("T")
 
 
@@ -89,6 +96,7 @@ class Committer:
         self.witness = witness
         self.told: Callable[[Sequence[Append]], object] = lambda _: None
         """Hears, after the witness, of all appends that were stored."""
+        self.ending = Ending(reader)
         self.store = reader.store
         self.connection = reader.store.connection
         self.places = Places()
@@ -102,6 +110,8 @@ class Committer:
         self._queues: dict[str, deque[Wish] | None] = {}
         """Of the streams with an append under way: what waits behind it."""
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._away = 0
+        """Appends that wait because nobody stores them."""
         self._closed = False
 
     @property
@@ -234,34 +244,42 @@ class Committer:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.store.patience
         while clock() < deadline:
-            match await self._publish(append, behind, doubtful=doubtful):
-                case api.Ack(error=None, duplicate=False, seq=sequence):
+            ack = await self._publish(append, behind, doubtful=doubtful)
+            match ack:
+                case api.Ack(error=None, duplicate=False, seq=sequence) if sequence:
                     self._stored([(append, sequence)])
                     return append.tail
                 case api.Ack(error=api.ApiError(err_code=api.IN_FLIGHT)):
                     await asyncio.sleep(BUSY_PAUSE)
-                    continue
                 case api.Ack(error=api.ApiError(err_code=api.WRONG_LAST_SEQUENCE)) if not doubtful:
-                    return self._lost(append, await self.reader.last(append.stream))
+                    return self._lost(append, await self.ending.last(append.stream))
+                case api.Ack(duplicate=True) | api.Ack(error=api.ApiError(err_code=api.WRONG_LAST_SEQUENCE)):
+                    if (found := await self.ending.behind(append.stream, behind)) is not None:
+                        if found.tail != append.tail:
+                            return self._lost(append, found)
+                        self._stored([(append, found.position)])
+                        return append.tail
+                    await asyncio.sleep(AWAY_PAUSE)
                 case api.Ack(error=api.ApiError() as error) if not passing(error):
                     raise self._refused(append, error)
-                case _:
-                    doubtful = True
-            if (found := await self.reader.behind(append.stream, behind)) is not None:
-                if found.tail != append.tail:
-                    return self._lost(append, found)
-                self._stored([(append, found.position)])
-                return append.tail
-            await asyncio.sleep(AWAY_PAUSE)
+                case _:  # its fence makes it safe to send it again, and what comes of that says what became of it before
+                    doubtful = doubtful or ack is not NOBODY
+                    await self._while_away()
         raise self.store.unavailable("no verdict on an append")
+
+    async def _while_away(self) -> None:
+        """Wait a little for whoever stores appends: the more wait, the longer, so that they do not keep the servers from electing one."""
+        self._away += 1
+        await asyncio.sleep(AWAY_PAUSE * (1 + self._away / AWAY_AT_ONCE))
+        self._away -= 1
 
     async def _behind(self, append: Append) -> int | Conflict:
         """The sequence that `expected` was stored at: known, or looked up and compared, digest and all."""
         known = self._sure_places().sequence_of(append.stream, append.expected)
         if known is not None:
             return known
-        found = await self.reader.last(append.stream)
-        return found.position if found is not None and found.tail == append.expected else self._lost(append, found)
+        sequence, found = await self.ending.sequence_of(append.stream, append.expected)
+        return self._lost(append, found) if sequence is None else sequence
 
     def _sure_places(self) -> Places:
         """The places, without what a server that came back may have forgotten, because it had not synced it."""
@@ -274,7 +292,7 @@ class Committer:
         return Parcel(self._root + self._addresses[append.stream].tokens, *message_of(append, behind))
 
     async def _publish(self, append: Append, behind: int, *, doubtful: bool) -> api.Ack | None:
-        """One attempt; None where no answer came, or one that says nothing of the attempts before it."""
+        """One attempt; None where no answer came, or one that says nothing of the attempts before it; NOBODY where nobody was there."""
         parcel = self._parcel(append, behind)
         try:
             message = await self.connection.ask(parcel.subject, parcel.body, unlined(parcel.lines), within=self.store.answer_timeout)
@@ -284,7 +302,7 @@ class Committer:
             if doubtful:
                 return None
             raise
-        return None if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS else api.ack(message.data)
+        return NOBODY if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS else api.ack(message.data)
 
     def _stored(self, stored: Sequence[tuple[Append, int]]) -> None:
         """These were, each at its sequence."""

@@ -27,6 +27,9 @@ AT_ONCE = 500
 PAUSE = 0.02
 BUSY_PAUSE = 0.001
 
+NOWHERE = str(2**53 - 1)
+"""A sequence at which nothing will ever stand."""
+
 TREE_DOTS = 3
 """`perdure.<namespace>.<tree>.>`"""
 
@@ -65,6 +68,17 @@ class Store:
     async def behind(self, part: str, subject: str, sequence: int) -> Message | None:
         """The first message of a subject behind a sequence, from the leader."""
         return await self._from_leader(part, {"seq": sequence + 1, "next_by_subj": subject})
+
+    async def end_of(self, part: str, subject: str) -> int | None:
+        """The sequence at which a subject ends, 0 where it has nothing, from the leader itself: JetStream's API may have none to ask.
+
+        It is asked by a message that it cannot store, since no subject ends where this one expects it to. None: it does not say where.
+        """
+        ack = await self._acknowledged(part, subject, b"", {FENCE: NOWHERE})
+        if ack.error is None:
+            raise self.unavailable(f"a message was stored that expected {subject} to end at {NOWHERE}")
+        found = ack.error.description.rpartition(" ")[2]
+        return int(found) if found.isdecimal() else None
 
     async def pages(self, part: str, subject: str, start: int = 1) -> AsyncIterator[list[Message]]:
         """The messages of a subject, or of all that a wildcard covers, from a sequence on, a page at a time.
@@ -155,10 +169,17 @@ class Store:
 
     async def newest(self, part: str, subject: str) -> Message | None:
         """The newest message of a subject, from any replica: for what may be a little old."""
-        bucket = self.subjects.bucket_of(part)
+        return await self._seen(f"{self.subjects.bucket_of(part)}.{subject}", b"")
+
+    async def seen_behind(self, part: str, subject: str, sequence: int) -> Message | None:
+        """The first message of a subject behind a sequence, from any replica: what it has is true, what it has not may be there."""
+        return await self._seen(self.subjects.bucket_of(part), api.encode({"seq": sequence + 1, "next_by_subj": subject}))
+
+    async def _seen(self, asked: str, body: bytes) -> Message | None:
+        """One message, from any replica."""
 
         async def attempt() -> Message | None:
-            found = await self.connection.ask(f"$JS.API.DIRECT.GET.{bucket}.{subject}", b"", within=self.answer_timeout)
+            found = await self.connection.ask(f"$JS.API.DIRECT.GET.{asked}", body, within=self.answer_timeout)
             headers = found.headers or {}
             match headers.get(api.STATUS):
                 case None:

@@ -57,14 +57,14 @@ async def test_of_many_the_stale_one_is_a_conflict_and_the_others_are_stored(nat
 async def test_what_was_loaded_is_written_behind_in_one_flight_and_nobody_asks_where_it_ends(
     nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def asked(stream: str) -> Record:
+    async def asked(stream: str, tail: Tail) -> tuple[int | None, Record | None]:
         raise AssertionError(stream)
 
     async with opened(nats_server.url, namespace) as log, opened(nats_server.url, namespace) as other:
         ends = [end for end in await log.append(batch([EMPTY] * MANY, "first")) if isinstance(end, Tail)]
         loaded = await other.load({f"run/default/{number}": 0 for number in range(MANY)})
         assert [records[-1].tail for records in loaded.values()] == ends
-        monkeypatch.setattr(other.reader, "last", asked)
+        monkeypatch.setattr(other.committer.ending, "sequence_of", asked)
 
         assert all(isinstance(answer, Tail) for answer in await other.append(batch(ends, "second")))
     assert len(ends) == MANY
