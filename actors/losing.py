@@ -41,14 +41,15 @@ def without_astray(dispatcher: Dispatcher, turn: Sequence[Actor], cold: Sequence
     return [actor for actor in turn if actor.in_turn], [actor for actor in cold if actor.in_turn]
 
 
-async def overtaken(newest: Newest, turn: Sequence[Actor], writers: Sequence[Actor]) -> list[Actor]:
+async def overtaken(newest: Newest, turn: Sequence[Actor], writers: Sequence[Actor], *, is_sure: bool) -> list[Actor]:
     """Actors whose answers are no longer true, because somebody else has written since they were activated.
 
     An older owner may, lawfully, as long as nothing of our epoch is in the stream; and a newer one of whom we do not know yet.
     What we append ourselves, as `writers` do, would meet either as a Conflict. So only answers are looked at that no append
-    vouches for: all of them in the first case, and in the second those that say more than how things stand.
+    vouches for: all of them in the first case, or where this node is not sure that it still owns anything; and in the second those that
+    say more than how things stand.
     """
-    answering = [actor for actor in turn if actor.answers and (actor.epoch != actor.claimed or _says_more(actor))]
+    answering = [actor for actor in turn if actor.answers and (not is_sure or actor.epoch != actor.claimed or _says_more(actor))]
     writing = set(writers)
     unsure = {actor.stream: actor for actor in answering if actor not in writing}
     if not unsure:

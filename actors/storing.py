@@ -32,6 +32,10 @@ NEVER_ENOUGH = 1 << 62
 """More actors than will ever be ready."""
 
 
+def _sure() -> bool:
+    return True
+
+
 class Shared(Struct, frozen=True):
     """A log that other nodes serve, too, on a machine of its own."""
 
@@ -41,6 +45,8 @@ class Shared(Struct, frozen=True):
     """So many actors are worth an append of their own. 0: a turn is stored whole, and nothing begins before it is."""
     reading_is_dear: bool = False
     """What lies far back takes long to read: an actor that stands still for a while has a snapshot."""
+    is_sure: Callable[[], bool] = _sure
+    """Whether this node can know at present that what it owns is still its own."""
 
 
 class Storing:
@@ -50,6 +56,7 @@ class Storing:
         self._dispatcher = dispatcher
         self.piece = 0 if shared is None else shared.piece
         self.newest = None if shared is None else shared.newest
+        self.is_sure = _sure if shared is None else shared.is_sure
         self.enough = 1
         """Ready actors that a turn may begin with."""
         self.under_way = 0
@@ -101,7 +108,9 @@ class Storing:
         if judged is None:
             return
         try:
-            overtaken = await losing.overtaken(self.newest, turn, judged.writers) if self.newest is not None else ()
+            overtaken: Sequence[Actor] = ()
+            if self.newest is not None:
+                overtaken = await losing.overtaken(self.newest, turn, judged.writers, is_sure=self.is_sure())
             answers: Sequence[Tail | Conflict] = await dispatcher.log.append(judged.appends) if judged.appends else ()
         except Exception as error:
             self.outcome_unknown(turn, error)

@@ -35,7 +35,7 @@ class Membership:
         self.carrier = ours.carrier
         self.partitions = partitions
         self.task_queues = Orders(store)
-        self.shared = Shared(ours.committer.ending.tails_of, PIECE, reading_is_dear=True)
+        self.shared = Shared(ours.committer.ending.tails_of, PIECE, reading_is_dear=True, is_sure=partitions.surely)
         self._committer = ours.committer
         self._place = place
         self._store = store
@@ -80,5 +80,6 @@ async def joined(url: str, *, hand_over_seconds: float) -> AsyncGenerator[Member
         lasts = await prepared(store, place)
         presence = Presence(connection, store.subjects, worker, revive=partial(prepare, store, [ALIVE], place.replicas))
         async with carrying(store, lasts, presence.suspect) as ours:
+            ours.committer.reached = presence.reached
             partitions = Partitions(Fences(store), presence, ours.keeper, hand_over_seconds=hand_over_seconds)
             yield Membership(place, store, ours, partitions)

@@ -68,6 +68,11 @@ class Fences:
         found = await self.store.everything(PART, self.store.subjects.tree(TREE), sequence + 1)
         return [fence_of(message) for message in found]
 
+    async def seen_since(self, sequence: int) -> list[Fence]:
+        """The same as far as some replica has come."""
+        pages = self.store.pages(PART, self.store.subjects.tree(TREE), sequence + 1)
+        return [fence_of(message) async for page in pages for message in page]
+
     async def of(self, partition: int) -> Fence:
         """The fence of one partition, from the leader."""
         message = await self.store.last(PART, self.store.subjects.leaf(TREE, partition))

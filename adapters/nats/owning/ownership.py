@@ -37,6 +37,14 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 30.0
 GRACE_SECONDS = 2.0
 """What a leaving worker gives its last releases beyond the time that its steps have."""
 
+HEARD_SECONDS = 0.5
+"""So long after a majority was reached again, all who could have claimed something were heard: a beat names the newest fence."""
+
+AWAKE_SECONDS = 0.5
+"""A process that was stopped, or had no link, begins no turn for so long after, unless it is sure before."""
+
+LOOK_SECONDS = 0.02
+
 LISTENS_FIRST = 0.05
 """Seconds that a worker which has just come listens before it claims anything: who was there has answered by then."""
 
@@ -93,6 +101,8 @@ class Partitions:
         self._sure_until = 0.0
         self._beaten = 0.0
         """When the newest beat that was acknowledged was sent."""
+        self._reached_from = 0.0
+        """Since when acknowledgements have come without a gap."""
         self._sure = asyncio.Event()
         self._runtime: Handing | None = None
         self._handover: Handover | None = None
@@ -142,11 +152,25 @@ class Partitions:
         """Whether nobody can have taken this worker for dead yet. Read off the clock: a process that was stopped knows it at once."""
         return time.monotonic() < self._sure_until
 
+    def surely(self) -> bool:
+        return self.is_sure
+
     async def until_sure(self) -> None:
         """Where this is doubtful, wait until the fences were read anew."""
         while not self.is_sure:
             self._sure.clear()
             await self._sure.wait()
+
+    async def before_a_turn(self) -> None:
+        """The gate of a dispatcher. The log decides what a turn may write, so it may be doubtful, but not asleep or without a link.
+
+        Otherwise all commands would wait for a leader of the beats, and of the fences, when that of the log has long been elected.
+        """
+        while not self.is_sure and self.presence.stands_for < AWAKE_SECONDS:
+            self._sure.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._sure.wait()
 
     def before_an_attempt(self, job: Job) -> Coroutine[Any, Any, None] | None:
         """The gate of a pool: nothing begins in doubt, and nothing of a stream that another owns."""
@@ -159,6 +183,8 @@ class Partitions:
             await asyncio.Event().wait()  # it has been cancelled
 
     def _acknowledged(self, sent: float) -> None:
+        if sent > self._beaten + SURE_SECONDS:
+            self._reached_from = time.monotonic()
         self._beaten = max(self._beaten, sent)
         if self.is_sure:
             self._sure_until = self._beaten + SURE_SECONDS
@@ -171,7 +197,7 @@ class Partitions:
     async def serving(self, runtime: Handing) -> AsyncGenerator[None]:
         """Take part in serving the log until the end of the block; then hand over everything, and say goodbye."""
         self._runtime, self._handover = runtime, Handover(runtime, self, seconds=self._hand_over_seconds)
-        runtime.dispatcher.gate, runtime.pool.gate = self.until_sure, self.before_an_attempt
+        runtime.dispatcher.gate, runtime.pool.gate = self.before_a_turn, self.before_an_attempt
         await self.presence.open()
         services = [asyncio.create_task(lasting(service)) for service in (self.presence.serve, self._handover.serve, self._rule)]
         try:
@@ -246,15 +272,28 @@ class Partitions:
 
     async def _learn(self) -> None:
         """Read what is new of the fences, after a doubt all there is; whoever has read may trust in it again."""
-        beaten, doubted = self._beaten, not self.is_sure
+        beaten, doubted, is_whole = self._beaten, not self.is_sure, True
         if doubted or self.presence.is_behind or self.presence.fences > self._read:
             self.presence.is_behind = False
-            found = await self.fences.since(self._read)
+            found, is_whole = await self._since()
             self._read = max([self._read, *(fence.sequence for fence in found)])
             self.learnt(found)
-        if doubted and beaten + SURE_SECONDS > time.monotonic():
+        if doubted and is_whole and beaten + SURE_SECONDS > time.monotonic():
             self._sure_until = max(self._sure_until, beaten + SURE_SECONDS)
             self._sure.set()
+
+    async def _since(self) -> tuple[list[Fence], bool]:
+        """What is new of the fences, and whether that is all: from their leader, or, where that does not answer, from a replica.
+
+        A replica may lag behind; but once all have been heard, it is known whether there is a newer fence than it has.
+        """
+        left = self._reached_from + HEARD_SECONDS - time.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left if left > 0 else HEARD_SECONDS):
+                return await self.fences.since(self._read), True
+        found = await self.fences.seen_since(self._read)
+        newest = max([self._read, *(fence.sequence for fence in found)])
+        return found, time.monotonic() > self._reached_from + HEARD_SECONDS and self.presence.fences <= newest
 
     def learnt(self, fences: Iterable[Fence]) -> None:
         """Know these; what others have taken of ours is lost."""

@@ -31,6 +31,9 @@ BEAT_SECONDS = 0.4
 SURE_SECONDS = 1.3
 """So long after the last beat that was acknowledged, counted from its sending, a worker trusts that nobody has taken its place."""
 
+ECHO_SECONDS = 1.0
+"""A worker to which none of its own beats came back for so long has no link, or was stopped: it finds that before it is in doubt."""
+
 SILENT_SECONDS = 1.7
 """A worker that is not heard for so long is taken for dead."""
 
@@ -93,9 +96,11 @@ class Presence:
         self._connection = connection
         self._subjects = subjects
         self._revive = revive
-        self._reviving = asyncio.Lock()
-        self._revived = connection.losses
-        """How often the connection had been lost when the stream of beats was there for sure."""
+        self._unkept = asyncio.Event()
+        """Beats are not acknowledged: perhaps their stream is not there any more."""
+        self._losses_met = connection.losses
+        self._sent = self._echoed = self._stood_from = 0.0
+        """When the last beat was sent, when one came back to us, and since when they have come back without a gap."""
         self._others: dict[str, Neighbour] = {}
         self._losses = connection.losses
         self._beat_now = asyncio.Event()
@@ -132,6 +137,16 @@ class Presence:
             other.missed_since = min(other.heard, _now() + BEAT_SECONDS - seconds)
             other.unheard_since = other.missed_since if other.unheard_since is not None else None
 
+    @property
+    def stands_for(self) -> float:
+        """Seconds for which this process has been awake, and a server has passed its beats on; 0 where that is not so now."""
+        now = _now()
+        return 0.0 if now - self._echoed > ECHO_SECONDS else now - self._stood_from
+
+    def reached(self, sent: float) -> None:
+        """Something else that only a majority acknowledges was sent then, and was: that says as much of the beat before it."""
+        self.acknowledged(min(sent, self._sent))
+
     def suspect(self, partition: int) -> None:
         """A partition that is held to be ours has another owner: there is a fence that is not known here."""
         self.is_behind = True
@@ -153,6 +168,7 @@ class Presence:
         """Beat and probe, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beat_for_ever())
+            group.create_task(self._revive_for_ever())
             group.create_task(self._probe_for_ever())
 
     async def say_goodbye(self) -> None:
@@ -171,20 +187,20 @@ class Presence:
                     continue
 
     async def _say(self, beat: Beat) -> None:
-        """Send a beat, and wait for its acknowledgement."""
-        if self._reviving.locked():
-            return
-        sent, losses = _now(), self._connection.losses
+        """Send a beat, and wait for its acknowledgement. Others hear it in any case."""
+        sent, connection = _now(), self._connection
+        if self._losses_met != connection.losses:
+            self._losses_met = connection.losses
+            self._unkept.set()
+        if connection.client.is_connected:
+            self._sent = sent
         subject, headers = self._subject("alive", self.worker), {"Nats-TTL": LIVES_IN_STREAM}
         try:
-            if self._revived != losses:
-                async with self._reviving:
-                    await self._revive()
-                self._revived = losses
-            answer = await self._connection.ask(subject, encode(beat), headers, within=SURE_SECONDS)
+            answer = await connection.ask(subject, encode(beat), headers, within=SURE_SECONDS)
             error = api.done(answer.data).error
         except NoAnswer:
-            self._revived = losses - 1 if self._connection.client.is_connected else losses
+            if connection.client.is_connected:
+                self._unkept.set()
         except (PerdureError, msgspec.MsgspecError) as away:
             logger.debug("a beat of %s was not acknowledged: %s", self.worker, away)
         else:
@@ -193,6 +209,19 @@ class Presence:
             else:
                 logger.warning("nats: a beat of %s is not kept: %s", self.worker, error)
 
+    async def _revive_for_ever(self) -> None:
+        """Make the stream of beats anew where it may be gone. Beats go on meanwhile, for others to hear."""
+        while True:
+            await self._unkept.wait()
+            self._unkept.clear()
+            try:
+                await self._revive()
+            except PerdureError as away:
+                logger.debug("the stream of beats cannot be looked at: %s", away)
+                await asyncio.sleep(BEAT_SECONDS)
+            else:
+                self.beat()
+
     async def _hear(self, message: Msg) -> None:
         try:
             beat = decode(message.data)
@@ -200,6 +229,8 @@ class Presence:
             logger.warning("nats: what came on %s is no beat", message.subject)
             return
         if beat.worker == self.worker:
+            self._stood_from = _now() if _now() - self._echoed > ECHO_SECONDS else self._stood_from
+            self._echoed = _now()
             return
         other = self._others.get(beat.worker)
         changed = other is None or other.leaves != beat.leaves or beat.gone or beat.fences > self.fences

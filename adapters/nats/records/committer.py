@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from time import monotonic
 from typing import Any, TypeAlias, TypeVar, cast
 
 from msgspec import Struct
@@ -33,10 +34,8 @@ BUSY_PAUSE = 0.001
 AWAY_PAUSE = 0.02
 AWAY_AT_ONCE = 50
 """So many appends that wait for a leader are sent again at that pace; more of them more slowly."""
-
 NOBODY = api.Ack()
 """Nobody got what was published: nothing became of it."""
-
 T = TypeVar("T")
 
 
@@ -96,6 +95,8 @@ class Committer:
         self.witness = witness
         self.told: Callable[[Sequence[Append]], object] = lambda _: None
         """Hears, after the witness, of all appends that were stored."""
+        self.reached: Callable[[float], object] = lambda _: None
+        """Hears, after records were stored, when they were sent: by `time.monotonic`."""
         self.ending = Ending(reader)
         self.store = reader.store
         self.connection = reader.store.connection
@@ -111,7 +112,6 @@ class Committer:
         """Of the streams with an append under way: what waits behind it."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._away = 0
-        """Appends that wait because nobody stores them."""
         self._closed = False
 
     @property
@@ -152,7 +152,11 @@ class Committer:
     async def _fly(self, lot: Lot) -> Sequence[Verdict]:
         """Publish all of a flight, the way that is faster here; what came of each."""
         self.witness.begun([append for _, append, _ in lot.flying])
-        return await self._flying.fly([self._parcel(append, behind) for _, append, behind in lot.flying])
+        sent = monotonic()
+        verdicts = await self._flying.fly([self._parcel(append, behind) for _, append, behind in lot.flying])
+        if any(isinstance(verdict, int) for verdict in verdicts):
+            self.reached(sent)
+        return verdicts
 
     def _landed(self, lot: Lot, verdicts: Sequence[Verdict]) -> None:
         """Each record was stored, or is to be looked into before anything else of its stream."""
@@ -244,9 +248,10 @@ class Committer:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.store.patience
         while clock() < deadline:
-            ack = await self._publish(append, behind, doubtful=doubtful)
+            sent, ack = monotonic(), await self._publish(append, behind, doubtful=doubtful)
             match ack:
                 case api.Ack(error=None, duplicate=False, seq=sequence) if sequence:
+                    self.reached(sent)
                     self._stored([(append, sequence)])
                     return append.tail
                 case api.Ack(error=api.ApiError(err_code=api.IN_FLIGHT)):
@@ -268,7 +273,7 @@ class Committer:
         raise self.store.unavailable("no verdict on an append")
 
     async def _while_away(self) -> None:
-        """Wait a little for whoever stores appends: the more wait, the longer, so that they do not keep the servers from electing one."""
+        """Wait a little for a leader: the more appends wait, the longer, so that they do not keep the servers from electing one."""
         self._away += 1
         await asyncio.sleep(AWAY_PAUSE * (1 + self._away / AWAY_AT_ONCE))
         self._away -= 1
