@@ -188,7 +188,7 @@ async def test_an_append_in_doubt_is_read_again_and_anchors_wait_for_it(
         raise ann.store.unavailable("away")
 
     async with proxied(nats_server.port) as proxy, node(proxy.url, namespace) as ann:
-        monkeypatch.setattr(ann.log.reader, "behind", away)
+        monkeypatch.setattr(ann.log.committer.ending, "behind", away)
         append = opening(1, 5)
         proxy.lose_answer()
         with pytest.raises(Unavailable):
