@@ -35,7 +35,7 @@ class Membership:
         self.carrier = ours.carrier
         self.partitions = partitions
         self.task_queues = Orders(store)
-        self.shared = Shared(ours.committer.ending.tails_of, PIECE, reading_is_dear=True, is_sure=partitions.surely)
+        self.shared = Shared(ours.committer.ending.tails_of, PIECE, reading_is_dear=True, is_sure=lambda: partitions.is_sure)
         self._committer = ours.committer
         self._place = place
         self._store = store

@@ -152,9 +152,6 @@ class Partitions:
         """Whether nobody can have taken this worker for dead yet. Read off the clock: a process that was stopped knows it at once."""
         return time.monotonic() < self._sure_until
 
-    def surely(self) -> bool:
-        return self.is_sure
-
     async def until_sure(self) -> None:
         """Where this is doubtful, wait until the fences were read anew."""
         while not self.is_sure:
