@@ -21,7 +21,7 @@ from perdure.adapters.nats.wire.messages import Subjects
 from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.memory import MemoryLog
-from perdure.eventlog.records import EMPTY, sealed
+from perdure.eventlog.records import EMPTY, Record, sealed
 from tests.adapters.nats.server import NatsServer, running
 from tests.adapters.nats.test_log import namespace
 from tests.adapters.nats.test_ownership import flows, worker
@@ -88,18 +88,20 @@ async def test_a_replica_that_lags_behind_is_not_believed_where_a_stream_ends(
         assert await log.committer.ending.tails_of([STREAM]) == {STREAM: after.tail}
 
 
-async def test_what_nobody_stores_is_stored_as_soon_as_somebody_does(nats_server: NatsServer, namespace: str) -> None:
+async def test_what_nobody_stores_is_stored_as_soon_as_somebody_does(
+    nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with connect(nats_server.url) as connection, JetStreamLog.open(connection, namespace) as log:
         bucket = log.store.subjects.bucket
         await log.store.call(f"STREAM.DELETE.{bucket}", {})
         appends = [sealed(f"run/default/{number}", EMPTY, content(1), 1) for number in range(3)]
         asked, ask_behind = list[str](), log.committer.ending.behind
 
-        async def counted(stream: str, sequence: int) -> object:
+        async def counted(stream: str, sequence: int) -> Record | None:
             asked.append(stream)
             return await ask_behind(stream, sequence)
 
-        log.committer.ending.behind = counted  # type: ignore[method-assign,assignment]
+        monkeypatch.setattr(log.committer.ending, "behind", counted)
         began, led, found = time.monotonic(), list[float](), list[float]()
 
         async def store() -> None:
