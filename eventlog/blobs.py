@@ -2,12 +2,13 @@
 
 A blob belongs to one stream and is named by the SHA-256 of its content, so a copy costs nothing, nobody can ask for the
 content of another stream by its digest, and it is deleted with its stream. It is durable before the event that names
-it; one that no event names (its writer died in between) is harmless. Content is checked whenever it is read.
+it; one that no event names (its writer died in between) is harmless. Content is checked whenever it is read. What an event
+names as a value stays as long as the log; what it names as an artifact may be released, see `Named`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterator
 from hashlib import sha256
 from typing import Protocol
 
@@ -32,12 +33,14 @@ class Blob(Struct, frozen=True, gc=False, omit_defaults=True):
         return cls(sha256(content).hexdigest(), len(content), stored)
 
 
-class Artifact(Struct, frozen=True, gc=False):
+class Artifact(Struct, frozen=True, gc=False, omit_defaults=True):
     """A content that a step stored under a name: SHA-256 in hexadecimal, and bytes."""
 
     name: str
     digest: str
     size: int
+    gone: int = 0
+    """Since when the content is kept no longer, in microseconds since 1970; 0 while it is. Events do not say it of what they name."""
 
     @property
     def blob(self) -> Blob:
@@ -79,6 +82,17 @@ class Blobs(Readable, Protocol):
 
     async def delete(self, stream: str) -> None:
         """Remove every blob of the stream."""
+        ...
+
+    async def mark(self) -> int:
+        """How far all blobs have come: what is written from now on lies behind it."""
+        ...
+
+    async def remove(self, stream: str, digests: Collection[str], mark: int) -> None:
+        """Remove these blobs of the stream, as far as they were written before the mark; repeated it is harmless.
+
+        So a node that was asleep, and removes what another has removed long ago, does not meet what was written anew since.
+        """
         ...
 
 
@@ -160,10 +174,14 @@ def damaged(stream: str, blob: Blob, found: str) -> Corrupt:
 
 
 class _Naming(Struct, gc=False):
-    """What an event says of blobs: `blob` where its value is kept in one, `artifacts` where it names some."""
+    """What an event says of blobs: `blob` where its value is kept in one, `artifacts` where it names some,
+
+    `released` (a mark) where the artifacts named before it are kept no longer.
+    """
 
     blob: Blob | None = None
     artifacts: list[Artifact] = []
+    released: int | None = None
 
 
 class _Batch(Struct, gc=False):
@@ -173,13 +191,56 @@ class _Batch(Struct, gc=False):
 _decode = msgspec.json.Decoder(_Batch).decode
 
 
+WORDS = (b'"blob":{', b'"artifacts":[', b'"released":')
+
+
+def speaks_of_blobs(data: bytes) -> bool:
+    """Whether a record may name or release blobs, by a quick look at its stored bytes."""
+    return any(word in data for word in WORDS)
+
+
+class Named:
+    """The blobs that the records of one stream name, taken record by record in their order.
+
+    The fields `blob`, `artifacts` and `released` mean this in every kind of event.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[Blob, None] = {}
+        self.artifacts: dict[Blob, None] = {}
+        self._released: dict[Blob, None] = {}
+        self.mark = 0
+        """That of the newest release."""
+
+    def take(self, data: bytes) -> None:
+        """A record, in its stored bytes."""
+        try:
+            events = _decode(data).events if speaks_of_blobs(data) else []
+        except msgspec.MsgspecError:
+            return  # an event of another shape names none
+        for event in events:
+            if event.blob is not None and event.blob.stored:
+                self.values[event.blob] = None
+            for artifact in event.artifacts:
+                self.artifacts[artifact.blob] = None
+            if event.released is not None:
+                self._released |= self.artifacts
+                self.artifacts, self.mark = {}, event.released
+
+    @property
+    def kept(self) -> dict[Blob, None]:
+        """Whose content must be there."""
+        return self.values | self.artifacts
+
+    @property
+    def released(self) -> list[str]:
+        """The digests of released artifacts, without those of which something else is kept that has the same content."""
+        kept = dict.fromkeys(blob.digest for blob in self.kept)
+        return [blob.digest for blob in self._released if blob.digest not in kept]
+
+
 def named_in(data: bytes) -> list[Blob]:
-    """The blobs that the events of a record name, in its stored bytes; `blob` and `artifacts` are reserved in every kind of event."""
-    if b'"blob":{' not in data and b'"artifacts":[' not in data:
-        return []
-    try:
-        events = _decode(data).events
-    except msgspec.MsgspecError:
-        return []  # an event of another shape names none
-    named = [event.blob for event in events if event.blob is not None and event.blob.stored]
-    return named + [artifact.blob for event in events for artifact in event.artifacts]
+    """The blobs that the events of one record name, whatever becomes of them later."""
+    named = Named()
+    named.take(data)
+    return [*named.kept]

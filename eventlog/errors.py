@@ -66,6 +66,12 @@ class NotFound(PerdureError):
     code, exit_code, http_status = "not_found", 4, 404
 
 
+class Gone(NotFound):
+    """It was there, and is kept no longer; asking again does not help."""
+
+    code, http_status = "gone", 410
+
+
 class Invalid(PerdureError):
     """Bad input; `where` holds the path to it, such as `$.steps[2].url`."""
 

@@ -8,7 +8,7 @@ through any more; a paused one holds every call until it is resumed, wherever th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from random import Random
 from typing import Literal, Protocol, TypeAlias, TypeVar, cast
@@ -214,7 +214,7 @@ class FaultyLog:
             raise refusal()
         before = self._blobs()
         written = await write()
-        if what == "crash_after" and self._blobs() > before:
+        if what == "crash_after" and self._blobs() != before:
             raise self._crash()
         if what == "lost_reply":
             raise lost_reply()
@@ -327,6 +327,13 @@ class FaultyBlobs:
 
     async def delete(self, stream: str) -> None:
         await self._door.writing(lambda: self._blobs.delete(stream))
+
+    async def mark(self) -> int:
+        await self._door.readable()
+        return await self._blobs.mark()
+
+    async def remove(self, stream: str, digests: Collection[str], mark: int) -> None:
+        await self._door.writing(lambda: self._blobs.remove(stream, digests, mark))
 
 
 class FaultyUpload:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from itertools import islice
 
 import anyio
@@ -28,6 +28,9 @@ class MemoryLog:
         self.snapshots: dict[str, Snapshot] = {}
         self.blobs: dict[str, dict[str, bytes]] = {}
         """Contents by stream and digest."""
+        self.blob_places: dict[tuple[str, str], int] = {}
+        """As which one each was written, counted from 1 over all that ever were."""
+        self.blobs_written = 0
         self._grown: anyio.Event | None = None
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
@@ -130,7 +133,10 @@ class MemoryBlobs:
 
     async def put(self, stream: str, content: bytes) -> Blob:
         blob = Blob.of(content)
-        self.log.blobs.setdefault(stream, {})[blob.digest] = content
+        if blob.digest not in self.log.blobs.setdefault(stream, {}):
+            self.log.blobs_written += 1
+            self.log.blob_places[stream, blob.digest] = self.log.blobs_written
+        self.log.blobs[stream][blob.digest] = content
         return blob
 
     def upload(self, stream: str) -> MemoryUpload:
@@ -147,6 +153,15 @@ class MemoryBlobs:
 
     async def delete(self, stream: str) -> None:
         self.log.blobs.pop(stream, None)
+
+    async def mark(self) -> int:
+        return self.log.blobs_written
+
+    async def remove(self, stream: str, digests: Collection[str], mark: int) -> None:
+        there = self.log.blobs.get(stream, {})
+        for digest in digests:
+            if digest in there and self.log.blob_places.get((stream, digest), 0) <= mark:
+                del there[digest]
 
 
 class MemoryUpload:

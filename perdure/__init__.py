@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .actors.kind import Kind
 from .eventlog.blobs import Artifact
 from .eventlog.codec import Codec, Event
-from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Invalid, NotFound, PerdureError, Refused, TooLarge, Unavailable
+from .eventlog.errors import Bug, Conflict, Corrupt, Diverged, Gone, Invalid, NotFound, PerdureError, Refused, TooLarge, Unavailable
 from .eventlog.search import Condition
 from .runtime.authoring.approvals import Decision, approval
 from .runtime.authoring.artifacts import artifact
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .adapters.connecting import connect
     from .adapters.serving import asgi
     from .adapters.working import work_for
+    from .runtime.artifact_settings import ArtifactSettings
     from .runtime.calling.handle import RunHandle
     from .runtime.definitions.types import StepType
     from .runtime.engine import Runtime
@@ -55,6 +56,7 @@ __all__ = [
     "ApprovalExpired",
     "ApprovalPolicy",
     "Artifact",
+    "ArtifactSettings",
     "Attempt",
     "Bug",
     "Cancelled",
@@ -72,6 +74,7 @@ __all__ = [
     "Fatal",
     "First",
     "ForeignAwait",
+    "Gone",
     "HandlerError",
     "Interrupted",
     "Invalid",
@@ -138,6 +141,7 @@ _LATER = {
     "RunHandle": ("perdure.runtime.calling.handle", "RunHandle"),
     "StepType": ("perdure.runtime.definitions.types", "StepType"),
     "Settings": ("perdure.runtime.settings", "Settings"),
+    "ArtifactSettings": ("perdure.runtime.artifact_settings", "ArtifactSettings"),
     "asgi": ("perdure.adapters.serving", "asgi"),
     "connect": ("perdure.adapters.connecting", "connect"),
     "open": ("perdure.adapters.compose", "open"),

@@ -41,6 +41,7 @@ from .perform.performer import Performer
 from .perform.pool import Pool
 from .perform.ports import Ids, Processes, TaskQueues, Threads
 from .perform.quarantining import Quarantining
+from .perform.retaining import Retaining
 from .perform.watching import Watching
 from .resources import Resources, check_transactional, checked
 from .run import commands as cmd
@@ -116,11 +117,12 @@ class Assembly:
         self.alarm = Alarm(
             carrier.heads, clock, dispatcher.post, ask=dispatcher.ask, is_awake=dispatcher.is_awake, serves=self._serves, steady=steady
         )
+        self.retaining = Retaining(carrier, dispatcher, self.settings.artifacts, doubted=self.alarm.doubted)
         self.courier = Courier(self._ask_run, dispatcher.post, self.shelf)
         self.auditor = Auditor(dispatcher, self.quarantining, self.settings.audit_seconds)
         self.conversations = Conversations(dispatcher, self.performer, carrier.log, self.registry, threads, name=self.command_id)
         self.watching = Watching(carrier.log)
-        self.performer.connect(self.pool, self.alarm, self.courier, dispatcher.mail_of)
+        self.performer.connect(self.pool, self.alarm, self.courier, self.retaining, dispatcher.mail_of)
         self.quarantining.watch(dispatcher)
 
     def _own_kinds(self) -> Iterable[Kind[Any, Any, Any]]:

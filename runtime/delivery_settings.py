@@ -47,31 +47,33 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
         """The settings that the environment names; what does not fit is Invalid."""
         given = cls()
         return cls(
-            enabled=_switch(environment, ENABLED, default=given.enabled),
-            base_seconds=_seconds(environment, BASE, given.base_seconds),
-            max_backoff_seconds=_seconds(environment, LONGEST, given.max_backoff_seconds),
+            enabled=switch_of(environment, ENABLED, default=given.enabled),
+            base_seconds=seconds_of(environment, BASE, given.base_seconds),
+            max_backoff_seconds=seconds_of(environment, LONGEST, given.max_backoff_seconds),
             max_attempts=_count(environment, ATTEMPTS, given.max_attempts),
-            interval_seconds=_seconds(environment, INTERVAL, given.interval_seconds),
+            interval_seconds=seconds_of(environment, INTERVAL, given.interval_seconds),
             batch=_count(environment, BATCH, given.batch),
-            timeout_seconds=_seconds(environment, TIMEOUT, given.timeout_seconds),
+            timeout_seconds=seconds_of(environment, TIMEOUT, given.timeout_seconds),
         )
 
 
-def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+def switch_of(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """Yes or no, as the environment says it."""
     text = environment.get(name, "").lower()
     if text and text not in YES | NO:
         raise _unfit(name, "true or false", text)
     return default if not text else text in YES
 
 
-def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+def seconds_of(environment: Mapping[str, str], name: str, default: float, expected: str = "a number of seconds") -> float:
+    """A positive number that the environment says."""
     text = environment.get(name, "")
     try:
         seconds = float(text or default)
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < math.inf:
-        raise _unfit(name, "a number of seconds", text)
+        raise _unfit(name, expected, text)
     return seconds
 
 

@@ -52,7 +52,7 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
 
     alarm, carriers = runtime.alarm, (runtime.courier.serve, runtime.limiting.serve, runtime.delivering.serve)
     queueing = () if runtime.pool.queueing is None else (runtime.pool.queueing.serve,)
-    watchers = (runtime.quarantining.serve, runtime.auditor.serve, runtime.watching.serve)
+    watchers = (runtime.quarantining.serve, runtime.auditor.serve, runtime.watching.serve, runtime.retaining.serve)
     timers = (alarm.serve, alarm.sweep_for_ever, passivate_for_ever)
     return runtime.dispatcher.run, runtime.pool.serve, *carriers, *queueing, *timers, *watchers
 

@@ -11,6 +11,7 @@ from ..actors.settings import Settings as ActorSettings
 from ..actors.shelf import LARGE_BYTES, VALUE_BYTES_MAX
 from ..eventlog.errors import Invalid
 from ..eventlog.guard import BYTES_MAX
+from .artifact_settings import ArtifactSettings
 from .delivery_settings import WebhookSettings
 
 LARGE_BYTES_MIN = 1024
@@ -31,6 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     value_bytes_max: int = VALUE_BYTES_MAX
     """A value with more bytes as JSON is TooLarge: a step fails for good, a start or a signal is refused."""
     webhooks: WebhookSettings = WebhookSettings()
+    artifacts: ArtifactSettings = ArtifactSettings()
     actors: ActorSettings = ActorSettings()
 
     def __post_init__(self) -> None:
@@ -52,6 +54,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             audit_seconds=_seconds(environment, "AUDIT_SECONDS", 10.0),
             watch_workflows=_is_on(environment, "WATCH_WORKFLOWS"),
             webhooks=WebhookSettings.of(environment),
+            artifacts=ArtifactSettings.of(environment),
         )
 
 

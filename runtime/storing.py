@@ -6,9 +6,10 @@ from abc import ABC
 from collections.abc import AsyncGenerator, Mapping
 
 from ..eventlog.blobs import Artifact
-from ..eventlog.errors import NotFound
+from ..eventlog.errors import Corrupt, Gone, NotFound
 from ..eventlog.log import Carrier
 from ..eventlog.streams import stream_of
+from .authoring.words import moment
 from .inspect.replay import fold
 from .run.state import RunState, artifacts_of
 
@@ -19,15 +20,22 @@ class Storing(ABC):
     carrier: Carrier
 
     async def artifacts(self, run: str, *, tenant: str = "default") -> Mapping[str, Artifact]:
-        """The artifacts of a run by their names: of each name the one that was stored last."""
+        """The artifacts of a run by their names: of each name the one that was stored last; `gone` says that its content is not kept."""
         stream = stream_of("run", tenant, run)
         return artifacts_in(fold(stream, [record async for record in self.carrier.log.read(stream)]), run)
 
     async def artifact(self, run: str, name: str, *, tenant: str = "default") -> AsyncGenerator[bytes]:
-        """The content of an artifact, in chunks, each checked before it is given: `async for chunk in runtime.artifact(run, name)`."""
+        """The content of an artifact, in chunks, each checked before it is given: `async for chunk in runtime.artifact(run, name)`.
+
+        Gone where it is kept no longer.
+        """
         found = artifact_in(await self.artifacts(run, tenant=tenant), run, name)
-        async for chunk in self.carrier.blobs.read(stream_of("run", tenant, run), found.blob):
-            yield chunk
+        try:
+            async for chunk in self.carrier.blobs.read(stream_of("run", tenant, run), found.blob):
+                yield chunk
+        except Corrupt:
+            artifact_in(await self.artifacts(run, tenant=tenant), run, name)  # released while it was read
+            raise
 
 
 def artifacts_in(facts: RunState, run: str) -> Mapping[str, Artifact]:
@@ -41,4 +49,9 @@ def artifact_in(known: Mapping[str, Artifact], run: str, name: str) -> Artifact:
     if name not in known:
         raise NotFound("the run has no artifact of this name", who=f"run {run!r}", where="name", expected=", ".join(known) or "none so far",
                        found=name, instead="wait for the step that stores it, or correct the name")
+    if since := known[name].gone:
+        raise Gone("the artifact is kept no longer", who=f"run {run!r}", where=f"artifact {name!r}", expected="one whose content is kept",
+                   found=f"one that was released at {moment(since):%Y-%m-%d %H:%M:%S} UTC, some time after the end of its run",
+                   instead="start a run that makes it again; what is to be kept for longer is fetched, or kept by "
+                           "WORKFLOWS_ARTIFACT_RETENTION_DAYS, before")
     return known[name]

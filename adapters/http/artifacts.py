@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from mimetypes import guess_type
 
 from msgspec import Raw, Struct
 
 from ...eventlog.blobs import Artifact
 from ...eventlog.errors import Corrupt, PerdureError
+from ...runtime.authoring.words import moment
 from ...runtime.storing import artifact_in
 from .etags import is_had, tag_of
 from .operations import Answer, Call, Operation
@@ -23,13 +25,17 @@ RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 NOTHING = Raw(b"")
 
 
-class ArtifactLine(Struct, frozen=True):
-    """What a run has stored under a name: SHA-256 in hexadecimal, bytes, and what its name says it is."""
+class ArtifactLine(Struct, frozen=True, omit_defaults=True):
+    """What a run has stored under a name: SHA-256 in hexadecimal, bytes, and what its name says it is.
+
+    `gone`: since when its content is kept no longer; left out while it is.
+    """
 
     name: str
     digest: str
     size: int
     media: str
+    gone: datetime | None = None
 
 
 class ArtifactPage(Struct, frozen=True):
@@ -47,7 +53,11 @@ class UnfitRange(PerdureError):
 
 async def listed(call: Call) -> Answer:
     found = await call.runtime.artifacts(call.run, tenant=call.tenant)
-    return Answer(ArtifactPage(call.run, [ArtifactLine(one.name, one.digest, one.size, media_of(one.name)) for one in found.values()]))
+    return Answer(ArtifactPage(call.run, [line_of(one) for one in found.values()]))
+
+
+def line_of(one: Artifact) -> ArtifactLine:
+    return ArtifactLine(one.name, one.digest, one.size, media_of(one.name), moment(one.gone) if one.gone else None)
 
 
 async def content(call: Call) -> Answer:
@@ -134,7 +144,7 @@ OPERATIONS = (
     Operation(name="runs.artifacts", method="GET", path=f"{RUN}/artifacts", perform=listed, answers={200: ArtifactPage},
               summary="What a run has stored"),
     Operation(name="runs.artifact", method="GET", path=f"{RUN}/artifacts/{{name}}", perform=content,
-              answers={200: bytes, 206: bytes, 304: None}, problems=(416,), media=("*/*",),
+              answers={200: bytes, 206: bytes, 304: None}, problems=(410, 416), media=("*/*",),
               headers={"Range": "bytes=FIRST-LAST", "If-Range": "The ETag of what the part is of",
                        "If-None-Match": "The ETag of what you have"},
               summary="The content of an artifact, whole or a range of bytes"),

@@ -23,7 +23,7 @@ PROBLEMS = {
     503: "Nobody knows: ask again with the same Idempotency-Key",
 }  # fmt: skip
 OF_BODIES = {408: "The body did not come in time"}
-OF_SOME = {412: "It is not any more what the If-Match of the request names", 416: "No such part of it"}
+OF_SOME = {410: "It is kept no longer", 412: "It is not any more what the If-Match of the request names", 416: "No such part of it"}
 OF_PUBLIC = (422, 503)
 
 WHOLE: dict[str, dict[str, Any]] = {

@@ -155,11 +155,12 @@ async def _write_blobs(writer: Writer, blobs: Readable, records: Sequence[Record
 
 
 def blobs_of(records: Sequence[Record]) -> Iterator[tuple[str, Blob]]:
-    """The large values that a run needs to go on, and the streams they belong to.
+    """The large values that a run needs to go on, the artifacts that it keeps, and the streams they belong to.
 
     What a signal to another run brings belongs to that run: it goes along as long as nobody has said that it arrived.
     """
     sent: dict[str, tuple[str, Blob]] = {}
+    stored: list[tuple[str, Blob]] = []
     for record in records:
         for event in ev.CODEC.decode(record.data).events:
             if isinstance(event, ev.SignalSent):
@@ -168,8 +169,11 @@ def blobs_of(records: Sequence[Record]) -> Iterator[tuple[str, Blob]]:
                 continue
             if isinstance(event, ev.StepCompleted):
                 sent.pop(event.id, None)
-                yield from ((record.stream, artifact.blob) for artifact in event.artifacts)
+                stored += ((record.stream, artifact.blob) for artifact in event.artifacts)
+            if isinstance(event, ev.ArtifactsReleased):
+                stored.clear()
             blob: Blob | None = getattr(event, "blob", None)
             if blob is not None and blob.stored:
                 yield record.stream, blob
+    yield from stored
     yield from sent.values()

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from ...eventlog.blobs import Blob, named_in
+from ...eventlog.blobs import Named, speaks_of_blobs
 from ...eventlog.errors import Corrupt
 from ...eventlog.log import Summary
 from ...eventlog.records import EMPTY, Record, Tail, verified
@@ -75,7 +75,7 @@ class Verification:
         self.waking: set[str] = set()
         self.tails: dict[str, Tail] = {}
         self.heads: dict[str, Written] = {}
-        self.blobs: set[tuple[str, Blob]] = set()
+        self.named: defaultdict[str, Named] = defaultdict(Named)
 
     async def report_of(self) -> Report:
         await self.hear_anchors()
@@ -178,7 +178,8 @@ class Verification:
         self.tails[stream] = record.tail
         self.report.records += 1
         self.report.events += record.last - record.first + 1
-        self.blobs |= {(stream, blob) for blob in named_in(record.data)}
+        if speaks_of_blobs(record.data):
+            self.named[stream].take(record.data)
         self._hold_record(record, message.sequence, summary)
 
     def _hold_record(self, record: Record, sequence: int, summary: Summary | None) -> None:
@@ -217,10 +218,11 @@ class Verification:
                 self.report.found(stream, "WAKE", f"it is to be woken, and the view of wake-ups has nothing of it; {MENDED}")
 
     async def hold_blobs(self) -> None:
-        """Every blob that an event names is there and whole."""
+        """Every blob that an event names, and none has released since, is there and whole."""
         blobs = JetStreamBlobs(self.store)
-        self.report.blobs = len(self.blobs)
-        for stream, blob in sorted(self.blobs, key=lambda named: (named[0], named[1].digest)):
+        kept = sorted((stream, blob.digest, blob) for stream, named in self.named.items() for blob in named.kept)
+        self.report.blobs = len(kept)
+        for stream, _, blob in kept:
             where = f"blob {blob.digest[:12]}"
             if BLOBS not in self.there:
                 self.report.found(stream, where, f"the JetStream stream {self.store.subjects.bucket_of(BLOBS)} is missing")

@@ -6,7 +6,7 @@ A blob without a digest has no name yet, or none any more: whoever wrote it died
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 
 from ...eventlog.blobs import Blob, Check
@@ -45,6 +45,14 @@ def name(db: sqlite3.Connection, id: int, stream: str, blob: Blob) -> bool:
 
 def unname(db: sqlite3.Connection, stream: str) -> None:
     db.execute("update blob set digest = null where stream = ?", (stream,))
+
+
+def unname_some(db: sqlite3.Connection, stream: str, digests: Collection[str]) -> list[int]:
+    """The ids of these blobs of a stream, which have no name from now on."""
+    found = (db.execute("select id from blob where stream = ? and digest = ?", (stream, digest)).fetchone() for digest in digests)
+    ids = [int(row[0]) for row in found if row is not None]
+    db.executemany("update blob set digest = null where id = ?", [(id,) for id in ids])
+    return ids
 
 
 def unnamed(db: sqlite3.Connection, stream: str) -> list[int]:

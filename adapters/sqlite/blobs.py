@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from functools import partial
 from sqlite3 import Connection
 from typing import TypeVar
@@ -50,9 +50,17 @@ class SqliteBlobs:
     async def delete(self, stream: str) -> None:
         await self.writing(lambda db: rows.unname(db, stream))
         for id in await self.writing(lambda db: rows.unnamed(db, stream)):
-            await self.remove(id)
+            await self.clear(id)
 
-    async def remove(self, id: int) -> None:
+    async def mark(self) -> int:
+        """Nothing: only one process has the file, so nobody removes what another has removed."""
+        return 0
+
+    async def remove(self, stream: str, digests: Collection[str], mark: int) -> None:
+        for id in await self.writing(lambda db: rows.unname_some(db, stream, digests)):
+            await self.clear(id)
+
+    async def clear(self, id: int) -> None:
         """Remove a blob without a name, a few chunks at a time."""
         while await self.writing(lambda db: rows.remove(db, id)):
             pass
@@ -101,7 +109,7 @@ class SqliteUpload:
         id, self._id = self._id, None
         if id is not None:
             with anyio.CancelScope(shield=True):
-                await self._blobs.remove(id)
+                await self._blobs.clear(id)
 
     async def _begun(self) -> int:
         if self._id is None:

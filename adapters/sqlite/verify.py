@@ -7,13 +7,14 @@ an index that has lost an entry, a file that is older than its anchor.
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import anyio.to_thread
 
-from ...eventlog.blobs import Blob, named_in
+from ...eventlog.blobs import Named, speaks_of_blobs
 from ...eventlog.errors import Corrupt, NotFound
 from ...eventlog.log import Carrier
 from ...eventlog.records import EMPTY, Record, Tail, verified
@@ -138,16 +139,16 @@ def verify_snapshots(db: sqlite3.Connection, report: Report) -> None:
 
 
 def verify_blobs(db: sqlite3.Connection, report: Report) -> None:
-    """Every blob that an event names is there and whole."""
-    seen: set[tuple[str, Blob]] = set()
+    """Every blob that an event names, and none has released since, is there and whole."""
+    streams: defaultdict[str, Named] = defaultdict(Named)
     for record in records(db):
-        for blob in named_in(record.data):
-            if (record.stream, blob) in seen:
-                continue
-            seen.add((record.stream, blob))
+        if speaks_of_blobs(record.data):
+            streams[record.stream].take(record.data)
+    for stream, named in streams.items():
+        for blob in named.kept:
             report.blobs += 1
-            if what := damage_of(db, record.stream, blob):
-                report.found(record.stream, f"version {record.first}, blob {blob.digest[:12]}", what)
+            if what := damage_of(db, stream, blob):
+                report.found(stream, f"blob {blob.digest[:12]}", what)
 
 
 def verify_outcomes(db: sqlite3.Connection, report: Report) -> None:

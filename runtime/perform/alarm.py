@@ -95,6 +95,10 @@ class Alarm:
             self._earlier.set()
             self._earlier = None
 
+    def doubted(self) -> bool:
+        """Whether the wall clock has jumped, and nobody has said that it is right."""
+        return bool(self._steadiness.jumped())
+
     def confirm_clock(self) -> None:
         """The wall clock is right as it is, whatever it showed before."""
         self._steadiness.confirm()

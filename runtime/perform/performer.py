@@ -33,6 +33,7 @@ from ..run.waiting import name_of
 from .alarm import Alarm
 from .courier import Courier
 from .pool import Pool
+from .retaining import Retaining
 
 OUTCOMES = (StepCompleted, StepBroke, StepDeferred)
 ANSWERS = (ChildStarted, Attached, ChildEnded, ChildReleased)
@@ -48,13 +49,14 @@ class Performer:
         self._pool: Pool | None = None
         self._alarm: Alarm | None = None
         self._courier: Courier | None = None
+        self._retaining: Retaining | None = None
         self._mail: Callable[[str], Sequence[Any]] = lambda stream: ()
         self._waiting: dict[str, list[Promise]] = {}
         self._asking: dict[str, list[tuple[str, Promise]]] = {}
         """Who waits for the answer to an update, with its command."""
 
-    def connect(self, pool: Pool, alarm: Alarm, courier: Courier, mail: Callable[[str], Sequence[Any]]) -> None:
-        self._pool, self._alarm, self._courier, self._mail = pool, alarm, courier, mail
+    def connect(self, pool: Pool, alarm: Alarm, courier: Courier, retaining: Retaining, mail: Callable[[str], Sequence[Any]]) -> None:
+        self._pool, self._alarm, self._courier, self._retaining, self._mail = pool, alarm, courier, retaining, mail
         self.start = pool.start  # type: ignore[method-assign]  # straight there: it is called for every step
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
@@ -98,8 +100,14 @@ class Performer:
             if errand.key not in answered:
                 courier.send(errand)
 
+    def remove(self, stream: str, release: int) -> None:
+        if self._retaining is not None:
+            self._retaining.remove(stream, release)
+
     def lost(self, stream: str) -> None:
         self._connected().lose(stream)
+        if self._retaining is not None:
+            self._retaining.lose(stream)
         if self._courier is not None:
             self._courier.lose(stream)
         away = Unavailable("another node owns the run now", who=stream, instead="ask again: the request goes to its owner")

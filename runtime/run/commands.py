@@ -2,7 +2,7 @@
 
 An attempt that returned is reported as the fact it becomes if it is still wanted: `StepCompleted` itself is the command. So is
 what other runs answered: `ChildStarted`, `Attached`, `ChildEnded`, `ChildReleased`,
-`ChildHeard`, `Unwatched`, and that a delivery actor has it from here, `EndAnnounced`.
+`ChildHeard`, `Unwatched`, that a delivery actor has it from here, `EndAnnounced`, and that contents are removed, `ArtifactsRemoved`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ..authoring.retry import Retry as Policy
 from ..authoring.tokens import Token
 from ..authoring.values import NOTHING
 from .events import (
+    ArtifactsRemoved,
     Attached,
     ChildEnded,
     ChildHeard,
@@ -281,6 +282,13 @@ class Follow(Struct, frozen=True, gc=False):
     freeze: bool = False
 
 
+class Release(Struct, frozen=True, gc=False):
+    """Keep the artifacts no longer, if the run had ended by `before`. `mark`: how far the blobs have come."""
+
+    before: int
+    mark: int
+
+
 class Look(Struct, frozen=True, gc=False):
     """Change nothing; the answer is the state of the run."""
 
@@ -291,4 +299,5 @@ Command = (  # fmt: skip
     | Cancel | Terminate | Pause | Resume | Retry | Upgrade | Look
     | Hold | MoveOut | MoveIn | MoveBack
     | Watch | Leave | Follow | ChildStarted | Attached | ChildEnded | ChildReleased | ChildHeard | Unwatched | EndAnnounced
+    | Release | ArtifactsRemoved
 )

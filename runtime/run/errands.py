@@ -43,7 +43,7 @@ def has_errands(facts: RunState) -> bool:
     """Whether the run must stay awake because another has not answered yet. One that has left its log speaks in the other."""
     if facts.away:
         return False
-    if facts.leaving or facts.telling or facts.notices:
+    if facts.leaving or facts.telling or facts.notices or facts.removing:
         return True
     return bool((facts.watchers and facts.ended) or (facts.starting and facts.phase == "running"))
 

@@ -12,6 +12,7 @@ from ...eventlog.codec import Codec, Event
 from ..authoring.errors import Failure
 from ..authoring.values import NOTHING
 from . import approval_events as approvals
+from . import artifact_events as artifacts
 from . import child_events as children
 from . import moving_events as moves
 from . import step_events as steps
@@ -28,6 +29,9 @@ ApprovalRequested = approvals.ApprovalRequested
 ApprovalGiven = approvals.ApprovalGiven
 ApprovalEscalated = approvals.ApprovalEscalated
 ApprovalDecided = approvals.ApprovalDecided
+
+ArtifactsReleased = artifacts.ArtifactsReleased
+ArtifactsRemoved = artifacts.ArtifactsRemoved
 
 ChildScheduled = children.ChildScheduled
 AttachScheduled = children.AttachScheduled
@@ -327,6 +331,8 @@ RUN_EVENTS: tuple[type[Event], ...] = (
     MovedOut,
     MovedIn,
     MovedBack,
+    ArtifactsReleased,
+    ArtifactsRemoved,
 )
 
 CODEC: Codec[Event] = Codec("run", *RUN_EVENTS)

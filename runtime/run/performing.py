@@ -77,6 +77,10 @@ class Performing(Protocol):
         """Say these to other runs until they are answered, unless they are under way, or answered in the mailbox."""
         ...
 
+    def remove(self, stream: str, release: int) -> None:
+        """Remove the contents that were released at this version, unless that is under way."""
+        ...
+
     def lost(self, stream: str) -> None:
         """Another node owns the run: stop what is in flight, and tell who waits for its end."""
         ...

@@ -8,8 +8,6 @@ from contextlib import suppress
 from heapq import heappush
 from typing import Any
 
-import msgspec
-from msgspec import Raw
 from msgspec.structs import replace
 
 from ...actors.kind import Kind
@@ -24,9 +22,11 @@ from .admitting import ADMIT, answer_now, answer_to
 from .advancing import advance
 from .attempts import AttemptStanding, told_of
 from .decide import DECIDE
+from .decide.artifacts import write_again
 from .decide.moving import must_be_here
 from .errands import errands_of, has_errands
 from .evolve import EVOLVE
+from .heading import attributes_of
 from .live import BEGINS_AGAIN, Run
 from .machine.driver import NO_SHELF, Machine
 from .machine.large import names_blobs, needed
@@ -34,12 +34,7 @@ from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
 from .performing import Answer, Performing, Standing, standing_of, status_of
 from .repeats import short
-from .state import NEVER, RunState, canonical, json_of, restore
-
-ASKS = {"perdure.asks": Raw(b"true")}
-"""What the head of a run says while the run asks people something: so they are found without looking into every run."""
-
-_encode = msgspec.json.Encoder(order="deterministic").encode
+from .state import NEVER, RunState, canonical, restore
 
 
 class Runs(Kind[Run, cmd.Command, Event]):
@@ -47,7 +42,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     name = "run"
     codec = ev.CODEC
-    state_version = 5
+    state_version = 6
     departures = (ev.MovedOut,)
 
     def __init__(self, registry: Registry, performing: Performing, shelf: Shelf = NO_SHELF) -> None:
@@ -64,6 +59,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         state.stirred = True
         if state.facts.away:
             must_be_here(state.facts, command)
+        if state.facts.released_at:
+            write_again(state.stream, command, self.shelf)
         if (admit := ADMIT.get(type(command))) is not None:
             if state.facts.phase == "paused" and state.machine is None:
                 self._look_in(state)
@@ -272,10 +269,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         facts = state.facts
         is_live = (facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred)) or has_errands(facts)
         wake_at = 0 if is_live or state.waits_for_a_build() else state.next_due()
-        told = facts.attributes | ASKS if facts.approvals and not facts.ended else facts.attributes
-        if facts.by:
-            told = told | {"perdure.by": json_of(facts.by)}
-        attributes = _encode(told) if told else b"{}"
+        attributes = attributes_of(facts)
         if old is not None and old.status == status_of(facts) and old.wake_at == wake_at and old.attributes == attributes:
             return old
         return Head(status_of(facts), wake_at, facts.workflow, facts.started_at, facts.at, attributes)
@@ -305,6 +299,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
             performing.updated(stream, facts.updates)
         if (facts.starting or facts.leaving or facts.telling or facts.watchers or facts.notices) and has_errands(facts):
             performing.carry(stream, errands_of(stream, facts))
+        if facts.removing and not facts.away:
+            performing.remove(stream, facts.removing)
         if facts.phase != "running":
             self._stand(stream, state)
             return False

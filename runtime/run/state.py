@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
+from msgspec.structs import replace
 
 from ...eventlog.blobs import Artifact, Blob
 from ...eventlog.codec import Event
@@ -320,6 +321,15 @@ class RunState(Struct):
     attributes: dict[str, Raw] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     """What earlier generations of the run stored, by name; see `artifacts_of`."""
+    stores: bool = False
+    """Whether this run, or one before it under its id, has stored artifacts that are not released."""
+    ended_at: int = 0
+    released_at: int = 0
+    """When it ended, 0 while it has not; and when artifacts were last released."""
+    removing: int = 0
+    """The version of the release whose contents are still to be removed; 0 for none."""
+    gone: dict[str, int] = field(default_factory=dict)
+    """Artifacts of this run that are kept no longer, by digest, and since when."""
     patches: list[str] = field(default_factory=list)
     """Changes of code whose new way this generation takes."""
     cancelling: int = 0
@@ -369,9 +379,10 @@ def restore(data: bytes) -> RunState:
 
 
 def artifacts_of(state: RunState) -> dict[str, Artifact]:
-    """What the run has stored, by name: the last of each."""
+    """What the run has stored, by name, the last of each; those that are gone say so."""
     stored = (one for arrival in state.arrivals if isinstance(arrival, Outcome) for one in arrival.artifacts)
-    return {**state.artifacts, **{one.name: one for one in stored}}
+    known = {**state.artifacts, **{one.name: one for one in stored}}
+    return {name: replace(one, gone=state.gone.get(one.digest, 0)) for name, one in known.items()}
 
 
 def json_of(value: object) -> Raw:

@@ -28,8 +28,8 @@ Told = Sequence[tuple[Batch[Event], Event]]
 """The events of a run in their order, each with the batch it came in."""
 
 
-AFTER_THE_END = (ev.ChildReleased, ev.Unwatched, ev.EndAnnounced)
-"""What is still recorded of a run that has ended: that others know."""
+AFTER_THE_END = (ev.ChildReleased, ev.Unwatched, ev.EndAnnounced, ev.ArtifactsReleased, ev.ArtifactsRemoved)
+"""What is still recorded of a run that has ended: that others know, and what became of its artifacts."""
 
 
 AFTER_A_FAILURE = (*AFTER_THE_END, ev.StepCompleted, ev.StepFailed)
@@ -148,7 +148,7 @@ def of_replay(world: World, stream: str, records: Sequence[Record]) -> Iterator[
 def expected_wake_up(facts: RunState) -> int | None:
     """What the head of a run must say, by its facts alone."""
     has_errands = facts.leaving or facts.telling or (facts.ended and facts.watchers) or (facts.phase == "running" and facts.starting)
-    if facts.phase == "suspended" or has_errands or facts.notices:
+    if facts.phase == "suspended" or has_errands or facts.notices or facts.removing:
         return 0
     dues = [facts.deadline] if facts.deadline and not facts.frozen_at and not facts.ended else []
     if facts.phase == "delayed":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from threading import Thread
 from typing import Any, TypeVar
@@ -135,6 +135,12 @@ class BlobsAside:
 
     async def delete(self, stream: str) -> None:
         await self._aside.run(self._blobs.delete(stream))
+
+    async def mark(self) -> int:
+        return await self._aside.run(self._blobs.mark())
+
+    async def remove(self, stream: str, digests: Collection[str], mark: int) -> None:
+        await self._aside.run(self._blobs.remove(stream, digests, mark))
 
 
 class UploadAside:

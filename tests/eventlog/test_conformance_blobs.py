@@ -91,6 +91,41 @@ async def test_deleting_removes_the_blobs_of_one_stream_alone(carrier: Carrier) 
     assert await content_of(carrier.blobs, STREAM, Blob.of(LARGE)) == LARGE
 
 
+async def uploaded(carrier: Carrier, content: bytes) -> Blob:
+    upload = carrier.blobs.upload(STREAM)
+    await upload.write(content)
+    blob = await upload.finish()
+    await upload.drop()
+    return blob
+
+
+async def test_some_blobs_of_a_stream_are_removed_and_the_others_stay(carrier: Carrier) -> None:
+    put, stored = await carrier.blobs.put(STREAM, LARGE), await uploaded(carrier, LARGE + b"and more")
+    kept, others = await carrier.blobs.put(STREAM, b"kept"), await carrier.blobs.put(OTHER, LARGE)
+    mark = await carrier.blobs.mark()
+
+    for _ in range(2):
+        await carrier.blobs.remove(STREAM, [put.digest, stored.digest, Blob.of(b"never put").digest], mark)
+
+    assert [await missing(carrier, STREAM, blob) for blob in (put, stored, kept)] == [True, True, False]
+    assert await content_of(carrier.blobs, OTHER, others) == LARGE
+    assert [await carrier.blobs.put(STREAM, LARGE), await uploaded(carrier, LARGE + b"and more")] == [put, stored]
+    assert [await missing(carrier, STREAM, blob) for blob in (put, stored)] == [False, False]
+
+
+async def test_what_is_written_behind_the_mark_is_not_removed(carrier: Carrier) -> None:
+    await carrier.blobs.put(STREAM, b"something")
+    mark = await carrier.blobs.mark()
+    if not mark:
+        pytest.skip("one process has the file: nobody removes late what another has removed")
+    put, stored = await carrier.blobs.put(STREAM, LARGE), await uploaded(carrier, LARGE + b"and more")
+
+    await carrier.blobs.remove(STREAM, [put.digest, stored.digest], mark)
+
+    assert await content_of(carrier.blobs, STREAM, put) == LARGE
+    assert await content_of(carrier.blobs, STREAM, stored) == LARGE + b"and more"
+
+
 @pytest.mark.parametrize("piece", [1000, CHUNK_BYTES, len(LARGE)])
 async def test_an_upload_is_the_same_as_a_put_however_it_is_cut(carrier: Carrier, piece: int) -> None:
     upload = carrier.blobs.upload(STREAM)

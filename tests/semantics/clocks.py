@@ -9,8 +9,10 @@ import anyio
 
 from perdure.actors.ports import OwnsAll
 from perdure.adapters.system.clock import SystemIds, WorkerThreads
+from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.engine import Runtime
+from perdure.runtime.settings import Settings
 from tests.laws.node import PATIENCE, Flow
 
 
@@ -38,10 +40,13 @@ class HandClock:
 
 
 @asynccontextmanager
-async def clocked(log: MemoryLog, clock: HandClock, *workflows: Flow) -> AsyncGenerator[Runtime]:
+async def clocked(
+    log: MemoryLog | Carrier, clock: HandClock, *workflows: Flow, settings: Settings | None = None
+) -> AsyncGenerator[Runtime]:
     """A node with this clock."""
-    runtime = Runtime(log.carrier(), workflows, clock=clock, ids=SystemIds(), threads=WorkerThreads(1), ownership=OwnsAll("node", 1),
-                      steady=clock.steady)
+    carrier = log.carrier() if isinstance(log, MemoryLog) else log
+    runtime = Runtime(carrier, workflows, clock=clock, ids=SystemIds(), threads=WorkerThreads(1),
+                      ownership=OwnsAll("node", carrier.epoch), steady=clock.steady, settings=settings)
     with anyio.fail_after(PATIENCE.total_seconds()):
         async with runtime.serving():
             yield runtime

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from uuid import uuid4
 
 import msgspec
@@ -59,6 +59,17 @@ class JetStreamBlobs:
 
     async def delete(self, stream: str) -> None:
         await self._store.purge(PART, f"{self._subject(stream)}.>")
+
+    async def mark(self) -> int:
+        newest = await self._store.last(PART, self._store.subjects.tree(TREE))
+        return 0 if newest is None else newest.sequence
+
+    async def remove(self, stream: str, digests: Collection[str], mark: int) -> None:
+        """First the chunks, then the name: as long as it is there nobody writes the same content, and once it is gone all of it is."""
+        for digest in digests:
+            if mark and (found := await self.find(stream, digest)) is not None:
+                await self._store.purge(PART, f"{self._subject(stream)}.{found.key}.*", mark)
+                await self._store.purge(PART, f"{self._subject(stream)}.{digest}", mark)
 
     async def find(self, stream: str, digest: str) -> Whole | None:
         """Where a blob is; from the leader, since it has to be there before an event names it."""

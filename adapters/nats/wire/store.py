@@ -191,9 +191,10 @@ class Store:
 
         return await self.insist(attempt)
 
-    async def purge(self, part: str, subject: str) -> None:
-        """Remove all messages of a subject, or of all that a wildcard covers."""
-        done = api.done(await self.call(f"STREAM.PURGE.{self.subjects.bucket_of(part)}", {"filter": subject}))
+    async def purge(self, part: str, subject: str, upto: int = 0) -> None:
+        """Remove all messages of a subject, or of all that a wildcard covers; with `upto` those up to that sequence."""
+        question = {"filter": subject} | ({"seq": upto + 1} if upto else {})
+        done = api.done(await self.call(f"STREAM.PURGE.{self.subjects.bucket_of(part)}", question))
         if done.error is not None:
             raise self.refused(part, done.error)
 

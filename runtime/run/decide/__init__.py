@@ -8,7 +8,7 @@ from typing import Any
 from ....eventlog.codec import Event
 from ..commands import Command
 from ..state import RunState
-from . import approvals, beginning, children, control, life, messages, moving, outside, steps
+from . import approvals, artifacts, beginning, children, control, life, messages, moving, outside, steps
 
 DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     **beginning.DECIDE,
@@ -20,6 +20,7 @@ DECIDE: dict[type[Any], Callable[[RunState, Any, int], Sequence[Event]]] = {
     **approvals.DECIDE,
     **children.DECIDE,
     **moving.DECIDE,
+    **artifacts.DECIDE,
 }
 
 

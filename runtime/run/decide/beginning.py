@@ -12,6 +12,7 @@ from ....eventlog.errors import Refused, Unavailable
 from .. import commands as cmd
 from .. import events as ev
 from ..state import RunState, key_of
+from .artifacts import must_be_removed
 from .asking import NONE, is_known, repeated, shown
 from .control import retry
 
@@ -29,6 +30,7 @@ def start(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
     if state.ended:
         reuse = command.reuse == "always" or (command.reuse == "after_failure" and state.phase != "completed")
         if reuse and not repeated(state, command.command):
+            must_be_removed(state, "start")
             return [began(command)]
     elif command.on_conflict == "terminate_and_start" and not repeated(state, command.command):
         return [ev.RunTerminated("another run takes its place"), began(command)]
@@ -68,6 +70,7 @@ def _again(state: RunState, command: cmd.Start, now: int) -> Sequence[Event]:
         return watch(state, command.command)
     if state.phase == "failed":
         return [*retry(state, cmd.Retry(command=command.command), now), ev.Watched(command.command)]
+    must_be_removed(state, "start")
     return [began(command)]
 
 

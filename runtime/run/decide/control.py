@@ -11,6 +11,7 @@ from .. import commands as cmd
 from .. import events as ev
 from ..state import Ended, Outcome, RunState
 from .approvals import overtaken
+from .artifacts import must_be_removed
 from .asking import NONE, must_exist, must_live, repeated
 from .steps import overdue
 
@@ -87,6 +88,7 @@ def retry(state: RunState, command: cmd.Retry, now: int) -> Sequence[Event]:
         raise Refused("only a failed run can be retried", who=f"run of workflow {state.workflow!r}", where="retry",
                       expected="a run that has failed", found=f"it is {state.phase}",
                       instead="start a new run, or begin this id again with reuse='always'")
+    must_be_removed(state, "retry")
     place = command.place
     if place is not None and (command.generation != state.generation or place > state.delivered):
         raise Refused("the run cannot go back so far", who=f"run of workflow {state.workflow!r}", where="retry",

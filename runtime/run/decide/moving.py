@@ -13,6 +13,7 @@ from .. import events as ev
 from ..relatives import relatives
 from ..state import RunState
 from ..waiting import waiter_of
+from .artifacts import must_be_removed
 from .asking import NONE, must_exist
 
 
@@ -31,6 +32,7 @@ def _move_out(state: RunState, command: cmd.MoveOut, now: int) -> Sequence[Event
         if (state.away, state.away_to) == (command.move, command.to):
             return NONE
         raise gone(state, "move out")
+    must_be_removed(state, "move out")
     who = f"run of workflow {state.workflow!r}"
     if not state.ended and state.phase not in ("paused", "delayed"):
         raise Refused("a run that does not stand still cannot be moved", who=who, where="move out",

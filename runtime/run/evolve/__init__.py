@@ -7,7 +7,7 @@ from typing import Any
 
 from ....eventlog.codec import Event
 from ..state import RunState
-from . import approvals, children, life, messages, moving, steps, waits
+from . import approvals, artifacts, children, life, messages, moving, steps, waits
 
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     **life.EVOLVE,
@@ -17,6 +17,7 @@ EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {
     **approvals.EVOLVE,
     **children.EVOLVE,
     **moving.EVOLVE,
+    **artifacts.EVOLVE,
 }
 
 

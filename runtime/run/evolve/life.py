@@ -35,6 +35,7 @@ def _started(state: RunState, event: ev.RunStarted, at: int) -> None:
         begin_again(state)
         forget_open_updates(state)
         state.attributes.clear()
+        state.gone.clear()
         state.origin = UNSET
     change_phase(state, event)
     state.workflow, state.version, state.input, state.seed = event.workflow, event.version, event.input.copy(), event.seed
@@ -135,6 +136,7 @@ def _retried(state: RunState, event: ev.RetryRequested, at: int) -> None:
     remember(state, event.command)
     state.failure, state.fault, state.build, state.cancelling = None, "", "", 0
     state.keys += event.fresh_keys
+    state.ended_at = 0
     state.retried = state.length
     go_back(state, event.place, void=event.void)
 
@@ -153,7 +155,8 @@ def _timed_out(state: RunState, event: ev.RunTimedOut, at: int) -> None:
 
 
 def _announce(state: RunState, at: int) -> None:
-    """A URL is to be told how the run ended, whatever becomes of its place meanwhile."""
+    """The run has ended. A URL is to be told how, whatever becomes of its place meanwhile."""
+    state.ended_at = at
     if state.on_end:
         completed = state.phase == "completed"
         result, blob = (state.result, state.result_blob) if completed else (NOTHING, None)

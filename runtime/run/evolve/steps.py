@@ -9,6 +9,7 @@ from ....eventlog.codec import Event
 from .. import events as ev
 from ..state import NOBODY, Line, OpenStep, Outcome, RunState, json_of, key_of
 from .arriving import arrive, copied, remember
+from .artifacts import keep
 from .children import leave
 
 
@@ -59,6 +60,8 @@ def completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
             state.deferred.pop(event.id, None)
         if event.command:
             remember(state, event.command)
+        if event.artifacts:
+            keep(state, event.artifacts)
         arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt, event.blob, artifacts=event.artifacts))
     else:
         _forget(state, event.id)

@@ -11,7 +11,7 @@ import httpx
 import jwt
 
 import perdure
-from perdure import Runtime, step, workflow
+from perdure import Runtime, Settings, step, workflow
 from perdure.adapters.http.app import asgi, keyring_of
 from perdure.adapters.http.auth.keyring import Keyring
 from perdure.adapters.http.auth.token_settings import TokenSettings
@@ -110,9 +110,9 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(url: str = "memory:", *, flows: Sequence[Any] = FLOWS) -> AsyncGenerator[Shop]:
+async def shop(url: str = "memory:", *, flows: Sequence[Any] = FLOWS, settings: Settings | None = None) -> AsyncGenerator[Shop]:
     async with AsyncExitStack() as stack:
-        runtime = await stack.enter_async_context(perdure.open(url, workflows=flows))
+        runtime = await stack.enter_async_context(perdure.open(url, workflows=flows, settings=settings))
         app: Any = asgi(runtime, HttpSettings(key_secret=SECRET, tokens=TOKENS))
         transport = httpx.ASGITransport(app)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 
-from perdure import Invalid, NotFound, Refused, RunError
+import perdure
+from perdure import ArtifactSettings, Invalid, NotFound, Refused, RunError, Settings
+from perdure.runtime.artifact_settings import DAY
 from tests.adapters.moving.shop import (
+    FLOWS,
     begun,
     ended,
     half_finished,
@@ -181,3 +186,24 @@ async def test_a_run_stands_after_the_move_as_before_it(logs: tuple[str, str, st
         await runtime.run("paused").resume()
         assert await runtime.run("paused").result() == "on"
         assert (await judged(runtime, "paused")).agrees
+
+
+@pytest.mark.anyio
+async def test_an_artifact_that_is_gone_stays_gone_and_large_values_go_along(logs: tuple[str, str, str], tmp_path: Path) -> None:
+    here, there, _ = logs
+    await half_finished(here, tmp_path)
+    stayed = await ended(here, tmp_path)
+    soon = ArtifactSettings(enabled=True, retention_days=0.001 / DAY, interval_seconds=0.02)
+    with anyio.fail_after(20):
+        async with perdure.open(here, workflows=FLOWS, settings=Settings(artifacts=soon)) as runtime:
+            while not (await runtime.artifacts("o-1"))["survey"].gone or await runtime.carrier.heads.due(0):
+                await checkpoint()
+            since = (await runtime.artifacts("o-1"))["survey"].gone
+
+    await moved_out(here, there, tmp_path / "move")
+    await moved_in(there, tmp_path / "move")
+    moved = await ended(there, tmp_path)
+
+    assert (moved.agrees, moved.content_digest) == (True, stayed.content_digest)
+    async with shop(there) as runtime:
+        assert (await runtime.artifacts("o-1"))["survey"].gone == since

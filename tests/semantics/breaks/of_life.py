@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from perdure.adapters.system.clock import WorkerThreads
 from perdure.eventlog.blobs import Blob, Check
 from perdure.eventlog.codec import Event
 from perdure.eventlog.errors import Refused
+from perdure.eventlog.memory import MemoryBlobs
 from perdure.runtime import moves
 from perdure.runtime.perform.attending import Care
 from perdure.runtime.perform.pool import Pool
@@ -33,7 +34,7 @@ from perdure.runtime.run.machine import lives
 from perdure.runtime.run.machine.driver import Machine
 from perdure.runtime.run.repeats import Forgotten
 from perdure.runtime.run.runs import Runs
-from perdure.runtime.run.state import RunState
+from perdure.runtime.run.state import NEVER, RunState
 from tests.semantics.breaks.table import breaks
 from tests.sim.bugs import begun_again_at_recovery, reply_before_durable, signal_eaten_by_a_loser
 
@@ -282,6 +283,19 @@ def blobs_not_checked() -> Generator[None]:
         self.complete = True
 
     with patch.object(Check, "end", end):
+        yield
+
+
+@breaks("35-retention", "test_rule_35_retention.py::test_a_run_that_goes_on_after_a_release_keeps_what_it_stores_anew")
+@contextmanager
+def removals_without_a_mark() -> Generator[None]:
+    """Who removes late removes what was written since, too."""
+    real = MemoryBlobs.remove
+
+    async def remove(self: MemoryBlobs, stream: str, digests: Collection[str], mark: int) -> None:
+        await real(self, stream, digests, NEVER)
+
+    with patch.object(MemoryBlobs, "remove", remove):
         yield
 
 
