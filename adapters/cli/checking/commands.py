@@ -20,7 +20,9 @@ def check(
     ] = None,
     signal: Annotated[list[str] | None, typer.Option(metavar="NAME=JSON", help="A signal for the runs of --trace.")] = None,
     days: Annotated[float, typer.Option(min=0.0, metavar="N", help="How many virtual days a run of --trace may take.")] = 2.0,
-    log: Annotated[str, typer.Option(metavar="PATH", help="Watch the recorded runs of this log too, driven again; no step runs.")] = "",
+    log: Annotated[
+        str, typer.Option(metavar="PATH", help="Watch the recorded runs of this log too, of definitions as well, driven again; no step runs.")
+    ] = "",
     json: Json = False,
 ) -> int:
     """Find what workflow code may not do: read clocks, draw chance, open files, start threads. Says the line and what to write instead."""

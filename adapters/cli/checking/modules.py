@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -13,16 +14,15 @@ import anyio
 import msgspec
 from msgspec import Struct
 
-from ....eventlog.errors import Invalid
-from ....eventlog.records import Record
-from ....eventlog.streams import parts_of
-from ....runtime.authoring.workflows import Registry, Workflow
+from ....eventlog.errors import Invalid, NotFound
 from ....runtime.inspect.checking.findings import Checked, merged
 from ....runtime.inspect.checking.program import Find, Source
 from ....runtime.inspect.checking.source import check
 from ....runtime.inspect.checking.watching import Watch
-from ....runtime.inspect.replay import drive, fold
-from ..shared.loading import arguments_of, load_workflow, load_workflows, no_such_file, no_such_module, signal_value
+from ....runtime.inspect.replay import judged
+from ..looking.questions import code_in
+from ..shared.loading import arguments_of, load_workflow, no_such_file, no_such_module, signal_value
+from ..shared.offering import steps_in
 from ..shared.places import views_of
 
 PAGE = 500
@@ -43,8 +43,7 @@ class Traced(Struct, frozen=True):
 
 def check_module(target: str, traced: Traced, log: str) -> Checked:
     """What reading the source finds, and what is seen while runs are driven."""
-    name, find = sources_of(target)
-    read = check(name, find)
+    read = _read(target, log)
     if not traced.runs and not log:
         return read
     watch, runs, notes = Watch(), list[str](), list[str]()
@@ -52,12 +51,23 @@ def check_module(target: str, traced: Traced, log: str) -> Checked:
         runs.append(text)
         notes += _trace(target, text, traced, watch)
     if log:
-        driven, unseen = anyio.run(_drive_again, log, load_workflows(target), watch)
+        driven, unseen = anyio.run(_drive_again, log, target, watch)
         runs += driven
         notes += unseen
     seen = [msgspec.structs.replace(finding, file=_shown(Path(finding.file))) for finding in watch.findings]
     allowed = {*read.allowed, *(f"{_shown(Path(file))}:{line}" for file, line in watch.allowed)}
     return msgspec.structs.replace(read, findings=merged(read.findings, seen), allowed=sorted(allowed), runs=runs, notes=notes)
+
+
+def _read(target: str, log: str) -> Checked:
+    """What reading finds. Beside a log a module may hold nothing but what its definitions name."""
+    name, find = sources_of(target)
+    try:
+        return check(name, find)
+    except NotFound:
+        if not log or not steps_in([target]):
+            raise
+        return Checked(name, [], 0, [], [])
 
 
 # -- where the source is -----------------------------------------------------------------------------------------------
@@ -171,25 +181,32 @@ def _reason(violation: str) -> str:
     return f"{' '.join((first or violation).split('; its events:')[0].split())}; {UNSEEN}"
 
 
-async def _drive_again(log: str, known: Sequence[Workflow[..., Any]], watch: Watch) -> tuple[list[str], list[str]]:
-    """Drive every recorded run of these workflows anew under the watch: (the runs, notes). Nothing is performed and nothing is written."""
-    registry = Registry(known)
+async def _drive_again(log: str, target: str, watch: Watch) -> tuple[list[str], list[str]]:
+    """Drive every recorded run of the module's workflows, and of definitions, anew under the watch: (the runs, notes).
+
+    Nothing is performed and nothing is written. A run of a definition that names code of another module is not driven.
+    """
+    code = code_in([target])
     after: tuple[int, str] | None = None
-    runs, notes = list[str](), list[str]()
+    runs, notes, elsewhere = list[str](), list[str](), Counter[str]()
     async with views_of(log) as views:
         while page := await views.newest(prefix="run/", after=after, limit=PAGE):
             after = (page[-1].head.started_at, page[-1].stream)
-            for stream in (summary.stream for summary in page if summary.head.title in registry.known):
-                agrees, difference = _drive_one(stream, await views.records(stream), registry, watch)
-                run = parts_of(stream)[2]
-                if agrees is not None:
-                    runs.append(run)
-                if agrees is False:
-                    notes.append(f"run {run!r}: {difference.get('message', '')}; {UNSEEN}")
+            for stream in (summary.stream for summary in page if summary.head.title in code.registry.known):
+                code.missing.clear()
+                records = await views.records(stream)
+                with watch:
+                    verdict = await judged(stream, records, code.registry, views)
+                if verdict.agrees is False and code.missing:
+                    elsewhere[code.missing[0]] += 1
+                    continue
+                if verdict.agrees is not None:
+                    runs.append(verdict.run)
+                if verdict.agrees is False:
+                    notes.append(f"run {verdict.run!r}: {verdict.difference.get('message', '')}; {UNSEEN}")
+    notes += [f"{what} is not in {target}, so {count} {_runs(count)} not driven" for what, count in sorted(elsewhere.items())]
     return runs, notes
 
 
-def _drive_one(stream: str, records: Sequence[Record], registry: Registry, watch: Watch) -> tuple[bool | None, dict[str, str]]:
-    facts = fold(stream, records)
-    with watch:
-        return drive(parts_of(stream)[2], facts, registry)
+def _runs(count: int) -> str:
+    return "run of a definition that names it was" if count == 1 else "runs of definitions that name it were"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from perdure.runtime.definitions.model import StepSpec
+from perdure.runtime.definitions.results import Scope
+from perdure.runtime.definitions.walking import Walk
 from tests.adapters.cli.calling import Here
 
 CODE = """
@@ -119,3 +123,46 @@ def test_code_that_a_definition_names_has_to_be_named_for_its_replay(shop: Here)
     assert shop(*replay, "shop.py", "--json").json["agrees"] is True
     other = shop(*replay, "other.py", "--json")
     assert (other.code, other.error["expected"]) == (4, "step 'shout'")
+
+
+def test_a_check_drives_the_recorded_runs_of_definitions_as_it_does_those_of_code(shop: Here) -> None:
+    (shop.folder.path / "plain.yaml").write_text(PLAIN, encoding="utf-8")
+    (shop.folder.path / "other.py").write_text("import perdure\n\n@perdure.step\nasync def rest() -> None: ...\n", encoding="utf-8")
+    run = "definitions", "run", "code.yaml", "--inputs", '{"whom": "Ada"}', "--log", "shop.db", "--module", "shop.py"
+    assert [shop(*run, "--id", id).code for id in ("o-1", "o-2")] == [0, 0]
+    assert shop("definitions", "run", "plain.yaml", "--inputs", '{"n": 3}', "--id", "p", "--log", "shop.db").code == 0
+    before = (shop.folder.path / "shop.db").read_bytes()
+
+    mine, others = shop("check", "shop.py", "--log", "shop.db", "--json"), shop("check", "other.py", "--log", "shop.db", "--json")
+
+    assert (mine.code, mine.json["findings"], mine.json["notes"]) == (0, [], [])
+    assert sorted(mine.json["runs"]) == ["o-1", "o-2", "p"]
+    assert (others.code, others.json["runs"]) == (0, ["p"])
+    assert others.json["notes"] == ["step 'shout' is not in other.py, so 2 runs of definitions that name it were not driven"]
+    assert (shop.folder.path / "shop.db").read_bytes() == before
+    assert shop("check", "shop.py").code == 4
+
+
+def test_a_check_says_where_todays_interpreter_disagrees_with_a_recorded_run(shop: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop.folder.path / "plain.yaml").write_text(PLAIN, encoding="utf-8")
+    assert shop("definitions", "run", "plain.yaml", "--inputs", '{"n": 3}', "--id", "p", "--log", "shop.db").code == 0
+    walked = Walk.through
+
+    async def backwards(self: Walk, steps: list[StepSpec], scope: Scope) -> Any:
+        return await walked(self, steps[::-1], scope)
+
+    monkeypatch.setattr(Walk, "through", backwards)
+    said = shop("check", "shop.py", "--log", "shop.db", "--json")
+
+    assert said.json["runs"] == ["p"]
+    assert said.json["notes"][0].startswith("run 'p': the code of the workflow and the log of the run disagree")
+
+
+def test_a_check_drives_runs_with_large_values(shop: Here) -> None:
+    text = PLAIN.replace("steps.a.output.twice > 4", "size(inputs.text) > 4").replace("{n: {", "{text: {type: string}, n: {")
+    (shop.folder.path / "plain.yaml").write_text(text, encoding="utf-8")
+    inputs = json.dumps({"n": 3, "text": "x" * 200_000})
+    ran = shop("definitions", "run", "plain.yaml", "--inputs", inputs, "--id", "p", "--log", "shop.db")
+    said = shop("check", "shop.py", "--log", "shop.db", "--json")
+
+    assert (ran.code, said.code, said.json["runs"], said.json["notes"]) == (0, 0, ["p"], [])
