@@ -21,7 +21,7 @@ def check(
     signal: Annotated[list[str] | None, typer.Option(metavar="NAME=JSON", help="A signal for the runs of --trace.")] = None,
     days: Annotated[float, typer.Option(min=0.0, metavar="N", help="How many virtual days a run of --trace may take.")] = 2.0,
     log: Annotated[
-        str, typer.Option(metavar="PATH", help="Watch the recorded runs of this log too, of definitions as well, driven again; no step runs.")
+        str, typer.Option(metavar="PATH", help="Watch the recorded runs of this log too, also of definitions, driven again; no step runs.")
     ] = "",
     json: Json = False,
 ) -> int:
