@@ -22,8 +22,8 @@ from uuid import uuid4
 import anyio
 
 from perdure.adapters.nats.owning.fences import Fences
+from perdure.adapters.nats.records.committer import parcel_of
 from perdure.adapters.nats.records.flights import Parcel, together
-from perdure.adapters.nats.records.headlines import message_of
 from perdure.adapters.nats.records.log import JetStreamLog
 from perdure.adapters.nats.records.reader import record_in
 from perdure.adapters.nats.views.index import Index
@@ -169,7 +169,7 @@ def resealed(run: str, template: Sequence[Append], place: int, expected: Tail) -
 
 
 def parcel(store: Store, append: Append, behind: int) -> Parcel:
-    return Parcel(store.subjects.of(append.stream), *message_of(append, behind))
+    return parcel_of(store.subjects.of(append.stream), append, behind)
 
 
 async def templates(flows: Any) -> tuple[list[Append], list[Append]]:

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Protocol
 
 import msgspec
@@ -46,6 +47,7 @@ class Appends(Protocol):
     told: Callable[[Sequence[Append]], object]
 
 
+DATA = attrgetter("data")
 _encode = msgspec.json.Encoder().encode
 _stored = msgspec.json.Decoder(Stored).decode
 
@@ -64,7 +66,7 @@ class Teller:
         runs = [append for append in appends if append.stream.startswith("run/")]
         if runs and self._bytes < WAITING_BYTES_MAX:
             self._waiting += runs
-            self._bytes += sum([len(append.data) for append in runs])
+            self._bytes += sum(map(len, map(DATA, runs)))
             self._more.set()
 
     async def serve(self) -> None:

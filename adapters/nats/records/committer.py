@@ -20,11 +20,11 @@ from ....eventlog.records import EMPTY, Append, Record, Tail
 from ..wire import api
 from ..wire.connection import NoAnswer
 from ..wire.frames import unlined
-from ..wire.messages import HEADERS_BYTES_MAX
+from ..wire.messages import HEADERS_BYTES_MAX, lines_of
 from .ending import Ending
 from .flights import Flying, Parcel, Verdict
-from .headlines import message_of
-from .places import Places
+from .headlines import with_head
+from .places import Place, Places
 from .reader import Reader
 from .witness import Witness
 
@@ -55,7 +55,7 @@ class Lot(Struct):
     """Appends that are committed together, and what became of each, by their numbers."""
 
     appends: Sequence[Append]
-    outcomes: list[Outcome | None]
+    outcomes: list[Tail | Conflict | None]
     flying: list[tuple[int, Append, int]]
     """Those published at once: number, append, and the sequence that it stands behind."""
     answers: dict[int, asyncio.Future[Outcome]]
@@ -119,8 +119,8 @@ class Committer:
         """Whether nothing is under way."""
         return not self._queues
 
-    def commit(self, appends: Sequence[Append]) -> asyncio.Task[Sequence[Outcome]]:
-        """What will become of each; those of one stream are judged in the order they came."""
+    def commit(self, appends: Sequence[Append]) -> asyncio.Task[Sequence[Tail | Conflict]]:
+        """What will become of each, or the first error; those of one stream are judged in the order they came."""
         if self._closed:
             raise closing()
         lot, queues = Lot(appends, [None] * len(appends), [], {}), self._queues
@@ -135,7 +135,7 @@ class Committer:
                 queues[stream] = None
         return self._begin(self._outcomes(lot))
 
-    async def _outcomes(self, lot: Lot) -> Sequence[Outcome]:
+    async def _outcomes(self, lot: Lot) -> Sequence[Tail | Conflict]:
         """Publish what can be published at once; what that leaves open is looked into with care."""
         verdicts: Sequence[Verdict] = [NoAnswer("the log is closing")] * len(lot.flying)
         try:
@@ -145,15 +145,19 @@ class Committer:
             self._landed(lot, verdicts)
         if lot.answers:
             await asyncio.wait(lot.answers.values())
-        for number, answer in lot.answers.items():
-            lot.outcomes[number] = answer.result()
-        return cast("Sequence[Outcome]", lot.outcomes)
+        for number in sorted(lot.answers):
+            outcome = lot.answers[number].result()
+            if not isinstance(outcome, (Tail, Conflict)):
+                raise outcome
+            lot.outcomes[number] = outcome
+        return cast("Sequence[Tail | Conflict]", lot.outcomes)
 
     async def _fly(self, lot: Lot) -> Sequence[Verdict]:
         """Publish all of a flight, the way that is faster here; what came of each."""
         self.witness.begun([append for _, append, _ in lot.flying])
-        sent = monotonic()
-        verdicts = await self._flying.fly([self._parcel(append, behind) for _, append, behind in lot.flying])
+        sent, root, addresses = monotonic(), self._root, self._addresses
+        parcels = [parcel_of(root + addresses[append.stream].tokens, append, behind) for _, append, behind in lot.flying]
+        verdicts = await self._flying.fly(parcels)
         if any(isinstance(verdict, int) for verdict in verdicts):
             self.reached(sent)
         return verdicts
@@ -293,12 +297,9 @@ class Committer:
             self.places.forget()
         return self.places
 
-    def _parcel(self, append: Append, behind: int) -> Parcel:
-        return Parcel(self._root + self._addresses[append.stream].tokens, *message_of(append, behind))
-
     async def _publish(self, append: Append, behind: int, *, doubtful: bool) -> api.Ack | None:
         """One attempt; None where no answer came, or one that says nothing of the attempts before it; NOBODY where nobody was there."""
-        parcel = self._parcel(append, behind)
+        parcel = parcel_of(self.store.subjects.of(append.stream), append, behind)
         try:
             message = await self.connection.ask(parcel.subject, parcel.body, unlined(parcel.lines), within=self.store.answer_timeout)
         except NoAnswer:
@@ -311,9 +312,7 @@ class Committer:
 
     def _stored(self, stored: Sequence[tuple[Append, int]]) -> None:
         """These were, each at its sequence."""
-        keep = self.places.keep
-        for append, sequence in stored:
-            keep(append.stream, append.tail, sequence)
+        self.places.keep_all([(append.stream, Place(append.tail, sequence)) for append, sequence in stored])
         self.witness.stored(stored)
         self.told([append for append, _ in stored])
 
@@ -334,6 +333,14 @@ class Committer:
             found=str(error),
             instead="look at the limits of the JetStream stream and at the server's disk",
         )
+
+
+def parcel_of(subject: str, append: Append, behind: int) -> Parcel:
+    """The message that an append is, behind a sequence."""
+    body, lines = append.data, lines_of(append, behind)
+    if append.head is not None:
+        body, lines = with_head(append.head, body, lines)
+    return Parcel(subject, body, lines)
 
 
 def passing(error: api.ApiError) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TypeAlias
 from uuid import uuid4
 
@@ -224,11 +225,11 @@ class Flying:
         verdicts: Sequence[Verdict]
         if as_one:
             flights = await asyncio.gather(*(together(self._connection, load, within=within) for load in loads(parcels)))
-            verdicts = [verdict for flight in flights for verdict in flight]
+            verdicts = [*chain.from_iterable(flights)]
         else:
             apart = Apart(self._connection, parcels, within=within, at_once=self._at_once, bytes_at_once=self._bytes_at_once)
             verdicts = await apart.fly()
-        whole = all(isinstance(verdict, int) for verdict in verdicts)
+        whole = [*map(type, verdicts)].count(int) == len(verdicts)
         self.pace.note(len(parcels), (clock() - begun) * (1 if whole else FAILED_IS_SLOWER), as_one=as_one)
         return verdicts
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from ....eventlog.errors import Corrupt
 from ....eventlog.log import Summary
-from ....eventlog.records import EMPTY, Append, Head, Tail
-from ..wire.messages import Message, lines_of, link_in, stream_of_subject
+from ....eventlog.records import EMPTY, Head, Tail
+from ..wire.messages import Message, link_in, stream_of_subject
 
 HEAD = "Perdure-Head"
 NO_ATTRIBUTES = b"{}"
@@ -44,20 +44,17 @@ entry = msgspec.json.Decoder(Entry).decode
 encode = msgspec.json.Encoder().encode
 
 
-def message_of(append: Append, behind: int) -> tuple[bytes, str]:
-    """The body of the message that an append is, and its headers as lines: the chain, the fence, and the head if that has changed.
+def with_head(head: Head, body: bytes, lines: str) -> tuple[bytes, str]:
+    """A message's body and its headers, as lines, with the head of its record; a long one stands at the end of the body.
 
-    A long head stands at the end of the body. Headers are ASCII alone, since clients differ in what else they read.
+    Headers are ASCII alone, since clients differ in what else they read.
     """
-    data, lines, head = append.data, lines_of(append, behind), append.head
-    if head is None:
-        return data, lines
     text = encode(writing(head)).decode()
     if not text.isascii():
         text = json.dumps(json.loads(text), separators=(",", ":"))
     if len(text) <= HEADER_BYTES_MAX:
-        return data, f"{lines}{HEAD}: {text}\r\n"
-    return data + text.encode(), f"{lines}{HEAD}: +{len(text)}\r\n"
+        return body, f"{lines}{HEAD}: {text}\r\n"
+    return body + text.encode(), f"{lines}{HEAD}: +{len(text)}\r\n"
 
 
 def without_head(headers: Mapping[str, str], body: bytes) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
 
 import anyio
 
@@ -83,11 +82,7 @@ class JetStreamLog:
             await asyncio.wait([committing])
         if committing.cancelled():
             raise closing()
-        answers = committing.result()
-        for answer in answers:
-            if not isinstance(answer, (Tail, Conflict)):
-                raise answer
-        return cast("Sequence[Tail | Conflict]", answers)
+        return committing.result()
 
     async def _existed(self, appends: Sequence[Append]) -> Mapping[str, Tail]:
         """Of the streams that are to begin, those that once had."""
@@ -113,9 +108,9 @@ class JetStreamLog:
 
     def _check_sizes(self, appends: Sequence[Append]) -> None:
         limit = self.store.connection.client.max_payload - HEADERS_BYTES_MAX
-        for place, append in enumerate(appends):
-            if len(append.data) > limit:
-                raise too_large(append, f"$[{place}].data", f"at most {limit} bytes")
+        if max([len(append.data) for append in appends], default=0) > limit:
+            place, append = next((place, append) for place, append in enumerate(appends) if len(append.data) > limit)
+            raise too_large(append, f"$[{place}].data", f"at most {limit} bytes")
 
 
 def sequence_in(cursor: Cursor | None) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from ....eventlog.records import EMPTY, Tail
@@ -25,9 +27,12 @@ class Places:
         self._old: dict[str, Place] = {}
 
     def keep(self, stream: str, tail: Tail, sequence: int) -> None:
+        self.keep_all([(stream, Place(tail, sequence))])
+
+    def keep_all(self, places: Iterable[tuple[str, Place]]) -> None:
         if len(self._young) >= self._half:
             self._young, self._old = {}, self._young
-        self._young[stream] = Place(tail, sequence)
+        self._young.update(places)
 
     def sequence_of(self, stream: str, tail: Tail) -> int | None:
         """Where a stream ends that has this tail; 0 where it is to begin, None where that is not known."""
