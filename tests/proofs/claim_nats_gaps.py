@@ -1,11 +1,10 @@
-"""Claim nats-gaps: how long commands wait when a worker dies, hangs, leaves or joins, and when the server that leads is killed.
+"""Claim nats-gaps: how long commands wait when a worker dies, hangs, leaves or joins.
 
 One run waits in each partition. Right after the blow each of them is sent a signal; its gap is the time until that is applied.
 """
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import tempfile
 import time
@@ -16,18 +15,13 @@ from typing import Any
 from uuid import uuid4
 
 import anyio
-import msgspec
 
 from perdure.adapters.nats.wire.buckets import PARTITIONS
-from tests.adapters.nats.cluster import cluster
 from tests.adapters.nats.crew import Crew, Hand, crew, run_in
-from tests.adapters.nats.server import NatsServer, running
-from tests.bench.jetstream import bare
+from tests.adapters.nats.server import running
 from tests.proofs.frame import Figures, proof
 
 ROUNDS = 10
-LEADERS_KILLED = 3
-PAUSE = 0.02
 
 Blow = Callable[[Crew, Hand], Coroutine[Any, Any, None]]
 
@@ -35,11 +29,6 @@ Blow = Callable[[Crew, Hand], Coroutine[Any, Any, None]]
 @proof("nats-gaps", "seconds that commands wait when a worker is killed, frozen, told to leave, or joined by another")
 def workers() -> Figures:
     return anyio.run(_workers)
-
-
-@proof("nats-leader", "the same when the server that leads is killed, over what a bare client waits")
-def leader() -> Figures:
-    return anyio.run(_leader)
 
 
 async def _workers() -> Figures:
@@ -127,68 +116,3 @@ async def told(team: Crew, runs: Sequence[str], name: str) -> list[float]:
         for run in runs:
             group.start_soon(tell, run)
     return gaps
-
-
-# -- the server that leads ---------------------------------------------------------------------------------------------
-
-
-async def _leader() -> Figures:
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(LEADERS_KILLED):
-        with tempfile.TemporaryDirectory() as room, tempfile.TemporaryDirectory() as folder:
-            async with cluster(Path(room)) as servers:
-                gap, bare_gap = await around_a_leader(servers, Path(folder))
-                ours.append(gap)
-                theirs.append(bare_gap)
-    return {
-        "leaders_killed": LEADERS_KILLED, "longest_gap": max(ours), "longest_bare_gap": max(theirs),
-        "seconds_over_bare": max(gap - bare_gap for gap, bare_gap in zip(ours, theirs, strict=True)),
-    }  # fmt: skip
-
-
-async def around_a_leader(servers: Sequence[NatsServer], folder: Path) -> tuple[float, float]:
-    """(the longest gap of a command, the longest gap of a bare append), one server being killed that leads for both."""
-    urls, namespace = ",".join(server.url.removeprefix("nats://") for server in servers), uuid4().hex
-    url = f"nats://{urls}"
-    async with crew(url, namespace, folder, options="?replicas=3") as team, bare([server.url for server in servers], 3) as appends:
-        await team.hire()
-        runs = await waiting(team)
-        name = appends.prefix.removeprefix("bare.")
-        victim = await led_by(appends.client, f"PERDURE_{namespace}_LOG")
-        while await led_by(appends.client, name) != victim:
-            wanted = msgspec.json.encode({"placement": {"preferred": victim}})
-            await appends.client.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{name}", wanted, timeout=5)
-            await anyio.sleep(PAUSE)
-        servers[int(victim.removeprefix("node"))].kill()
-        found: dict[str, float] = {}
-        async with anyio.create_task_group() as group:
-
-            async def alone() -> None:
-                found["bare"] = await until_stored(appends)
-
-            group.start_soon(alone)
-            found["ours"] = max(await told(team, runs, "after the leader"))
-        return found["ours"], found["bare"]
-
-
-async def led_by(client: Any, stream: str) -> str:
-    """The name of the server that leads for a JetStream stream."""
-    while True:
-        told_ = msgspec.json.decode((await client.request(f"$JS.API.STREAM.INFO.{stream}", b"", timeout=5)).data)
-        leader_: str = told_.get("cluster", {}).get("leader", "")
-        if leader_:
-            return leader_
-        await anyio.sleep(PAUSE)
-
-
-async def until_stored(appends: Any) -> float:
-    """The seconds until a bare append is acknowledged, sent again as long as it is not."""
-    began = time.monotonic()
-    while True:
-        try:
-            async with asyncio.timeout(0.5):
-                await appends.append(uuid4().int, 0, 0)
-                return time.monotonic() - began
-        except (TimeoutError, AssertionError):
-            await anyio.sleep(PAUSE)

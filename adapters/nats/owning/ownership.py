@@ -273,6 +273,7 @@ class Partitions:
         if doubted or self.presence.is_behind or self.presence.fences > self._read:
             self.presence.is_behind = False
             found, is_whole = await self._since()
+            self.presence.is_behind |= not is_whole
             self._read = max([self._read, *(fence.sequence for fence in found)])
             self.learnt(found)
         if doubted and is_whole and beaten + SURE_SECONDS > time.monotonic():

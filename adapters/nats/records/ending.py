@@ -37,7 +37,7 @@ class Ending:
     async def last(self, stream: str) -> Record | None:
         """The newest record of a stream, as its leader knows it."""
         subject = self._store.subjects.of(stream)
-        end = await self._store.end_of("LOG", subject)
+        end = await self._store.end_of(subject)
         if end == 0:
             return None
         message = None if end is None else (await self._store.at("LOG", [end])).get(end)

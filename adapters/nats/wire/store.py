@@ -69,16 +69,16 @@ class Store:
         """The first message of a subject behind a sequence, from the leader."""
         return await self._from_leader(part, {"seq": sequence + 1, "next_by_subj": subject})
 
-    async def end_of(self, part: str, subject: str) -> int | None:
+    async def end_of(self, subject: str) -> int | None:
         """The sequence at which a subject ends, 0 where it has nothing, from the leader itself: JetStream's API may have none to ask.
 
         It is asked by a message that it cannot store, since no subject ends where this one expects it to. None: it does not say where.
         """
-        ack = await self._acknowledged(part, subject, b"", {FENCE: NOWHERE})
+        ack = await self._verdict(subject, b"", {FENCE: NOWHERE})
         if ack.error is None:
             raise self.unavailable(f"a message was stored that expected {subject} to end at {NOWHERE}")
         found = ack.error.description.rpartition(" ")[2]
-        return int(found) if found.isdecimal() else None
+        return int(found) if ack.error.err_code == api.WRONG_LAST_SEQUENCE and found.isdecimal() else None
 
     async def pages(self, part: str, subject: str, start: int = 1) -> AsyncIterator[list[Message]]:
         """The messages of a subject, or of all that a wildcard covers, from a sequence on, a page at a time.
@@ -216,6 +216,13 @@ class Store:
 
     async def _acknowledged(self, part: str, subject: str, data: bytes, headers: dict[str, str]) -> api.Ack:
         """The verdict on a message: stored, or not where it was expected to be."""
+        ack = await self._verdict(subject, data, headers)
+        if ack.error is not None and ack.error.err_code != api.WRONG_LAST_SEQUENCE:
+            raise self.refused(part, ack.error)
+        return ack
+
+    async def _verdict(self, subject: str, data: bytes, headers: dict[str, str]) -> api.Ack:
+        """What a leader says of a message that it got."""
 
         async def attempt() -> api.Ack:
             message = await self.connection.ask(subject, data, headers or None, within=self.answer_timeout)
@@ -230,10 +237,7 @@ class Store:
                 case _:
                     return ack
 
-        ack = await self.insist(attempt)
-        if ack.error is not None and ack.error.err_code != api.WRONG_LAST_SEQUENCE:
-            raise self.refused(part, ack.error)
-        return ack
+        return await self.insist(attempt)
 
     async def insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """What the attempt gives, made again and again until it does or patience ends."""
