@@ -122,10 +122,10 @@ def types_of(
 
 
 def _found_types(log: str) -> Sequence[StepType[Any]]:
-    from .rag.places import place_of
+    from .rag.places import embedding_in, place_of
     from .steps.types import brought_along
 
-    return [*brought_along(place_of(log, os.environ)), *installed_types()]
+    return [*brought_along(place_of(log, os.environ), embedding_in(os.environ)), *installed_types()]
 
 
 class Ground(NamedTuple):

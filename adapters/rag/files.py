@@ -1,4 +1,4 @@
-"""Finding documents: the files below given paths, in an order of their own, and what they say."""
+"""Finding documents: the files below given paths, in an order of their own, and what documents say, wherever they came from."""
 
 from __future__ import annotations
 
@@ -67,6 +67,11 @@ def content_of(path: Path) -> Content:
             data = file.read(BYTES_MAX + 1)
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
+    return content_in(data, path.suffix)
+
+
+def content_in(data: bytes, suffix: str) -> Content:
+    """What bytes hold that are read as files with this ending; Unreadable where that is no text."""
     if len(data) > BYTES_MAX:
         raise Unreadable(f"larger than {BYTES_MAX // 1024 // 1024} MiB")
     try:
@@ -75,19 +80,23 @@ def content_of(path: Path) -> Content:
         raise Unreadable("no text in UTF-8") from error
     if "\0" in text:
         raise Unreadable("no text: it has zero bytes")
-    return Content(sha256(f"{READING}/{path.suffix.lower()}/".encode() + data).hexdigest(), text)
+    return Content(sha256(f"{READING}/{suffix.lower()}/".encode() + data).hexdigest(), text)
 
 
 def parts_of(path: Path, text: str) -> tuple[str, list[Part]]:
-    """(title, parts) of a document; Unreadable where its format is broken."""
+    """(title, parts) of a file; Unreadable where its format is broken."""
+    return parts_in(text, path.suffix, _module(path) if path.suffix == ".py" else path.name)
+
+
+def parts_in(text: str, suffix: str, name: str) -> tuple[str, list[Part]]:
+    """(title, parts) of a text that is read as files with this ending; `name` is its title where it has none itself."""
     try:
-        parts = list(islice(FORMATS.get(path.suffix.lower(), FORMATS[".txt"])(text), PARTS_MAX))
+        parts = list(islice(FORMATS.get(suffix.lower(), FORMATS[".txt"])(text), PARTS_MAX))
     except Invalid as error:
         raise Unreadable(f"{error.message}: {error.found}") from error
-    if path.suffix == ".py":
-        name = _module(path)
+    if suffix == ".py":
         return name, [replace(part, title=f"{name}.{part.title}" if part.title else name) for part in parts]
-    return next((part.title for part in parts if part.title), path.name), parts
+    return next((part.title for part in parts if part.title), name), parts
 
 
 def _module(path: Path) -> str:

@@ -1,7 +1,8 @@
 """The index: one SQLite file with full text search, made anew from the documents whenever it is lost.
 
 Each collection of each tenant has a table of its own. So what one of them holds changes nothing that another is told: not what is found,
-and not the scores either, which depend on how often a word is in a whole table.
+and not the scores either, which depend on how often a word is in a whole table. Where a collection has an embedding, a second table holds
+a vector for each of its passages.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from msgspec import Struct
 
 from ...eventlog.errors import Invalid, NotFound, Unavailable
 
-APPLICATION, VERSION = 0x70_64_72_67, 1
+APPLICATION, VERSION = 0x70_64_72_67, 2
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 DEFAULT = "default"
 """The collection, where none is named."""
@@ -26,13 +27,17 @@ WITHIN = 10.0
 LOOK_EVERY = 20_000
 """Instructions of SQLite between two looks at the time."""
 PASSAGES = 20
-"""Bits of a row's number that count the passages of one document; those above are the document's."""
+"""Bits of a row's number that count the passages of one document; those above are the document's, which no later one is given."""
 
 TABLES = f"""
 create table collection (id integer primary key, tenant text not null, name text not null, unique (tenant, name));
 create table document (
-    id integer primary key, collection integer not null references collection, source text not null, title text not null,
+    id integer primary key autoincrement, collection integer not null references collection, source text not null, title text not null,
     digest text not null, passages integer not null, characters integer not null, unique (collection, source)
+);
+create table embedding (
+    collection integer not null references collection, ready integer not null, wish text not null, name text not null,
+    dimensions integer not null, primary key (collection, ready)
 );
 pragma application_id = {APPLICATION};
 pragma user_version = {VERSION};
@@ -55,6 +60,16 @@ class CollectionLine(Struct, frozen=True):
     collection: str
     documents: int
     passages: int
+    embedding: str
+    """By which its passages have vectors; empty where they have none."""
+
+
+class Made(Struct, frozen=True):
+    """The embedding of a collection: `wish` says how it is made, `name` which one it was that made the vectors."""
+
+    wish: str
+    name: str
+    dimensions: int
 
 
 @contextmanager
@@ -140,6 +155,17 @@ def table_of(number: int) -> str:
     return f"passage_{number}"
 
 
+def vectors_of(number: int, *, ready: bool = True) -> str:
+    """The table of a collection's vectors, or that of those which are to take their place."""
+    return f"vector_{number}" if ready else f"vector_{number}_next"
+
+
+def made_by(db: sqlite3.Connection, number: int, *, ready: bool = True) -> Made | None:
+    """The embedding of a collection, or that which is to take its place; None where there is none."""
+    row = db.execute("select wish, name, dimensions from embedding where collection = ? and ready = ?", (number, ready)).fetchone()
+    return None if row is None else Made(*row)
+
+
 def number_of(db: sqlite3.Connection, tenant: str, name: str) -> int:
     """The number of a collection; NotFound where the tenant has none of this name."""
     found = db.execute("select id from collection where tenant = ? and name = ?", (tenant, name_or_raise(name))).fetchone()
@@ -154,7 +180,8 @@ def number_of(db: sqlite3.Connection, tenant: str, name: str) -> int:
 def collections(db: sqlite3.Connection, tenant: str) -> Sequence[CollectionLine]:
     """The collections of a tenant, by name."""
     rows = db.execute(
-        "select c.name, count(d.id), coalesce(sum(d.passages), 0) from collection c left join document d on d.collection = c.id "
+        "select c.name, count(d.id), coalesce(sum(d.passages), 0), coalesce(e.name, '') from collection c "
+        "left join document d on d.collection = c.id left join embedding e on e.collection = c.id and e.ready "
         "where c.tenant = ? group by c.id order by c.name", (tenant,),
     )  # fmt: skip
     return [CollectionLine(*row) for row in rows]

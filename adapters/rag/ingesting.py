@@ -1,19 +1,24 @@
 """Taking documents into the index, a transaction each: whoever searches meanwhile sees a document as it was or as it is.
 
-A document is known by its source, and what is in the index by its digest: one that has not changed is not read again.
+A document is known by its source, and what is in the index by its digest: one that has not changed is neither read nor embedded again.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
-from ...eventlog.errors import NotFound
-from .files import Content, Unreadable, content_of, found_in, parts_of
-from .index import PASSAGES, name_or_raise, number_of, reading, table_of, transaction, writing
+from ...eventlog.errors import Invalid, NotFound
+from .embeddings.embedding import Vectors
+from .embeddings.finding import vectors_by, vectors_named
+from .files import Content, Unreadable, content_in, content_of, found_in, parts_in, parts_of
+from .index import made_by, name_or_raise, number_of, reading, transaction, writing
+from .keeping import Document, Row, dropped, numbered, put, said_by, taken_out, with_vectors
 from .markup import Part
 from .passages import passages
 
@@ -22,7 +27,7 @@ SKIPPED_MAX = 100
 
 
 class Skipped(Struct, frozen=True):
-    """A file that was left out."""
+    """A document that was left out."""
 
     source: str
     why: str
@@ -46,35 +51,52 @@ class Ingested(Struct):
     left_out: int = 0
     documents: int = 0
     passages: int = 0
+    embedding: str = ""
+    """By which the passages have vectors; empty where they have none."""
     skipped: list[Skipped] = []
 
 
+class Given(Struct, frozen=True):
+    """A document that was handed over: `source` is a name and no more, and `suffix` says how it is read, as the ending of a file would."""
+
+    source: str
+    data: bytes
+    suffix: str
+
+
 def ingest(
-    place: Path, tenant: str, collection: str, paths: Sequence[str], *, prune: bool = False, told: Callable[[int], None] | None = None
-) -> Ingested:
+    place: Path, tenant: str, collection: str, paths: Sequence[str], *, embedding: str = "", prune: bool = False,
+    told: Callable[[int], None] | None = None,
+) -> Ingested:  # fmt: skip
     """Take in all documents below the paths. With `prune` those are removed whose source was below one of the paths, and is gone.
 
     A source is the path as it was given: ingest from the same folder each time, or by absolute paths. `told` hears how many are done.
+    `embedding` says by what a new collection gets vectors; one that is there keeps its own, and Invalid says so where that is another.
     """
-    done = Ingested(name_or_raise(collection))
+    name_or_raise(collection)
     files = list(found_in(paths))
-    with writing(place) as db:
-        with transaction(db):
-            number = _number(db, tenant, collection)
-        known = dict(db.execute("select source, digest from document where collection = ?", (number,)))
+    with _intake(place, tenant, collection, embedding) as intake:
         for count, file in enumerate(files, 1):
-            _take(db, number, file, known, done)
+            intake.take(file.as_posix(), partial(content_of, file), partial(parts_of, file))
             if told is not None:
                 told(count)
         if prune:
-            here = {file.as_posix() for file in files}
-            for source in [each for each in known if each not in here and _is_below(each, paths)]:
-                with transaction(db):
-                    done.removed += _remove(db, number, source)
-        done.documents, done.passages = db.execute(
-            "select count(*), coalesce(sum(passages), 0) from document where collection = ?", (number,)
-        ).fetchone()
-    return done
+            intake.prune({file.as_posix() for file in files}, paths)
+    return intake.done
+
+
+def ingest_given(place: Path, tenant: str, collection: str, documents: Sequence[Given], *, embedding: str = "") -> Ingested:
+    """Take in documents that were handed over. No file is looked for, whatever their sources say."""
+    name_or_raise(collection)
+    with _intake(place, tenant, collection, embedding) as intake:
+        for one in documents:
+            intake.take(one.source, partial(content_in, one.data, one.suffix), partial(_parts_given, one))
+    return intake.done
+
+
+def _parts_given(one: Given, text: str) -> tuple[str, list[Part]]:
+    name = PurePosixPath(one.source)
+    return parts_in(text, one.suffix, name.stem if one.suffix == ".py" else name.name)
 
 
 def remove(place: Path, tenant: str, collection: str, sources: Sequence[str]) -> Removed:
@@ -84,81 +106,85 @@ def remove(place: Path, tenant: str, collection: str, sources: Sequence[str]) ->
     with writing(place) as db, transaction(db):
         number = number_of(db, tenant, collection)
         if sources:
-            return Removed(collection, sum(_remove_or_raise(db, number, collection, source) for source in dict.fromkeys(sources)))
-        (count,) = db.execute("select count(*) from document where collection = ?", (number,)).fetchone()
-        db.execute(f"drop table {table_of(number)}")
-        db.execute("delete from document where collection = ?", (number,))
-        db.execute("delete from collection where id = ?", (number,))
-        return Removed(collection, count)
+            return Removed(collection, sum(_taken_out_or_raise(db, number, collection, source) for source in dict.fromkeys(sources)))
+        return Removed(collection, dropped(db, number))
 
 
-def _number(db: sqlite3.Connection, tenant: str, name: str) -> int:
-    """The number of a collection, which is made where there is none."""
-    found = db.execute("select id from collection where tenant = ? and name = ?", (tenant, name)).fetchone()
-    if found is not None:
-        return int(found[0])
-    number = db.execute("insert into collection (tenant, name) values (?, ?)", (tenant, name)).lastrowid
-    assert number is not None
-    db.execute(f"create virtual table {table_of(number)} using fts5 "
-               "(title, text, start unindexed, line unindexed, tokenize = 'porter unicode61 remove_diacritics 2')")
-    return number
+class Intake:
+    """One collection while documents are taken into it."""
 
+    def __init__(self, db: sqlite3.Connection, number: int, collection: str, vectors: Vectors | None) -> None:
+        self._db, self._number, self._vectors = db, number, vectors
+        self.done = Ingested(collection, embedding="" if vectors is None else vectors.name)
 
-def _take(db: sqlite3.Connection, number: int, file: Path, known: dict[str, str], done: Ingested) -> None:
-    source = file.as_posix()
-    try:
-        content = content_of(file)
-        if known.get(source) == content.digest:
-            done.same += 1
+    def take(self, source: str, content: Callable[[], Content], parts: Callable[[str], tuple[str, list[Part]]]) -> None:
+        """Take a document in, unless it is as it was; what cannot be read is left out, and named."""
+        try:
+            found = content()
+            if self._digest_of(source) == found.digest:
+                self.done.same += 1
+                return
+            title, said = parts(found.text)
+        except Unreadable as error:
+            self.done.left_out += 1
+            if len(self.done.skipped) < SKIPPED_MAX:
+                self.done.skipped.append(Skipped(source.encode(errors="replace").decode(), str(error)))
             return
-        title, parts = parts_of(file, content.text)
-    except Unreadable as error:
-        done.left_out += 1
-        if len(done.skipped) < SKIPPED_MAX:
-            done.skipped.append(Skipped(source.encode(errors="replace").decode(), str(error)))
-        return
-    with transaction(db):
-        if _remove(db, number, source):
-            done.changed += 1
+        rows = [
+            Row(part.title or title, part.text[start:end], part.start + start, part.line + part.text.count("\n", 0, start))
+            for part in said for start, end in passages(part.text)
+        ]  # fmt: skip
+        vectors = [] if self._vectors is None else list(self._vectors.of([said_by(row.title, row.text) for row in rows]))
+        document = Document(source, title, found.digest, sum(len(part.text) for part in said), rows, vectors)
+        if put(self._db, self._number, document, self._vectors):
+            self.done.changed += 1
         else:
-            done.added += 1
-        _add(db, number, source, title, content, parts)
+            self.done.added += 1
+
+    def prune(self, here: set[str], paths: Sequence[str]) -> None:
+        """Remove what came from below one of the paths, and is not here any more."""
+        known = [source for (source,) in self._db.execute("select source from document where collection = ?", (self._number,))]
+        for source in known:
+            if source not in here and any(Path(source).is_relative_to(path) for path in paths):
+                with transaction(self._db):
+                    self.done.removed += taken_out(self._db, self._number, source)
+
+    def count(self) -> None:
+        asked = "select count(*), coalesce(sum(passages), 0) from document where collection = ?"
+        self.done.documents, self.done.passages = self._db.execute(asked, (self._number,)).fetchone()
+
+    def _digest_of(self, source: str) -> str:
+        """Of what is in the index by this source; empty where nothing is."""
+        asked = "select digest from document where collection = ? and source = ?"
+        row = self._db.execute(asked, (self._number, source)).fetchone()
+        return "" if row is None else str(row[0])
 
 
-def _add(db: sqlite3.Connection, number: int, source: str, title: str, content: Content, parts: Sequence[Part]) -> None:  # noqa: PLR0917
-    rows = [
-        (part.title or title, part.text[start:end], part.start + start, part.line + part.text.count("\n", 0, start))
-        for part in parts for start, end in passages(part.text)
-    ]  # fmt: skip
-    characters = sum(len(part.text) for part in parts)
-    document = db.execute(
-        "insert into document (collection, source, title, digest, passages, characters) values (?, ?, ?, ?, ?, ?)",
-        (number, source, title, content.digest, len(rows), characters),
-    ).lastrowid
-    assert document is not None
-    assert len(rows) < 1 << PASSAGES, "a file has fewer bytes"
-    first = document << PASSAGES
-    into = f"insert into {table_of(number)} (rowid, title, text, start, line) values (?, ?, ?, ?, ?)"  # noqa: S608 - a number of our own
-    db.executemany(into, [(first + place, *row) for place, row in enumerate(rows)])
+@contextmanager
+def _intake(place: Path, tenant: str, collection: str, wish: str) -> Generator[Intake]:
+    """The collection, made where there is none; behind the block it is counted."""
+    wanted = vectors_by(wish) if wish else None
+    with writing(place) as db:
+        with transaction(db):
+            number = numbered(db, tenant, collection)
+            if wanted is not None and made_by(db, number) is None:
+                _must_be_empty(db, number, collection, wish)
+                with_vectors(db, number, wish, wanted)
+            made = made_by(db, number)
+        intake = Intake(db, number, collection, None if made is None else vectors_named(made.name, wish or made.wish, collection))
+        yield intake
+        intake.count()
 
 
-def _remove(db: sqlite3.Connection, number: int, source: str) -> bool:
-    found = db.execute("delete from document where collection = ? and source = ? returning id", (number, source)).fetchone()
-    if found is None:
-        return False
-    first = found[0] << PASSAGES
-    out_of = f"delete from {table_of(number)} where rowid >= ? and rowid < ?"  # noqa: S608 - a number of our own
-    db.execute(out_of, (first, first + (1 << PASSAGES)))
-    return True
+def _must_be_empty(db: sqlite3.Connection, number: int, collection: str, wish: str) -> None:
+    if db.execute("select 1 from document where collection = ? limit 1", (number,)).fetchone():
+        raise Invalid("the passages of the collection have no vectors", who=f"collection {collection!r}", where="embedding",
+                      expected="a new collection, or one that was embedded", found="documents without",
+                      instead=f"have them embedded: perdure rag embed {wish} --collection {collection}")
 
 
-def _remove_or_raise(db: sqlite3.Connection, number: int, collection: str, source: str) -> bool:
-    if not _remove(db, number, source):
+def _taken_out_or_raise(db: sqlite3.Connection, number: int, collection: str, source: str) -> bool:
+    if not taken_out(db, number, source):
         raise NotFound("there is no such document", who=f"collection {collection!r}", where="SOURCE", expected="a source that is there",
                        found=source, instead=f"perdure rag list --collection {collection} shows them")
     return True
-
-
-def _is_below(source: str, paths: Sequence[str]) -> bool:
-    """Whether a source came from below one of the paths."""
-    return any(Path(source).is_relative_to(path) for path in paths)

@@ -1,4 +1,4 @@
-"""Where the index stands: in a file that `PERDURE_RAG` names, or beside an embedded log."""
+"""Where the index stands: in a file that `PERDURE_RAG` names, or beside an embedded log. And which embedding is meant."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ...eventlog.errors import Invalid
 from ..urls import file_of
 
 VARIABLE = "PERDURE_RAG"
+EMBEDDING = "PERDURE_RAG_EMBEDDING"
 
 
 def place_of(log: str, environment: Mapping[str, str]) -> Path | None:
@@ -18,6 +19,11 @@ def place_of(log: str, environment: Mapping[str, str]) -> Path | None:
         return Path(named).expanduser()
     file = file_of(log)
     return Path(f"{file}-rag").expanduser() if file else None
+
+
+def embedding_in(environment: Mapping[str, str]) -> str:
+    """The embedding by which new collections get vectors here, and others must have theirs; empty for each collection's own."""
+    return environment.get(EMBEDDING, "")
 
 
 def known(place: Path | None, who: str) -> Path:

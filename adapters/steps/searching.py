@@ -1,7 +1,8 @@
-"""The type `rag_search`: passages of documents that were ingested, the best by BM25 first."""
+"""The type `rag_search`: passages of documents that were ingested, the best first: by their words, their vectors, or both."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,13 +23,15 @@ CHARACTERS = 6000
 class RagSearchConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """`collection`: one, or several, of whose passages the best of each stand first. `match`: whether one word is enough.
 
-    `characters` bounds `context`, the passages as one text for a prompt.
+    `ranking`: by BM25 over words, by the cosines of vectors, or by both made one; without it by both where the documents were embedded,
+    and by words where not. `characters` bounds `context`, the passages as one text for a prompt.
     """
 
     query: str
     collection: str | Annotated[list[str], Meta(min_length=1, max_length=16)] = "default"
     limit: Annotated[int, Meta(ge=1, le=50)] = 5
     match: Literal["any", "all"] = "any"
+    ranking: Literal["words", "vectors", "both"] | None = None
     characters: Annotated[int, Meta(ge=0, le=100_000)] = CHARACTERS
 
 
@@ -40,9 +43,14 @@ class RagSearch(StepType[RagSearchConfig]):
     timeout: ClassVar[timedelta | None] = timedelta(minutes=1)
     retry: ClassVar[Retry] = Retry(attempts=5, first=timedelta(seconds=1), on=(Unavailable,))
 
-    def __init__(self, place: Path | None = None) -> None:
-        self._place = place
-        """The file of the index; None where none is known."""
+    def __init__(self, place: Path | None = None, embedding: str = "") -> None:
+        self.place, self.embedding = place, embedding
+        """The file of the index, None where none is known; and the embedding that is meant here, empty for each collection's own."""
+
+    def why_not(self, config: Mapping[str, Any]) -> str:
+        ranking = config.get("ranking")
+        wrong = config.get("match") == "all" and ranking in {"vectors", "both"}
+        return f"all words can be asked for by words alone: leave 'match: all' out, or 'ranking: {ranking}'" if wrong else ""
 
     async def perform(self, config: RagSearchConfig) -> dict[str, Any]:
         import anyio.to_thread
@@ -51,10 +59,13 @@ class RagSearch(StepType[RagSearchConfig]):
         from ..rag.searching import search
 
         attempt = current()
-        place = known(self._place, f"step {attempt.step!r}")
+        place = known(self.place, f"step {attempt.step!r}")
         names = [config.collection] if isinstance(config.collection, str) else config.collection
-        look = partial(search, place, parts_of(attempt.stream)[1], names, config.query, limit=config.limit, match=config.match)
-        hits = await anyio.to_thread.run_sync(look)
+        look = partial(
+            search, place, parts_of(attempt.stream)[1], names, config.query, limit=config.limit, match=config.match, ranking=config.ranking,
+            embedding=self.embedding,
+        )  # fmt: skip
+        hits = await anyio.to_thread.run_sync(look)  # where a model is loaded and asked, too
         results: list[dict[str, Any]] = msgspec.to_builtins(hits)
         return {"results": results, "context": context_of([(hit.title, hit.source, hit.text) for hit in hits], config.characters)}
 

@@ -67,6 +67,6 @@ class Webhook(StepType[WebhookConfig]):
         return await webhook(config.url, config.topic, config.data)
 
 
-def brought_along(index: Path | None = None) -> tuple[StepType[Any], ...]:
-    """All of them. `index`: where the documents are that are searched here; None where nobody said."""
-    return Http(), Webhook(), RagSearch(index), Prompt()
+def brought_along(index: Path | None = None, embedding: str = "") -> tuple[StepType[Any], ...]:
+    """All of them. `index`: where the documents are that are searched here, None where nobody said; `embedding`: that which is meant."""
+    return Http(), Webhook(), RagSearch(index, embedding), Prompt()

@@ -14,7 +14,7 @@ from ..shared.options import Json, Log, Tenant
 from ..shared.places import DEFAULT
 
 if TYPE_CHECKING:
-    from ...rag.searching import Match
+    from ...rag.searching import Match, Ranking
 
 commands = typer.Typer(help="The documents that steps of type rag_search look into.", no_args_is_help=True)
 
@@ -22,6 +22,10 @@ Collection = Annotated[str, typer.Option("--collection", metavar="NAME", help="W
 Index = Annotated[
     str, typer.Option("--index", envvar="PERDURE_RAG", metavar="PATH", help="The file of the index; without it one beside the log.")
 ]
+Embedding = Annotated[
+    str, typer.Option("--embedding", envvar="PERDURE_RAG_EMBEDDING", metavar="NAME[:MODEL]",
+                      help="hashing, sentence-transformers:FOLDER, or one of an installed package."),
+]  # fmt: skip
 
 
 @commands.command()
@@ -29,6 +33,7 @@ def ingest(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, and folders with text, Markdown, rst, HTML or Python.")],
     collection: Collection = "default",
     prune: Annotated[bool, typer.Option("--prune", help="Remove what was below these paths, and is gone.")] = False,
+    embedding: Embedding = "",
     index: Index = "",
     log: Log = DEFAULT,
     tenant: Tenant = "default",
@@ -40,8 +45,28 @@ def ingest(
     from .drawing import draw_ingested, telling
 
     with telling(quiet=json) as told:
-        done = take_in(_place(index, log), tenant, collection, paths, prune=prune, told=told)
+        done = take_in(_place(index, log), tenant, collection, paths, embedding=embedding, prune=prune, told=told)
     answer(done, draw_ingested, as_json=json)
+    return DONE
+
+
+@commands.command()
+def embed(
+    embedding: Annotated[str, typer.Argument(metavar="NAME[:MODEL]", help="As --embedding of 'rag ingest'; none for no vectors.")],
+    collection: Collection = "default",
+    index: Index = "",
+    log: Log = DEFAULT,
+    tenant: Tenant = "default",
+    json: Json = False,
+) -> int:
+    """Give the passages of a collection vectors, in the place of others. Until all are there, searches see those of before."""
+    from ...rag.embedding_anew import embed as embed_anew
+    from ..shared.console import answer
+    from .drawing import draw_embedded, telling
+
+    with telling(quiet=json) as told:
+        done = embed_anew(_place(index, log), tenant, collection, embedding, told=told)
+    answer(done, draw_embedded, as_json=json)
     return DONE
 
 
@@ -93,18 +118,26 @@ def search(
     collection: Annotated[list[str] | None, typer.Option("--collection", metavar="NAME", help="Once or more.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=50, help="At most so many passages.")] = 5,
     every: Annotated[bool, typer.Option("--every", help="Only passages that have all of the words.")] = False,
+    ranking: Annotated[str, typer.Option("--ranking", metavar="words|vectors|both", help="Without it both, where there are vectors.")] = "",
+    embedding: Embedding = "",
     index: Index = "",
     log: Log = DEFAULT,
     tenant: Tenant = "default",
     json: Json = False,
 ) -> int:
     """Search as a step of type rag_search does."""
+    from ...rag.searching import RANKINGS
     from ...rag.searching import search as look
     from ..shared.console import answer
     from .drawing import draw_hits
 
     match: Match = "all" if every else "any"
-    answer(look(_place(index, log), tenant, collection or ["default"], query, limit=limit, match=match), draw_hits, as_json=json)
+    by: Ranking | None = RANKINGS.get(ranking)
+    if ranking and by is None:
+        raise typer.BadParameter(f"{ranking!r} is no ranking: one of {', '.join(RANKINGS)}", param_hint="--ranking")
+    names = collection or ["default"]
+    found = look(_place(index, log), tenant, names, query, limit=limit, match=match, ranking=by, embedding=embedding)
+    answer(found, draw_hits, as_json=json)
     return DONE
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...rag.embedding_anew import Embedded
 from ...rag.index import CollectionLine, DocumentLine
 from ...rag.ingesting import Ingested, Removed
 from ...rag.searching import Hit
@@ -31,7 +32,8 @@ def telling(*, quiet: bool) -> Generator[Callable[[int], None] | None]:
 def draw_ingested(out: Console, done: Ingested) -> None:
     counts = {"added": done.added, "changed": done.changed, "as they were": done.same, "removed": done.removed, "left out": done.left_out}
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no documents"
-    out.print(Text.assemble((done.collection, "bold"), f"  {said}; now {done.documents} documents in {done.passages} passages"))
+    by = f", with vectors by {done.embedding}" if done.embedding else ""
+    out.print(Text.assemble((done.collection, "bold"), f"  {said}; now {done.documents} documents in {done.passages} passages{by}"))
     for one in done.skipped[:SKIPPED_SHOWN]:
         out.print(Text(f"  left out  {one.source}: {one.why}", style="dim"))
     if done.left_out > SKIPPED_SHOWN:
@@ -39,7 +41,8 @@ def draw_ingested(out: Console, done: Ingested) -> None:
 
 
 def draw_collections(out: Console, lines: Sequence[CollectionLine]) -> None:
-    _draw_table(out, ("collection", "documents", "passages"), [(line.collection, line.documents, line.passages) for line in lines])
+    rows = [(line.collection, line.documents, line.passages, line.embedding or "-") for line in lines]
+    _draw_table(out, ("collection", "documents", "passages", "embedding"), rows)
 
 
 def draw_documents(out: Console, lines: Sequence[DocumentLine]) -> None:
@@ -51,11 +54,17 @@ def draw_removed(out: Console, done: Removed) -> None:
     out.print(Text.assemble((done.collection, "bold"), f"  {done.removed} documents removed"))
 
 
+def draw_embedded(out: Console, done: Embedded) -> None:
+    by = f"vectors by {done.embedding}" if done.embedding else "no vectors"
+    out.print(Text.assemble((done.collection, "bold"), f"  {done.documents} documents in {done.passages} passages have {by}"))
+
+
 def draw_hits(out: Console, hits: Sequence[Hit]) -> None:
     if not hits:
         out.print(Text("nothing", style="dim"))
     for hit in hits:
-        out.print(Text.assemble((f"{hit.score:7.2f}  ", "dim"), (hit.title, "bold"), (f"  {hit.source}:{hit.line}", "cyan")))
+        score = f"{hit.score:7.2f}  " if hit.ranking == "words" else f"{hit.score:7.4f}  "
+        out.print(Text.assemble((score, "dim"), (hit.title, "bold"), (f"  {hit.source}:{hit.line}", "cyan")))
         out.print(Text(f"         {hit.snippet}"))
 
 

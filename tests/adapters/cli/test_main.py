@@ -48,7 +48,7 @@ def test_the_commands_are_these() -> None:
     expected = [command for command in COMMANDS if command not in groups]
     expected += ["log verify", "log rebuild", "log id", "log export", "log import", "nats init", "nats check", "nats status"]
     expected += ["webhooks dead", "webhooks show", "webhooks redrive", "webhooks drop"]
-    expected += ["rag ingest", "rag list", "rag remove", "rag search"]
+    expected += ["rag ingest", "rag embed", "rag list", "rag remove", "rag search"]
     expected += ["keys create", "keys list", "keys rotate", "keys revoke"]
     expected += [f"users {word}" for word in ("create", "list", "give", "take", "disable", "enable")]
     expected += ["roles list", "roles define", "roles drop"]

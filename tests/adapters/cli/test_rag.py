@@ -43,6 +43,26 @@ def test_documents_are_taken_in_listed_searched_and_removed(shelf: Here) -> None
     assert shelf("rag", "list", "--json").json == []
 
 
+def test_documents_are_embedded_when_they_are_taken_in_or_later(shelf: Here) -> None:
+    taken = shelf("rag", "ingest", "docs", "--collection", "a", "--embedding", "hashing", "--json")
+    shelf("rag", "ingest", "docs", "--collection", "b")
+    later = shelf("rag", "embed", "hashing", "--collection", "b")
+    found = [shelf("rag", "search", "payable", "--collection", name, "--json").json for name in ("a", "b")]
+
+    assert taken.json["embedding"] == "hashing-v1/512"
+    assert "b  1 documents in 1 passages have vectors by hashing-v1/512" in later.out
+    assert found[0][0]["ranking"] == "both"
+    assert [{**hit, "collection": ""} for hit in found[0]] == [{**hit, "collection": ""} for hit in found[1]]
+    assert shelf("rag", "search", "payable", "--collection", "a", "--ranking", "words", "--json").json == []
+    assert "0.0" in shelf("rag", "search", "payable", "--collection", "a", "--ranking", "both").out
+    assert "hashing-v1/512" in shelf("rag", "list").out
+
+    assert shelf("rag", "search", "a", "--collection", "a", "--ranking", "meaning").code == 2
+    assert "another embedding" in shelf("rag", "ingest", "docs", "--collection", "a", "--embedding", "hashing:64").err
+    assert shelf("rag", "embed", "none", "--collection", "a", "--json").json["embedding"] == ""
+    assert shelf("rag", "embed", "hashing", "--collection", "none").code == 4
+
+
 def test_what_is_not_there_is_said(shelf: Here) -> None:
     assert "perdure rag ingest" in shelf("rag", "search", "a").err
     assert shelf("rag", "ingest", "nowhere").code == 4

@@ -13,28 +13,10 @@ from hypothesis import strategies as st
 import perdure
 from perdure.adapters.rag import index
 from perdure.adapters.rag.index import collections, documents, reading
-from perdure.adapters.rag.ingesting import Ingested, ingest, remove
+from perdure.adapters.rag.ingesting import Ingested, remove
 from perdure.adapters.rag.places import place_of
-from perdure.adapters.rag.searching import Hit, Match, search
-
-
-class Shelf:
-    """A folder of documents, and an index beside it."""
-
-    def __init__(self, path: Path) -> None:
-        self.place, self.folder = path / "shop.db-rag", path / "docs"
-        self.folder.mkdir()
-        self.write("apples.md", "# Apples\n\nAn apple is a round fruit. Apples keep for weeks.\n\n# Pears\n\nA pear is none.\n")
-        self.write("ships.txt", "Ships carry apples over the sea, and other freight besides: grain, oil and timber.")
-
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text, encoding="utf-8")
-
-    def take(self, tenant: str = "default", collection: str = "c", *, prune: bool = False) -> Ingested:
-        return ingest(self.place, tenant, collection, [str(self.folder)], prune=prune)
-
-    def ask(self, query: str, *collections: str, tenant: str = "default", limit: int = 5, match: Match = "any") -> list[Hit]:
-        return search(self.place, tenant, collections or ["c"], query, limit=limit, match=match)
+from perdure.adapters.rag.searching import Match
+from tests.adapters.rag.shelf import Shelf
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 import perdure
+from perdure.adapters.rag.embedding_anew import embed
 from perdure.adapters.rag.ingesting import ingest
 from perdure.adapters.steps.searching import context_of
 
@@ -35,8 +36,32 @@ async def test_passages_are_found_beside_the_log_and_told_as_one_text(log: str) 
 
     best, other = found["results"]
     assert (best["title"], other["title"]) == ("Paying", "Shipping")
-    assert set(best) == {"source", "title", "score", "snippet", "text", "start", "end", "line", "collection"}
+    assert set(best) == {"source", "title", "score", "snippet", "text", "start", "end", "line", "collection", "ranking"}
     assert found["context"].startswith(f"[1] Paying ({best['source']})\n# Paying\n\nInvoices are paid within 30 days.\n\n[2] Shipping")
+
+
+@pytest.mark.anyio
+async def test_documents_that_were_embedded_are_found_by_more_than_their_words(log: str, tmp_path: Path) -> None:
+    async with perdure.open(log) as runtime:
+        asked = {"question": "Shippable?"}
+        before = await (await runtime.start_definition(ASKS, asked)).result()
+        embed(tmp_path / "shop.db-rag", "default", "handbook", "hashing")
+        found = await (await runtime.start_definition(ASKS, asked)).result()
+        words = {**ASKS, "steps": [{**ASKS["steps"][0], "config": {**ASKS["steps"][0]["config"], "ranking": "words"}}]}
+        by_words = await (await runtime.start_definition(words, asked)).result()
+
+    assert before["results"] == by_words["results"] == []
+    assert (found["results"][0]["title"], found["results"][0]["ranking"]) == ("Shipping", "both")
+
+
+@pytest.mark.anyio
+async def test_another_embedding_than_the_one_meant_here_fails_the_run(log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embed(tmp_path / "shop.db-rag", "default", "handbook", "hashing")
+    monkeypatch.setenv("PERDURE_RAG_EMBEDDING", "hashing:64")
+
+    async with perdure.open(log) as runtime:
+        with pytest.raises(perdure.RunError, match="another embedding"):
+            await (await runtime.start_definition(ASKS, {"question": "invoice"})).result()
 
 
 @pytest.mark.anyio
@@ -63,6 +88,7 @@ async def test_what_does_not_fit_is_refused_when_it_is_applied() -> None:
     none: list[str] = []
     faulty: list[dict[str, Any]] = [
         {"limit": 51, "query": "a"}, {"query": "a", "collection": none}, {"collection": "c"}, {"query": "a", "x": 1},
+        {"query": "a", "ranking": "meaning"}, {"query": "a", "ranking": "both", "match": "all"},
     ]  # fmt: skip
     async with perdure.open("memory:") as runtime:
         for wrong in faulty:
