@@ -28,6 +28,9 @@ logger = logging.getLogger("perdure.actors")
 UNDER_WAY_MAX = 8
 """Pieces that are being stored when no further turn begins."""
 
+FEW = 16
+"""Fewer actors than that are soon stored: where nothing else is, their turn needs no task beside that of the turns."""
+
 NEVER_ENOUGH = 1 << 62
 """More actors than will ever be ready."""
 
@@ -74,11 +77,12 @@ class Storing:
 
     async def commit(self, turn: list[Actor], decide: Callable[[list[Actor]], Awaitable[Judged | None]], group: TaskGroup) -> None:
         """Decide the turn and store it; returns when it may be followed by another."""
-        pieces = len(turn) // self.piece if self.piece else 0
-        if not pieces:
+        if not turn:
+            return
+        if not self.piece or (len(turn) < min(FEW, self.piece) and not self.under_way):
             await self._store(turn, await decide(turn))
             return
-        size = -(-len(turn) // pieces)
+        size = -(-len(turn) // max(1, len(turn) // self.piece))
         for start in range(0, len(turn), size):
             piece = turn[start : start + size]
             judged = await decide(piece)

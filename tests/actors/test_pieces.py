@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from perdure.actors.storing import UNDER_WAY_MAX
+from perdure.actors.storing import FEW, UNDER_WAY_MAX
 from perdure.eventlog.errors import Conflict, Unavailable
 from perdure.eventlog.records import Append, Tail, sealed
 from tests.actors.account import Accounts, Look, Move, Moved, WatchedLog, opened, until
@@ -183,3 +183,21 @@ async def test_a_turn_that_is_smaller_than_two_pieces_is_one_append() -> None:
         await until(lambda: len(bank.kind.performed) == len(NAMES))
 
     assert log.streams_of == [list(NAMES)]
+
+
+async def test_a_turn_that_is_less_than_a_piece_does_not_hold_up_one_that_is_ready_meanwhile() -> None:
+    log = Uneven()
+    log.shut()
+    first, second = ["late", *map(str, range(FEW))], [f"x{number}" for number in range(FEW + 4)]
+    async with opened(log.carrier()) as bank:
+        bank.dispatcher.storing.piece = len(second)
+        for name in first:
+            bank.dispatcher.post(stream(name), Move(1))
+        await until(lambda: log.streams_of)
+        for name in second:
+            bank.dispatcher.post(stream(name), Move(1))
+        await until(lambda: len(bank.kind.performed) == len(second))
+        log.gate.set()
+        await until(lambda: len(bank.kind.performed) == len(first) + len(second))
+
+    assert log.streams_of == [first, second]
