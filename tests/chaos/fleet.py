@@ -39,6 +39,9 @@ CLIENT = "client"
 HEALS_WITHIN = 90.0
 """Seconds after which a fleet that nothing befalls any more must be well."""
 
+TENDED_AFTER = 45.0
+"""Seconds after which the operator starts a server anew that does not catch up by itself: some that were killed never do."""
+
 LOOKS_EVERY = 0.3
 COMPLAINTS = 5
 LEAVES_WITHIN = 45.0
@@ -47,6 +50,7 @@ NOWHERE = "127.0.0.1:1"
 
 
 class Replica(Struct, frozen=True):
+    name: str = ""
     current: bool = False
     offline: bool = False
 
@@ -57,7 +61,12 @@ class Group(Struct, frozen=True):
 
     @property
     def is_well(self) -> bool:
-        return self.leader != "" and len(self.replicas) == NODES - 1 and all(one.current and not one.offline for one in self.replicas)
+        return self.leader != "" and len(self.replicas) == NODES - 1 and not self.lagging
+
+    @property
+    def lagging(self) -> list[str]:
+        """The servers whose replicas are not up to date."""
+        return [one.name for one in self.replicas if one.offline or not one.current]
 
 
 class Config(Struct, frozen=True):
@@ -133,6 +142,9 @@ class Fleet:
     async def _listed(self) -> tuple[Listed, ...]:
         return _streams(await self.store.call("STREAM.LIST", {})).streams
 
+    async def _replicated(self) -> list[Listed]:
+        return [stream for stream in await self._listed() if stream.config.num_replicas == NODES]
+
     # -- workers -------------------------------------------------------------------------------------------------------
 
     async def hire(self, number: int) -> None:
@@ -187,20 +199,38 @@ class Fleet:
 
     # -- health --------------------------------------------------------------------------------------------------------
 
-    async def settled(self) -> None:
-        """Wait until every replica is up to date and the living workers share all partitions evenly; Unwell where that takes too long."""
-        deadline = time.monotonic() + HEALS_WITHIN
+    async def settled(self) -> list[str]:
+        """Wait until every replica is up to date and the living workers share all partitions evenly; Unwell where that takes too long.
+
+        The servers that the operator had to start anew meanwhile.
+        """
+        began, tended = time.monotonic(), list[str]()
         while not (await self._is_replicated() and await self._is_shared()):
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > HEALS_WITHIN:
                 raise Unwell(await self._symptoms())
+            if waited > TENDED_AFTER and not tended:
+                tended = await self._tend()
             self.muster()
             await anyio.sleep(LOOKS_EVERY)
+        return tended
+
+    async def _tend(self) -> list[str]:
+        """Start the servers anew that lag behind, as docs/production.md tells operators to."""
+        try:
+            lagging = sorted({name for stream in await self._replicated() for name in stream.cluster.lagging})
+        except PerdureError:
+            return []
+        for name in lagging:
+            server = self.servers[int(name.removeprefix("node"))]
+            await anyio.to_thread.run_sync(server.stop)
+            await anyio.to_thread.run_sync(server.start)
+        return lagging
 
     async def _symptoms(self) -> str:
         """What is not as it should be."""
         try:
-            sick = [f"{stream.config.name}: {stream.cluster}" for stream in await self._listed() if stream.config.num_replicas == NODES
-                    and not stream.cluster.is_well]  # fmt: skip
+            sick = [f"{stream.config.name}: {stream.cluster}" for stream in await self._replicated() if not stream.cluster.is_well]
             owners = Counter(fence.owner for fence in await Fences(self.store).all())
         except PerdureError as away:
             return f"the log does not answer: {away.found}"
@@ -217,7 +247,7 @@ class Fleet:
 
     async def _is_replicated(self) -> bool:
         try:
-            mine = [stream for stream in await self._listed() if stream.config.num_replicas == NODES]
+            mine = await self._replicated()
         except PerdureError:
             return False
         return len(mine) > 1 and all(stream.cluster.is_well for stream in mine)

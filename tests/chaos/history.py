@@ -62,6 +62,8 @@ class History:
         """Answers that nobody should get."""
         self.unwell: list[str] = []
         """What was not well again after a fault, in all the time that it had."""
+        self.tended: list[str] = []
+        """Servers that were started anew by hand before all was well."""
         self.unfinished: set[str] = set()
         """Runs that were begun and have not been seen to end."""
 

@@ -67,7 +67,7 @@ class Play:
             try:
                 with self.history.window(name):
                     await FAULTS[name][0](self.fleet, chance)
-                    await self.fleet.settled()
+                    self.history.tended += await self.fleet.settled()
                 await self.fleet.complete()
             except Unwell as symptoms:
                 self.history.unwell.append(f"after {name}, fault {len(self.history.windows)}: {symptoms}")
@@ -117,6 +117,7 @@ def figures_of(seen: Seen, seconds: float) -> tuple[dict[str, float], str]:
         "calls_not_answered": sum(not call.answered for call in history.calls),
         "events": len(seen.events),
         "attempts_again": len(seen.attempts) - len({(one.key, one.attempt) for one in seen.attempts}),
+        "servers_started_anew_by_hand": len(history.tended),
         "takeovers_of_runs": sum(happened.type == "Recovered" for happened in seen.events),
         **{f"fault_{name}": counted[name] for name in FAULTS},
         **gaps(history),
