@@ -70,6 +70,15 @@ def test_who_started_the_run_may_not_decide_for_it_unless_the_policy_lets_them()
     assert all_of(story(Terms(starter_may=True), by="ann"), decide(by="ann")) == [ev.ApprovalDecided("0", "approved", "ann")]
 
 
+def test_whoever_started_a_run_has_started_its_later_generations_too() -> None:
+    started = ev.RunStarted(ask_once.name, 1, Raw(b"[]"), 1, by="ann")
+    question = ev.ApprovalRequested("2/0", "ship", SHOWN_RAW, digest_of("one", "ship", SHOWN_RAW), MICROSECONDS, Terms())
+    later = given(runs(), [started, ev.Continued(Raw(b"[]"), 1, 0), question], now=0)
+
+    assert later.state().facts.by == "ann"
+    later.when(decide(by="ann")).then_refused("not theirs to decide")
+
+
 def test_who_may_only_where_they_are_named_decides_nothing_that_is_everybodys() -> None:
     for terms in (Terms(), None):
         story(terms).when(decide(by="Eve", named=True)).then_refused("not theirs to decide")

@@ -23,7 +23,7 @@ def begin_again(state: RunState) -> None:
 
 KEPT = frozenset({
     "phase", "workflow", "version", "seed", "length", "at", "commands", "forgotten", "attributes", "origin", "generation", "deadline",
-    "keys", "recoveries", "updates", "open_updates", "answers_bytes", "parent", "watchers", "on_end", "notices", "leaving", "heard",
+    "keys", "recoveries", "updates", "open_updates", "answers_bytes", "parent", "by", "watchers", "on_end", "notices", "leaving", "heard",
     "stores", "released_at", "removing", "gone",
 })  # fmt: skip
 
