@@ -38,6 +38,9 @@ RACES = (
 )  # fmt: skip
 """What people must have wished at awkward moments in as many seeds, and got."""
 
+VOTES = ("voices", "voices_repeated", "quorums", "escalations")
+"""What people who decide by policies must have done in as many seeds."""
+
 
 @dataclass
 class Tally:
@@ -55,7 +58,7 @@ class Tally:
 
     @property
     def missing(self) -> list[str]:
-        return [name for name in (*MUST_HAPPEN, *RACES) if not self.counters[name]]
+        return [name for name in (*MUST_HAPPEN, *RACES, *VOTES) if not self.counters[name]]
 
 
 def play_all(seeds: Iterable[int]) -> Iterator[Played]:
@@ -93,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(told(played), flush=True)
     seconds = time.perf_counter() - started
     for name, count in sorted(tally.counters.items()):
-        blind_to_it = "   never: the simulation is blind to it" if not count and name in (*MUST_HAPPEN, *RACES) else ""
+        blind_to_it = "   never: the simulation is blind to it" if not count and name in (*MUST_HAPPEN, *RACES, *VOTES) else ""
         print(f"{name.replace('_', ' '):42}{count:10,}{blind_to_it}")
     print(f"{tally.seeds:,} seeds, {len(tally.failed)} with violations, {tally.seeds / seconds:.1f} seeds/s in {PROCESSES} processes")
     blind = tally.missing if tally.seeds >= 1000 else []

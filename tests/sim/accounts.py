@@ -15,6 +15,7 @@ from perdure.runtime.run.state import RunState
 from perdure.runtime.testing.world import World
 from tests.sim.admitting import admits, has
 from tests.sim.clients import Client
+from tests.sim.elections import miscounts
 from tests.sim.programs import NAMES
 from tests.sim.promises import broken_promises
 
@@ -44,6 +45,7 @@ def differences(world: World, client: Client) -> Iterator[str]:
     yield from _of_steps(events)
     yield from _of_end(client, events)
     yield from broken_promises(world, client.stream)
+    yield from miscounts(world, client)
 
 
 def _of_commands(client: Client, events: list[Event]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.sim.policies import PEOPLE
 from tests.sim.programs import Part
 from tests.sim.steps import RETRY
 
@@ -45,6 +46,9 @@ def admits(part: Part, value: Any) -> bool:  # noqa: PLR0912 - one case for each
             return bool(value == "nothing") or (isinstance(value, str) and value.startswith(tuple(names)))
         case ["ask", _, millis, _]:
             return value in ANSWERS or (bool(millis) and value == "expired by ")
+        case ["ask", _, millis, _, _]:
+            decided = [f"{outcome} by {who}" for outcome in ("approved", "rejected") for who in PEOPLE]
+            return value in decided or (bool(millis) and value in ("expired by ", "nobody decided"))
         case ["child", _, inner]:
             return admits(inner, value)
         case ["spawn", _, inner, meanwhile]:

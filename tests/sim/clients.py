@@ -37,6 +37,7 @@ from perdure.runtime.testing.loop import stream_of_chance
 from perdure.runtime.testing.node import Node
 from perdure.runtime.testing.world import World
 from tests.sim.making import Maker, signals_needed
+from tests.sim.policies import STARTER, has_policies, with_policies
 from tests.sim.programs import Part
 
 MAY_CHANGE_NOTHING = (PauseRun, ResumeRun, RetryRun, UpgradeRun)
@@ -63,7 +64,13 @@ class Client:
         self.id = f"run{number}"
         self.stream = stream_of("run", "default", self.id)
         self.dice = dice
+        self.starter = ""
+        """Who begins the run, where that is said."""
         self.program: Part = Maker(dice).program()
+        if has_policies(world.seed):
+            chance = stream_of_chance(world.seed, f"policies:{self.id}")
+            self.starter = STARTER if chance.random() < 0.5 else ""
+            self.program = with_policies(self.program, chance, self.starter)
         self.programs: dict[str, Part] = {"begin": self.program}
         """What was asked to be played, by the command of the start."""
         self.applied: dict[str, int] = {}
@@ -109,7 +116,7 @@ class Client:
 
     def beginning(self) -> StartRun:
         """The start of the run."""
-        return StartRun(workflow="play", arguments=Raw(msgspec.json.encode([self.program])), run=self.id, command="begin")
+        return StartRun(workflow="play", arguments=Raw(msgspec.json.encode([self.program])), run=self.id, command="begin", by=self.starter)
 
     def race(self, group: anyio.abc.TaskGroup) -> None:
         """What else it does meanwhile."""
@@ -146,6 +153,8 @@ class Client:
             while self.end is None:
                 await anyio.sleep(chance.random() * 4)
                 for event in open_approvals(self.world, self.stream):
+                    if event.terms is not None:
+                        continue  # those of `voting` decide
                     times = asked[event.id] = asked.get(event.id, 0) + 1
                     if event.expires is not None and chance.random() < 0.5:
                         continue

@@ -39,6 +39,7 @@ def count(world: World, clients: list[Racer]) -> Counter[str]:
 
 def _count_in(events: list[Event], happened: Counter[str]) -> None:
     dropped: dict[str, None] = {}
+    heard: dict[str, None] = {}
     for event in events:
         if isinstance(event, ev.EffectsAbandoned):
             dropped.update(dict.fromkeys(event.ids))
@@ -47,6 +48,12 @@ def _count_in(events: list[Event], happened: Counter[str]) -> None:
             happened["late_outcomes"] += 1
         elif isinstance(event, ev.ApprovalDecided):
             happened["approvals_expired" if event.outcome == "expired" else "approvals_decided"] += 1
+            happened["quorums"] += event.outcome == "approved" and event.id in heard
+        elif isinstance(event, ev.ApprovalGiven):
+            happened["voices"] += 1
+            heard[event.id] = None
+        elif isinstance(event, ev.ApprovalEscalated):
+            happened["escalations"] += 1
 
 
 def of_wishes(world: World, client: Racer) -> Iterator[str]:

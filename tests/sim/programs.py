@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import perdure
 from perdure import (
+    ApprovalExpired,
+    ApprovalPolicy,
     Decision,
     Interrupted,
     StepError,
@@ -27,6 +29,7 @@ from perdure import (
     workflow,
 )  # fmt: skip
 from perdure.runtime.authoring.children import OnParentEnd
+from tests.sim.policies import policy_of
 from tests.sim.steps import MAY_FAIL, STEPS, must, reckon
 
 Part: TypeAlias = list[Any]
@@ -118,6 +121,8 @@ class Player:
                 return took(names[first.index], str(first.value)) if first.index < len(names) else "nothing"
             case ["ask", name, millis, key]:
                 return heeded(key, await approval(name, show=key, timeout=timedelta(milliseconds=millis) if millis else None))
+            case ["ask", name, millis, key, policy]:
+                return await counted(name, millis, key, policy_of(policy))
             case ["child", how, inner]:
                 return await child(play, inner, on_parent_end=how)
             case ["spawn", how, inner, meanwhile]:
@@ -173,6 +178,19 @@ async def farewell(player: Player, program: Part) -> Any:
 def took(name: str, value: str) -> str:
     perdure.log("took", name=name, value=value)
     return value
+
+
+async def counted(name: str, millis: int, key: str, policy: ApprovalPolicy) -> str:
+    """Ask by a policy. The log says `expired` where nobody decided, whatever the policy makes of that."""
+    try:
+        decision = await approval(name, show=key, timeout=timedelta(milliseconds=millis) if millis else None, policy=policy)
+    except ApprovalExpired:
+        perdure.log("heeded", key=key, outcome="expired", by="")
+        return "nobody decided"
+    is_over = decision.outcome == "expired" or (decision.outcome == "rejected" and not decision.by)
+    outcome = "expired" if is_over else decision.outcome
+    perdure.log("counted", key=key, outcome=outcome, voices=[voice.by for voice in decision.voices])
+    return heeded(key, Decision(outcome, decision.at, decision.by))
 
 
 def heeded(key: str, decision: Decision) -> str:

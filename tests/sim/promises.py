@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ WHILE_PAUSED = (
     ev.StepCompleted, ev.StepFailed, ev.StepStarted, ev.StepHeartbeat, ev.StepDeferred, ev.SignalReceived, ev.UpdateAccepted,
     ev.ChildStarted, ev.Attached, ev.ChildEnded, ev.ChildReleased, ev.ChildrenTold, ev.ChildHeard, ev.Watched, ev.Unwatched,
     ev.Recovered, ev.Suspended, ev.Resumed, ev.Upgraded, ev.RunTerminated, ev.RunTimedOut, ev.CancelRequested,
+    ev.ApprovalGiven,
 )  # fmt: skip
 """What may still be recorded of a run that stands still: the outcomes of what was under way, and what comes from outside."""
 
@@ -39,7 +40,7 @@ def broken_promises(world: World, stream: str) -> Iterator[str]:
         abandons = any(isinstance(event, ev.EffectsAbandoned) for event in batch.events)
         for event in batch.events:
             if facts.phase == "paused":
-                yield from _of_pause(event)
+                yield from _of_pause(event, batch.events)
             if isinstance(event, ev.CancelRequested) and facts.phase in ("running", "paused"):
                 before = [*facts.steps, *facts.timers]
             if isinstance(event, ev.StepStarted) and event.attempt > 1 and not facts.retried:
@@ -55,8 +56,10 @@ def broken_promises(world: World, stream: str) -> Iterator[str]:
             yield f"{still} was still wanted after the run was cancelled (backing off: {list(facts.retries)})"
 
 
-def _of_pause(event: Event) -> Iterator[str]:
-    decided = isinstance(event, ev.ApprovalDecided) and event.outcome != "expired"
+def _of_pause(event: Event, together: Sequence[Event]) -> Iterator[str]:
+    """Decisions count while it is paused, and before one is recorded to whom it had escalated by then."""
+    heard = any(isinstance(one, ev.ApprovalGiven | ev.ApprovalDecided) for one in together)
+    decided = (isinstance(event, ev.ApprovalDecided) and event.outcome != "expired") or (isinstance(event, ev.ApprovalEscalated) and heard)
     if not (isinstance(event, WHILE_PAUSED) or decided or event == FOREIGN):
         yield f"{event} while it was paused"
 

@@ -5,19 +5,25 @@ Beside each stands a word of what must be found: another violation than that of 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from perdure.actors import judging
+from perdure.eventlog.codec import Event
+from perdure.runtime.run import commands as cmd
+from perdure.runtime.run import electing
 from perdure.runtime.run import events as ev
+from perdure.runtime.run.decide import DECIDE, control
+from perdure.runtime.run.decide import approvals as deciding_approvals
+from perdure.runtime.run.electing import Electorate, Standing
 from perdure.runtime.run.evolve import EVOLVE
 from perdure.runtime.run.live import Run
 from perdure.runtime.run.machine import driver
 from perdure.runtime.run.machine.driver import Machine
 from perdure.runtime.run.runs import Runs
-from perdure.runtime.run.state import RunState
+from perdure.runtime.run.state import Asked, RunState
 from tests.sim.bugs import Planted, approval_decided_twice, begun_again_at_recovery, child_outcome_lost
 
 
@@ -93,6 +99,53 @@ def timer_early_after_a_backward_jump() -> Generator[None]:
         yield
 
 
+@contextmanager
+def voice_counted_twice() -> Generator[None]:
+    """Who says yes again, because the answer was lost on its way, is heard again: the command is not known, nor who has approved."""
+
+    def unknown(state: RunState, command: str) -> bool:
+        return False
+
+    real = electing.standing_in
+
+    def standing_in(electorate: Electorate, by: str, roles: Sequence[str], now: int, *, named: bool = False) -> Standing:
+        return real(electorate._replace(approved=()), by, roles, now, named=named)
+
+    with patch.object(deciding_approvals, "repeated", unknown), patch.object(deciding_approvals, "standing_in", standing_in):
+        yield
+
+
+@contextmanager
+def quorum_one_short() -> Generator[None]:
+    """The last but one who approves decides."""
+    real = DECIDE[cmd.Decide]
+
+    def decided(state: RunState, command: cmd.Decide, now: int) -> Sequence[Event]:
+        events = real(state, command, now)
+        if not events or not isinstance(given := events[-1], ev.ApprovalGiven):
+            return events
+        asked = state.approvals[given.id]
+        is_last_but_one = asked.terms is not None and len(asked.given) + 2 == asked.terms.quorum
+        decision = ev.ApprovalDecided(given.id, "approved", given.by, given.why, given.command, given.role)
+        return [*events[:-1], decision] if is_last_but_one else events
+
+    with patch.dict(DECIDE, {cmd.Decide: decided}):
+        yield
+
+
+@contextmanager
+def escalated_too_early() -> Generator[None]:
+    """Whoever looks at the clock for what has become of an approval looks two seconds ahead."""
+    real = deciding_approvals.overtaken
+
+    def overtaken(id: str, asked: Asked, now: int) -> list[tuple[int, Event]]:
+        ahead = real(id, asked, now + 2_000_000)
+        return [(at, event) for at, event in ahead if isinstance(event, ev.ApprovalEscalated) or at <= now]
+
+    with patch.object(deciding_approvals, "overtaken", overtaken), patch.object(control, "overtaken", overtaken):
+        yield
+
+
 RACE_BUGS: dict[str, RaceBug] = {
     "dedupe forgotten at snapshot": RaceBug(dedupe_forgotten_at_snapshot, "applied twice"),
     "child outcome lost": RaceBug(child_outcome_lost, "is stuck"),
@@ -100,5 +153,8 @@ RACE_BUGS: dict[str, RaceBug] = {
     "wrong generation": RaceBug(wrong_generation, "is wanted twice"),
     "cancel ignored while backing off": RaceBug(cancel_ignored_while_backing_off, "was cancelled (backing off: ['"),
     "approval decided twice": RaceBug(approval_decided_twice, "which has its outcome"),
+    "voice counted twice": RaceBug(voice_counted_twice, "counts twice"),
+    "quorum one short": RaceBug(quorum_one_short, "and takes"),
+    "escalated too early": RaceBug(escalated_too_early, "before its time"),
     "timer early after a backward clock jump": RaceBug(timer_early_after_a_backward_jump, "too early by the time of the log"),
 }

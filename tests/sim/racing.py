@@ -18,7 +18,9 @@ from perdure.runtime.testing.loop import stream_of_chance
 from perdure.runtime.testing.world import World
 from tests.sim.clients import Client
 from tests.sim.making import Maker
+from tests.sim.policies import has_policies
 from tests.sim.steps import RETRY
+from tests.sim.voting import vote
 
 RETRIES_MAX = 12
 """Retries after which a client takes a failed run for lost."""
@@ -49,6 +51,8 @@ class Racer(Client):
         ):  # fmt: skip
             if self.chance.random() < likely:
                 group.start_soon(wish)
+        if has_policies(self.world.seed):
+            group.start_soon(vote, self)
 
     async def pause_it(self) -> None:
         """Pause and resume, and pause again perhaps; whoever pauses must resume."""
@@ -100,7 +104,7 @@ class Racer(Client):
         program = self.programs["another life"] = maker.alone(2)
         arguments = Raw(msgspec.json.encode([program]))
         request = StartRun(workflow="play", arguments=arguments, run=self.id, on_conflict="terminate_and_start", reuse="always")
-        await self.command(msgspec.structs.replace(request, command="another life"))
+        await self.command(msgspec.structs.replace(request, command="another life", by=self.starter))
         self.open -= 1
 
     async def cancel_it_while_it_backs_off(self) -> None:
