@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..eventlog.errors import Unavailable
@@ -12,6 +14,7 @@ from ..runtime.authoring.workflows import Workflow
 from ..runtime.definitions.types import Types
 from ..runtime.engine import Runtime
 from .compose import open as open_runtime
+from .steps.searching import RagSearch
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp
@@ -28,9 +31,16 @@ def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
     """
     try:
         from .http.app import asgi as application
+        from .http.shelf import Shelf
     except ModuleNotFoundError as missing:
         raise not_installed(missing, "perdure.asgi") from missing
-    return application(runtime, settings)
+    return application(runtime, settings, Shelf(partial(_index_of, runtime)))
+
+
+def _index_of(runtime: Runtime) -> tuple[Path | None, str]:
+    """Where the documents are that steps of this runtime look into, and the embedding that is meant."""
+    searches = runtime.keeping.types.known.get(RagSearch.name)
+    return (searches.place, searches.embedding) if isinstance(searches, RagSearch) else (None, "")
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ...eventlog.errors import PerdureError, Unavailable
 from ...runtime.engine import Runtime
-from . import artifacts, definition_runs, definitions, health, keys, people, runs, webhooks
+from . import artifacts, definition_runs, definitions, documents, health, keys, people, runs, webhooks
 from .auth.crowd import Crowd
 from .auth.keyring import Keyring
 from .auth.principals import Gate, Gates
@@ -33,6 +33,7 @@ from .policies import must_cover
 from .problems import broken, of_framework, plain, told
 from .service import AnyHttpRequest, Service
 from .settings import HttpSettings
+from .shelf import Shelf
 
 AnyResponse = Response[Any]
 
@@ -46,15 +47,17 @@ def operations(metrics: Metrics) -> Sequence[Operation]:
     """All that the service can be asked."""
     about_runs = (*runs.OPERATIONS, *artifacts.OPERATIONS, *definition_runs.OPERATIONS)
     about_people = (*keys.OPERATIONS, *people.OPERATIONS)
-    own = (*about_runs, *webhooks.OPERATIONS, *definitions.OPERATIONS, *about_people, *health.OPERATIONS, health.metrics_of(metrics))
+    about_definitions = (*definitions.OPERATIONS, *documents.OPERATIONS)
+    own = (*about_runs, *webhooks.OPERATIONS, *about_definitions, *about_people, *health.OPERATIONS, health.metrics_of(metrics))
     return *own, serving(own)
 
 
-def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
+def asgi(runtime: Runtime, settings: HttpSettings | None = None, shelf: Shelf | None = None) -> ASGIApp:
     """The service over a runtime, as an ASGI application: to be served by itself, or mounted into another.
 
     Without `settings` those of the environment: `PERDURE_KEY_SECRET` says by which secret keys are known, `PERDURE_JWT_*` by what
-    tokens are. Invalid where there is neither, and no single-user mode, for then nobody could ever come in.
+    tokens are. Invalid where there is neither, and no single-user mode, for then nobody could ever come in. `shelf` is the index of
+    documents, where there is one.
     """
     settings = settings or HttpSettings.of(os.environ)
     metrics = Metrics()
@@ -62,7 +65,7 @@ def asgi(runtime: Runtime, settings: HttpSettings | None = None) -> ASGIApp:
     must_cover(operation.name for operation in known)
     crowd = Crowd(runtime, runtime.clock.now)
     gates, keyring = _gates(runtime, settings, crowd)
-    service = Service(runtime, gates, keyring, crowd)
+    service = Service(runtime, gates, keyring, crowd, shelf or Shelf(lambda: (None, "")))
     app = Litestar(
         [*_methods(known), *(_route(service, operation, metrics, settings.at_once_max) for operation in known)],
         openapi_config=None,

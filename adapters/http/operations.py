@@ -21,6 +21,7 @@ from ...runtime.requests import DecideApproval, Request, StartRun
 from .auth.crowd import Crowd
 from .auth.keyring import Keyring
 from .auth.principals import Principal
+from .shelf import Shelf
 
 Params: TypeAlias = type[Struct]
 
@@ -129,6 +130,7 @@ class Call(Struct, frozen=True):
     operation: Operation
     runtime: Runtime
     keyring: Keyring | None
+    shelf: Shelf
     principal: Principal
     parts: Mapping[str, str]
     params: Any

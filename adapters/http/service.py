@@ -26,6 +26,7 @@ from .auth.keyring import Keyring
 from .auth.principals import Gates, Principal, Unauthenticated, Visitor, denied
 from .operations import Answer, Call, NoParams, Operation, misfit
 from .policies import POLICIES, Policy
+from .shelf import Shelf
 
 PATIENCE, WAIT = 10.0, 25.0
 """Seconds that a command, and a wait for something that lasts, may take where the request does not say."""
@@ -51,11 +52,12 @@ AnyHttpRequest = HttpRequest[Any, Any, Any]
 class Service:
     """A runtime, and those who may call it."""
 
-    def __init__(self, runtime: Runtime, gates: Gates, keyring: Keyring | None, crowd: Crowd) -> None:
+    def __init__(self, runtime: Runtime, gates: Gates, keyring: Keyring | None, crowd: Crowd, shelf: Shelf) -> None:
         self.runtime = runtime
         self.gates = gates
         self.keyring = keyring
         self.crowd = crowd
+        self.shelf = shelf
         self.under_way = 0
 
     async def answer(self, operation: Operation, request: AnyHttpRequest, parts: Mapping[str, str]) -> Answer:
@@ -70,7 +72,7 @@ class Service:
         if body:
             _must_be_taken(operation, headers)
         call = Call(
-            operation, self.runtime, self.keyring, principal, parts, params, body, command, _trace(headers), every, headers,
+            operation, self.runtime, self.keyring, self.shelf, principal, parts, params, body, command, _trace(headers), every, headers,
             _within(operation, params), self.crowd,
         )  # fmt: skip
         return await operation.perform(call)

@@ -170,25 +170,29 @@ def number_of(db: sqlite3.Connection, tenant: str, name: str) -> int:
     """The number of a collection; NotFound where the tenant has none of this name."""
     found = db.execute("select id from collection where tenant = ? and name = ?", (tenant, name_or_raise(name))).fetchone()
     if found is None:
-        names = [line.collection for line in collections(db, tenant)]
-        raise NotFound("there is no such collection", who=f"collection {name!r}", where=f"tenant {tenant!r}",
-                       expected=", ".join(names[:20]) or "a collection; there is none", found=name,
-                       instead=f"perdure rag ingest PATH… --collection {name}")
+        raise no_such_collection(tenant, name, [line.collection for line in collections(db, tenant, limit=20)])
     return int(found[0])
 
 
-def collections(db: sqlite3.Connection, tenant: str) -> Sequence[CollectionLine]:
-    """The collections of a tenant, by name."""
+def no_such_collection(tenant: str, name: str, names: Sequence[str] = ()) -> NotFound:
+    return NotFound("there is no such collection", who=f"collection {name!r}", where=f"tenant {tenant!r}",
+                    expected=", ".join(names) or "a collection; there is none", found=name,
+                    instead=f"perdure rag ingest PATH… --collection {name}")
+
+
+def collections(db: sqlite3.Connection, tenant: str, *, after: str = "", limit: int = -1) -> Sequence[CollectionLine]:
+    """The collections of a tenant, by name, behind the one called `after`; a negative limit is none."""
     rows = db.execute(
         "select c.name, count(d.id), coalesce(sum(d.passages), 0), coalesce(e.name, '') from collection c "
         "left join document d on d.collection = c.id left join embedding e on e.collection = c.id and e.ready "
-        "where c.tenant = ? group by c.id order by c.name", (tenant,),
+        "where c.tenant = ? and c.name > ? group by c.id order by c.name limit ?", (tenant, after, limit),
     )  # fmt: skip
     return [CollectionLine(*row) for row in rows]
 
 
-def documents(db: sqlite3.Connection, tenant: str, collection: str) -> Sequence[DocumentLine]:
-    """The documents of a collection, by source."""
-    rows = db.execute("select source, title, digest, passages, characters from document where collection = ? order by source",
-                      (number_of(db, tenant, collection),))
+def documents(db: sqlite3.Connection, tenant: str, collection: str, *, after: str = "", limit: int = -1) -> Sequence[DocumentLine]:
+    """The documents of a collection, by source, behind the one called `after`; a negative limit is none."""
+    asked = ("select source, title, digest, passages, characters from document where collection = ? and source > ? "
+             "order by source limit ?")
+    rows = db.execute(asked, (number_of(db, tenant, collection), after, limit))
     return [DocumentLine(*row) for row in rows]

@@ -168,7 +168,7 @@ def _intake(place: Path, tenant: str, collection: str, wish: str) -> Generator[I
         with transaction(db):
             number = numbered(db, tenant, collection)
             if wanted is not None and made_by(db, number) is None:
-                _must_be_empty(db, number, collection, wish)
+                _must_be_empty(db, number, collection)
                 with_vectors(db, number, wish, wanted)
             made = made_by(db, number)
         intake = Intake(db, number, collection, None if made is None else vectors_named(made.name, wish or made.wish, collection))
@@ -176,11 +176,11 @@ def _intake(place: Path, tenant: str, collection: str, wish: str) -> Generator[I
         intake.count()
 
 
-def _must_be_empty(db: sqlite3.Connection, number: int, collection: str, wish: str) -> None:
+def _must_be_empty(db: sqlite3.Connection, number: int, collection: str) -> None:
     if db.execute("select 1 from document where collection = ? limit 1", (number,)).fetchone():
         raise Invalid("the passages of the collection have no vectors", who=f"collection {collection!r}", where="embedding",
                       expected="a new collection, or one that was embedded", found="documents without",
-                      instead=f"have them embedded: perdure rag embed {wish} --collection {collection}")
+                      instead=f"have them embedded: perdure rag embed NAME --collection {collection}")
 
 
 def _taken_out_or_raise(db: sqlite3.Connection, number: int, collection: str, source: str) -> bool:

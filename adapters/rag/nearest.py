@@ -30,10 +30,14 @@ DIGITS = 6
 Best = Callable[[bytes, int], list[tuple[float, int]]]
 """(score, place) of so many vectors that lie one behind the other."""
 
+Multiplying = Callable[[array[float]], Best]
 
-def nearest(db: sqlite3.Connection, number: int, query: array[float], limit: int) -> list[tuple[float, int]]:
+
+def nearest(
+    db: sqlite3.Connection, number: int, query: array[float], limit: int, multiplied: Multiplying | None = None
+) -> list[tuple[float, int]]:
     """(cosine, passage) of the best passages of a collection, the best first; those that have nothing of the query are not among them."""
-    best_of = _with_numpy(query) if find_spec("numpy") else _by_hand(query)
+    best_of = (multiplied or (with_numpy if find_spec("numpy") else by_hand))(query)
     best: list[tuple[float, int]] = []
     rows = db.execute(f"select passage, value from {vectors_of(number)}")  # noqa: S608 - a number of our own
     while chunk := rows.fetchmany(ROWS):
@@ -47,7 +51,7 @@ def nearest(db: sqlite3.Connection, number: int, query: array[float], limit: int
     return [(-score, passage) for score, passage in best]
 
 
-def _with_numpy(query: array[float]) -> Best:
+def with_numpy(query: array[float]) -> Best:
     numpy = _numpy()
     wanted = numpy.frombuffer(packed(query), dtype="<f4")
 
@@ -64,7 +68,7 @@ def _numpy() -> Any:
     return import_module("numpy")
 
 
-def _by_hand(query: array[float]) -> Best:
+def by_hand(query: array[float]) -> Best:
     places, size = [place for place, number in enumerate(query) if number], len(query)
     weights = [query[place] for place in places]
 

@@ -47,7 +47,7 @@ def vectors_named(name: str, wish: str, collection: str) -> Vectors:
     if vectors.name != name:
         raise Invalid("the collection was embedded by another embedding", who=f"collection {collection!r}", where="embedding",
                       expected=name, found=vectors.name,
-                      instead=f"ask for that one, or have it embedded anew: perdure rag embed {wish} --collection {collection}")
+                      instead=f"ask for that one, or have it embedded anew: perdure rag embed NAME --collection {collection}")
     return vectors
 
 

@@ -49,9 +49,10 @@ NEEDS: Mapping[Need, str] = {
                    " steps.complete steps.fail webhooks.redrive webhooks.drop",
     Need(WRITE): "runs.start runs.signal_or_start definitions.run",
     Need(WRITE, besides=EDIT): "definitions.run_adhoc",
-    Need(EDIT): "definitions.create definitions.renew definitions.archive",
+    Need(EDIT): "definitions.create definitions.renew definitions.archive documents.ingest documents.remove",
     Need(READ): "workers.status webhooks.list webhooks.show",
-    Need(SHOW, instead=READ): "step_types definitions.list definitions.show definitions.diff definitions.validate definitions.schema",
+    Need(SHOW, instead=READ): "step_types definitions.list definitions.show definitions.diff definitions.validate definitions.schema"
+                              " documents.collections documents.list",
     Need(ADMIN): "keys.create keys.list keys.rotate keys.revoke metrics roles.list roles.define"
                  " users.create users.list users.give users.take users.disable users.enable",
     Need(own=""): "whoami",

@@ -28,6 +28,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "key": ("own", "absent", "of another tenant"),
     "user": ("own", "absent", "of another tenant"),
     "definition": ("own", "absent", "of another tenant"),
+    "collection": ("own", "absent", "of another tenant"),
     "webhook": ("own", "absent", "of another tenant"),
     "token": ("foreign", "of another tenant"),
 }
@@ -155,7 +156,7 @@ class Matrix:
     async def _asked(self, cell: Cell, subject: Subject) -> httpx.Response:
         row, path = cell.row, cell.row.path
         definition = subject.id if row.kind == "definition" else "none"
-        ids = dict.fromkeys(("run_id", "key_id", "user", "webhook_id"), subject.id)
+        ids = dict.fromkeys(("run_id", "key_id", "user", "webhook_id", "collection"), subject.id)
         parts = ids | {"definition_name": definition, "name": subjects.PARTS.get(row.name, "none")}
         for part in [part[1:-1] for part in path.split("/") if part.startswith("{")]:
             path = path.replace(f"{{{part}}}", quote(parts.get(part, "none"), safe=""))
@@ -178,7 +179,7 @@ class Matrix:
             return absent(cell.row.name, cell.row.kind)
         tenant, by = _owner(cell)
         subject = await made(self.service, cell.row.name, cell.row.kind, tenant, by)
-        if cell.row.kind not in ("key", "user", "definition", "webhook"):
+        if cell.row.kind not in ("key", "user", "definition", "webhook", "collection"):
             self._owners[subject.id] = tenant, by
         return subject
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -16,6 +18,7 @@ from perdure.adapters.http.app import asgi, keyring_of
 from perdure.adapters.http.auth.keyring import Keyring
 from perdure.adapters.http.auth.token_settings import TokenSettings
 from perdure.adapters.http.settings import HttpSettings
+from perdure.adapters.http.shelf import Shelf
 
 SECRET = "a secret of thirty-two characters, for tests"  # noqa: S105 - it guards nothing
 TOKENS = TokenSettings(secret=SECRET, algorithms=("HS256",), issuer="https://id.example", audience="shop")
@@ -96,10 +99,11 @@ def token(*, user: str, tenant: str = "acme", roles: Sequence[str] = (), algorit
 class Shop:
     """The service, and a way to call it as anybody."""
 
-    def __init__(self, runtime: Runtime, client: httpx.AsyncClient, ring: Keyring) -> None:
+    def __init__(self, runtime: Runtime, client: httpx.AsyncClient, ring: Keyring, shelf: Shelf) -> None:
         self.runtime = runtime
         self.client = client
         self.ring = ring
+        self.shelf = shelf
 
     async def caller(self, *roles: str, user: str = "ann", tenant: str = "acme") -> Caller:
         made = await self.ring.create(tenant, user, roles)
@@ -110,10 +114,14 @@ class Shop:
 
 
 @asynccontextmanager
-async def shop(url: str = "memory:", *, flows: Sequence[Any] = FLOWS, settings: Settings | None = None) -> AsyncGenerator[Shop]:
+async def shop(
+    url: str = "memory:", *, flows: Sequence[Any] = FLOWS, settings: Settings | None = None, embedding: str = ""
+) -> AsyncGenerator[Shop]:
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(perdure.open(url, workflows=flows, settings=settings))
-        app: Any = asgi(runtime, HttpSettings(key_secret=SECRET, tokens=TOKENS))
+        folder = stack.enter_context(TemporaryDirectory(prefix="perdure-shop-"))
+        shelf = Shelf(lambda: (Path(folder, "documents"), embedding))
+        app: Any = asgi(runtime, HttpSettings(key_secret=SECRET, tokens=TOKENS), shelf)
         transport = httpx.ASGITransport(app)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://shop"))
-        yield Shop(runtime, client, keyring_of(runtime, SECRET))
+        yield Shop(runtime, client, keyring_of(runtime, SECRET), shelf)

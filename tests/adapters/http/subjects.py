@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 import perdure
 from perdure import CompleteLater, current, step, workflow
+from perdure.adapters.rag.ingesting import Given
 from perdure.runtime.authoring.workflows import Workflow
 from perdure.runtime.requests import StartRun
 from perdure.runtime.run.notices import Deliver
@@ -90,11 +91,14 @@ BODIES: Mapping[str, Any] = {
     "users.take": {"roles": ["viewer"]},
     "roles.define": {"permissions": ["workflows.runs.read"]},
     "definitions.renew": definition_called("none"),
+    "documents.ingest": {"documents": [{"source": "pears.md", "text": "# Pears", "format": "markdown"}]},
     "definitions.validate": definition_called("none"),
     "definitions.run_adhoc": {"definition": definition_called("none")},
 }
 
-QUERIES: Mapping[str, str] = {"runs.result": "?within=0.01", "runs.list": "?limit=1000", "approvals.list": "?limit=1000"}
+QUERIES: Mapping[str, str] = {
+    "runs.result": "?within=0.01", "runs.list": "?limit=1000", "approvals.list": "?limit=1000", "documents.remove": "?all=true",
+}  # fmt: skip
 
 
 class Subject(Struct, frozen=True):
@@ -112,6 +116,8 @@ def kind_of(name: str, path: str) -> str:
         return "key"
     if "{webhook_id}" in path:
         return "webhook"
+    if "{collection}" in path and name != "documents.ingest":  # which makes what is not there
+        return "collection"
     if "{user}" in path:
         return "user"
     if "{definition_name}" in path and name != "definitions.renew":  # which makes what is not there
@@ -127,6 +133,8 @@ async def made(service: Shop, name: str, kind: str, tenant: str, by: str) -> Sub
         return Subject((await service.runtime.change_user(f"user-{next(_numbers)}", "create", tenant=tenant)).user)
     if kind == "definition":
         return Subject((await service.runtime.apply_definition(definition_called(f"kept-{next(_numbers)}"), tenant=tenant)).name)
+    if kind == "collection":
+        return Subject((await service.shelf.take(tenant, f"kept-{next(_numbers)}", [Given("a", b"apples", ".txt")])).collection)
     if kind == "webhook":
         return Subject(await dead_letter(service, f"msg-{next(_numbers)}-", tenant))
     making, id = STATES.get(name, PARKED), f"{tenant}-{next(_numbers)}-"

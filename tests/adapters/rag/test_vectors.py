@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 import perdure
-from perdure.adapters.rag import embedding_anew, keeping, nearest
+from perdure.adapters.rag import embedding_anew, keeping
 from perdure.adapters.rag.embedding_anew import embed
 from perdure.adapters.rag.embeddings.embedding import packed
 from perdure.adapters.rag.fusing import fused
 from perdure.adapters.rag.index import collections, number_of, reading, vectors_of
 from perdure.adapters.rag.ingesting import Given, ingest_given, remove
+from perdure.adapters.rag.nearest import by_hand, nearest
 from tests.adapters.rag.shelf import Shelf
 
 
@@ -97,7 +98,7 @@ def test_a_collection_has_one_embedding_and_another_is_said_not_mixed(embedded: 
         with pytest.raises(perdure.Invalid, match="another embedding") as told:
             act()
         assert (told.value.expected, told.value.found) == ("hashing-v1/512", "hashing-v1/64")
-        assert "perdure rag embed hashing:64 --collection c" in told.value.instead
+        assert "perdure rag embed NAME --collection c" in told.value.instead
     assert vectors_in(embedded.place) == 3
 
 
@@ -219,11 +220,8 @@ def test_documents_that_are_handed_over_are_read_as_files_are_and_no_file_is_loo
     assert ingest_given(shelf.place, "default", "c", given).same == 2
 
 
-def test_the_nearest_are_those_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        """No numpy: all is multiplied by hand. The claim rag-vectors holds numpy against that."""
-
-    monkeypatch.setattr(nearest, "find_spec", missing)
+def test_the_nearest_are_those_of_all(tmp_path: Path) -> None:
+    """By hand; the claim rag-vectors holds numpy against it."""
     chance = random.Random(7)
     vectors = [array("f", [chance.gauss(0, 0.3) for _ in range(16)]) for _ in range(500)]
     query = array("f", [chance.gauss(0, 0.3) * (place % 3 > 0) for place in range(16)])
@@ -231,7 +229,7 @@ def test_the_nearest_are_those_of_all(tmp_path: Path, monkeypatch: pytest.Monkey
         db.execute(f"create table {vectors_of(1)} (passage integer primary key, value blob not null)")
         for first in range(0, 500, 5):
             db.execute(f"insert into {vectors_of(1)} values (?, ?)", (first * 10, b"".join(map(packed, vectors[first : first + 5]))))
-        found = nearest.nearest(db, 1, query, 9)
+        found = nearest(db, 1, query, 9, by_hand)
     db.close()
 
     scored = [(sum(a * b for a, b in zip(query, vector, strict=True)), place) for place, vector in enumerate(vectors)]
