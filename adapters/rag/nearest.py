@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import accumulate
 from operator import mul
-from typing import Any
+from typing import Any, TypeAlias
 
 from .embeddings.embedding import packed
 from .index import vectors_of
@@ -30,7 +30,7 @@ DIGITS = 6
 Best = Callable[[bytes, int], list[tuple[float, int]]]
 """(score, place) of so many vectors that lie one behind the other."""
 
-Multiplying = Callable[[array[float]], Best]
+Multiplying: TypeAlias = "Callable[[array[float]], Best]"
 
 
 def nearest(
