@@ -283,7 +283,8 @@ class Partitions:
     async def _since(self) -> tuple[list[Fence], bool]:
         """What is new of the fences, and whether that is all: from their leader, or, where that does not answer, from a replica.
 
-        A replica may lag behind; but once all have been heard, it is known whether there is a newer fence than it has.
+        A replica may lag behind; but once all have been heard, which the leader is given the time for, it is known whether there is a
+        newer fence than it has.
         """
         left = self._reached_from + HEARD_SECONDS - time.monotonic()
         with suppress(TimeoutError):
@@ -291,7 +292,7 @@ class Partitions:
                 return await self.fences.since(self._read), True
         found = await self.fences.seen_since(self._read)
         newest = max([self._read, *(fence.sequence for fence in found)])
-        return found, time.monotonic() > self._reached_from + HEARD_SECONDS and self.presence.fences <= newest
+        return found, self.presence.fences <= newest
 
     def learnt(self, fences: Iterable[Fence]) -> None:
         """Know these; what others have taken of ours is lost."""

@@ -34,8 +34,7 @@ BUSY_PAUSE = 0.001
 AWAY_PAUSE = 0.02
 AWAY_AT_ONCE = 50
 """So many appends that wait for a leader are sent again at that pace; more of them more slowly."""
-NOBODY = api.Ack()
-"""Nobody got what was published: nothing became of it."""
+
 T = TypeVar("T")
 
 
@@ -252,8 +251,8 @@ class Committer:
         clock = asyncio.get_running_loop().time
         deadline = clock() + self.store.patience
         while clock() < deadline:
-            sent, ack = monotonic(), await self._publish(append, behind, doubtful=doubtful)
-            match ack:
+            sent = monotonic()
+            match await self._publish(append, behind, doubtful=doubtful):
                 case api.Ack(error=None, duplicate=False, seq=sequence) if sequence:
                     self.reached(sent)
                     self._stored([(append, sequence)])
@@ -272,7 +271,7 @@ class Committer:
                 case api.Ack(error=api.ApiError() as error) if not passing(error):
                     raise self._refused(append, error)
                 case _:  # its fence makes it safe to send it again, and what comes of that says what became of it before
-                    doubtful = doubtful or ack is not NOBODY
+                    doubtful = True
                     await self._while_away()
         raise self.store.unavailable("no verdict on an append")
 
@@ -298,7 +297,7 @@ class Committer:
         return self.places
 
     async def _publish(self, append: Append, behind: int, *, doubtful: bool) -> api.Ack | None:
-        """One attempt; None where no answer came, or one that says nothing of the attempts before it; NOBODY where nobody was there."""
+        """One attempt; None where no answer came, or one that says nothing of the attempts before it."""
         parcel = parcel_of(self.store.subjects.of(append.stream), append, behind)
         try:
             message = await self.connection.ask(parcel.subject, parcel.body, unlined(parcel.lines), within=self.store.answer_timeout)
@@ -308,7 +307,7 @@ class Committer:
             if doubtful:
                 return None
             raise
-        return NOBODY if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS else api.ack(message.data)
+        return None if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS else api.ack(message.data)
 
     def _stored(self, stored: Sequence[tuple[Append, int]]) -> None:
         """These were, each at its sequence."""

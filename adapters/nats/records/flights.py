@@ -152,7 +152,7 @@ async def together(connection: Connection, parcels: Sequence[Parcel], *, within:
 def verdict_of(message: Msg) -> Verdict:
     """What an acknowledgement says."""
     if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS:
-        return Declined("nobody stores what is published there")
+        return NoAnswer("nobody stores what is published there")
     ack = api.ack(message.data)
     if ack.error is not None:
         return Declined(str(ack.error))

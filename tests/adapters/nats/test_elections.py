@@ -115,7 +115,7 @@ async def test_what_nobody_stores_is_stored_as_soon_as_somebody_does(
             await log.store.call(f"STREAM.CREATE.{bucket}", config_of(log.store.subjects, LOG, 1))
             led.append(time.monotonic() - began)
         assert found[0] - led[0] < 1.0
-        assert not asked  # what nobody got is in no doubt
+        assert not asked  # to send it again says what became of it
 
 
 async def test_beats_are_heard_while_nobody_keeps_them(nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
