@@ -122,13 +122,16 @@ class Storing:
         self.failed_in_a_row = 0
         for actor in overtaken:
             self._came_too_late(actor)
+        stored = 0
         for actor, append, answer in zip(judged.writers, judged.appends, answers, strict=True):
             if isinstance(answer, Conflict):
                 self._came_too_late(actor)
             else:
+                size = len(append.data)
                 actor.tail = answer
-                actor.bytes += len(append.data)
-                dispatcher.held += len(append.data)
+                actor.bytes += size
+                stored += size
+        dispatcher.held += stored
         self._let_out(turn)
         if dispatcher.shelf.lent:
             dispatcher.fetching.taken(turn)

@@ -115,7 +115,7 @@ class Passing:
         """As `Runtime.do`, wherever the run is; Unavailable where no owner has answered in the request's own time."""
         stream, left = stream_for(request), self._seconds(request)
         if not request.command and not isinstance(request, QUESTIONS):
-            request = replace(request, command=self._name(stream))
+            request = replace(request, command=self._name(stream), within=_limit(left))
         clock, pause = anyio.current_time, FIRST_PAUSE
         began = clock()
         end = began + left
@@ -283,8 +283,12 @@ def lasts(asked: Request | Spoken | Taking) -> bool:
 
 
 def _until(request: AnyRequest, seconds: float) -> AnyRequest:
-    within = None if seconds == float("inf") else max(0.0, seconds)
+    within = _limit(seconds)
     return request if within == request.within else replace(request, within=within)
+
+
+def _limit(seconds: float) -> float | None:
+    return None if seconds == float("inf") else max(0.0, seconds)
 
 
 def _known(node: str | None, stream: str) -> str:

@@ -34,7 +34,7 @@ from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
 from .performing import Answer, Performing, Standing, standing_of, status_of
 from .repeats import short
-from .state import NEVER, RunState, canonical, restore
+from .state import ENDED, NEVER, RunState, canonical, restore
 
 
 class Runs(Kind[Run, cmd.Command, Event]):
@@ -372,7 +372,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return facts.ended or bool(facts.away) or facts.phase == "suspended" or not state.has_steps_under_way()
 
     def done(self, state: Run) -> bool:
-        return (state.facts.ended or bool(state.facts.away)) and not has_errands(state.facts)
+        facts = state.facts
+        return bool(facts.phase in ENDED or facts.away) and not has_errands(facts)
 
     def lose(self, stream: str) -> None:
         self.performing.lost(stream)
