@@ -18,14 +18,18 @@ from perdure import Runtime, Settings, Unavailable, step, workflow
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.adapters.sqlite.verify import verify_file
 from perdure.eventlog.blobs import Artifact, Blob, Named, content_of
+from perdure.eventlog.codec import Event
 from perdure.eventlog.errors import Gone
 from perdure.eventlog.faults import Fault, FaultyLog, Script, What
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryBlobs, MemoryLog
 from perdure.runtime.artifact_settings import DAY, ArtifactSettings
-from perdure.runtime.inspect.replay import fold
+from perdure.runtime.authoring.errors import Failure
 from perdure.runtime.run import commands as cmd
-from perdure.runtime.run.events import StepCompleted
+from perdure.runtime.run import events as ev
+from perdure.runtime.run.decide import decide
+from perdure.runtime.run.evolve import evolve
+from perdure.runtime.run.state import RunState
 from tests.laws.node import Flow
 from tests.runtime.serving import PATIENCE, events, until
 from tests.semantics.clocks import HandClock, clocked
@@ -260,28 +264,24 @@ async def test_a_file_of_which_artifacts_are_released_is_whole(tmp_path: Path) -
     assert (verify_file(path).verdict, verify_file(path).blobs) == ("intact", 2)
 
 
-async def test_an_attempt_from_before_the_release_brings_nothing_any_more() -> None:
-    @step
-    async def slow() -> None:
-        await anyio.sleep_forever()
+@pytest.mark.parametrize("abandoned", [False, True])
+async def test_an_attempt_from_before_the_release_brings_nothing_any_more(abandoned: bool) -> None:
+    failure, late = Failure("ValueError", "no"), Artifact("late.txt", AGAIN, 18)
+    log: list[Event] = [
+        ev.RunStarted("failing", 1, Raw(b"[]"), 1),
+        ev.StepScheduled("0", "write", Raw(b"[]")),
+        ev.StepScheduled("1", "stumble", Raw(b"[]")),
+        ev.StepFailed("1", 1, failure, 0, 0, "w"),
+        *([ev.EffectsAbandoned(["0"])] if abandoned else []),
+        ev.RunFailed("step", failure),
+    ]
+    facts = RunState()
+    for event in log:
+        evolve(facts, event, 0)
+    outcome = ev.StepCompleted("0", 1, Raw(b"null"), 1, 2, "w", artifacts=(late,))
+    assert list(decide(facts, outcome, 3)) == [outcome]
 
-    @workflow
-    async def splitting() -> None:
-        await write("again.txt", "the same each time")
-        await perdure.gather(slow(), stumble(1))
+    evolve(facts, ev.ArtifactsReleased(0), 4)
 
-    log, clock = MemoryLog(), HandClock()
-    attempts.clear()
-    async with retaining(log, clock, splitting) as runtime:
-        run = await runtime.start(splitting, id="r")
-        with pytest.raises(perdure.RunError):
-            await run.result(within=PATIENCE)
-        facts = fold(STREAM, log.streams[STREAM])
-        [open_step] = facts.steps | facts.abandoned
-        clock.pass_by(31 * DAY)
-        await released(runtime, log)
-        late = StepCompleted(open_step, 1, Raw(b"null"), 1, 2, "w", artifacts=(Artifact("late.txt", AGAIN, 18),))
-        await runtime.dispatcher.ask(STREAM, late)
-
-    assert AGAIN not in {blob.digest for blob in named(log).kept}
-    assert events(log, "r")[-1] == "ArtifactsRemoved"
+    assert list(decide(facts, outcome, 5)) == []
+    assert list(decide(evolve(facts, ev.ArtifactsRemoved(facts.length), 6), outcome, 7)) == []
