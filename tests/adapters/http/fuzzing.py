@@ -17,6 +17,8 @@ import msgspec
 from msgspec import Struct
 
 import perdure
+from perdure.adapters.rag.ingesting import Given, ingest_given
+from perdure.adapters.rag.places import known, place_of
 from tests.adapters.http.processes import ENVIRONMENT, Serving
 from tests.adapters.http.shop import asks, fails, hello, order
 
@@ -30,10 +32,13 @@ KNOWN = {
     "runs": ["parked-1", "parked-2", "parked-3", "asking", "done", "broken"],
     "names": ["address", "add", "notes", "ship", "notes/report.txt", "greeting"],
     "workflows": ["order", "asks", "hello", "fails"],
+    "collections": ["handbook", "notes"],
+    "sources": ["pay.md", "ship.md"],
 }
 BOUND = {
     "path.run_id": "runs", "path.name": "names", "path.definition_name": "names", "body.run": "runs", "body.workflow": "workflows",
     "query.workflow": "workflows", "body.name": "names", "body.signal": "names", "body.definition": "names",
+    "path.collection": "collections", "query.source": "sources",
 }  # fmt: skip
 
 DEFINITION = "name: greeting\nsteps:\n  - id: say\n    type: log\n    config: {message: hello}\n"
@@ -66,6 +71,9 @@ async def furnish(log: str) -> None:
         await runtime.start(hello, "Ann", id="done")
         await runtime.start(fails, id="broken")
         await runtime.apply_definition(DEFINITION)
+    given = [Given(name, b"# Paying\n\nInvoices are paid within 30 days.", ".md") for name in KNOWN["sources"]]
+    for name in KNOWN["collections"]:
+        ingest_given(known(place_of(log, {}), "documents"), "default", name, given, embedding="hashing")
 
 
 def fuzz(service: Serving, key: str, folder: Path, *, examples: int, seed: int, seconds: float = 3600.0) -> Fuzzed:
