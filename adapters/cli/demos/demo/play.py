@@ -19,10 +19,11 @@ from ....system.nats_server import NatsServer
 from ...logs.verifying import verify_log
 from ...looking.questions import records_of
 from ...running.progress import Progress
+from ..voice import near
 from .index import Hit, Index
 from .library import Totals, index_library
 from .stage import RUN, Stage, ground, total_files
-from .telling import Telling, near
+from .telling import Telling
 
 HITS = 5
 PARTS = (2, 4, 8)

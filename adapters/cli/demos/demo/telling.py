@@ -6,16 +6,14 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.text import Text
 
 from .....eventlog.report import Report
 from .....runtime.inspect.replay import Verdict
 from ....system.nats_server import NatsServer
 from ...running.progress import Progress
-from ...shared.console import console
+from ..voice import Voice, near
 from .index import Hit
 from .library import Totals
 from .stage import AT_ONCE, total_files
@@ -24,23 +22,8 @@ DIGEST, TEXT = 16, 74
 """Characters of a digest and of a text that are shown."""
 
 
-class Telling:
-    """The voice of the demo; quiet where the answer is JSON."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._out: Console = console()
-
-    def line(self, *parts: str | tuple[str, str]) -> None:
-        if not self._quiet:
-            self._out.print(Text.assemble(*parts), soft_wrap=not self._out.is_terminal)
-
-    def scene(self, number: int, title: str) -> None:
-        self.line("")
-        self.line((f"{number}  ", "bold cyan"), (title, "bold"))
-
-    def good(self, *parts: str | tuple[str, str]) -> None:
-        self.line("   ", ("✓ ", "green"), *parts)
+class Telling(Voice):
+    """The words of the demo."""
 
     @contextmanager
     def bar(self, title: str) -> Generator[Callable[[Progress], None]]:
@@ -118,9 +101,3 @@ class Telling:
         self.line(f"All of it took {seconds:.0f} s.")
         for place, command in enumerate(see):
             self.line(("                   " if place else "See for yourself:  ", "dim"), command)
-
-
-def near(path: Path) -> str:
-    """The path as somebody who stands here would write it."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -7,35 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.text import Text
 
 from ....rag.ingesting import Ingested
-from ...shared.console import console
-from ..demo.telling import near
+from ..voice import Voice, near
 from .receiver import Arrived
 
 DIGEST, WIDTH = 16, 110
 """Characters of a digest and of a text that are shown."""
 
 
-class Telling:
-    """The voice of the demo; quiet where the answer is JSON."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._out: Console = console()
-
-    def line(self, *parts: str | tuple[str, str]) -> None:
-        if not self._quiet:
-            self._out.print(Text.assemble(*parts), soft_wrap=not self._out.is_terminal)
-
-    def scene(self, number: int, title: str) -> None:
-        self.line("")
-        self.line((f"{number}  ", "bold cyan"), (title, "bold"))
-
-    def good(self, *parts: str | tuple[str, str]) -> None:
-        self.line("   ", ("✓ ", "green"), *parts)
+class Telling(Voice):
+    """The words of the demo."""
 
     def opening(self, folder: Path) -> None:
         self.line(("perdure demo-service", "bold"), ("  a workflow written as data, through HTTP alone", "dim"))
