@@ -32,24 +32,27 @@ def runs_are_started() -> Figures:
 
 
 def beside(ours: Serving, theirs: Serving, key: str) -> dict[str, float]:
-    """Both at full load, and ours at four fifths of what it bore so far, in turns.
+    """Both at full load, and each at four fifths of what it bore so far, in turns.
 
     So far, and not just now: a machine whose speed changes from second to second would else be asked for more than it bears.
     """
     pairs: list[tuple[float, float]] = []
     paced: list[dict[str, float]] = []
+    bare_paced: list[dict[str, float]] = []
     with_a_step: list[float] = []
     for _ in range(ROUNDS):
         limit = load(theirs, "/runs", "full", seconds=SECONDS)["per_s"]
         full = load(ours, PATH, "full", key=key, seconds=SECONDS)["per_s"]
         pairs.append((full, limit))
-        borne = median(ours for ours, _ in pairs)
+        borne, bare_borne = (median(side) for side in zip(*pairs, strict=True))
         paced.append(load(ours, PATH, "paced", key=key, rate=0.8 * borne, seconds=SECONDS))
+        bare_paced.append(load(theirs, "/runs", "paced", rate=0.8 * bare_borne, seconds=SECONDS))
         with_a_step.append(load(ours, PATH, "full", key=key, workflow="ask", seconds=SECONDS)["per_s"])
     return {
         "of_bare": share_of(pairs),
         "p99_ms_at_80_percent": median(one["p99"] for one in paced),
         "p50_ms_at_80_percent": median(one["p50"] for one in paced),
+        "bare_p99_ms_at_80_percent": median(one["p99"] for one in bare_paced),
         "started_per_s": median(ours for ours, _ in pairs),
         "started_with_a_step_per_s": median(with_a_step),
         "bare_per_s": median(bare for _, bare in pairs),
