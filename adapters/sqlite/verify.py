@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from ...eventlog.blobs import Named, speaks_of_blobs
+from ...eventlog.blobs import Blob, Named, named_in, speaks_of_blobs
 from ...eventlog.errors import Corrupt, NotFound
 from ...eventlog.log import Carrier
 from ...eventlog.records import EMPTY, Record, Tail, verified
@@ -141,14 +141,17 @@ def verify_snapshots(db: sqlite3.Connection, report: Report) -> None:
 def verify_blobs(db: sqlite3.Connection, report: Report) -> None:
     """Every blob that an event names, and none has released since, is there and whole."""
     streams: defaultdict[str, Named] = defaultdict(Named)
+    since: dict[tuple[str, Blob], int] = {}
     for record in records(db):
         if speaks_of_blobs(record.data):
             streams[record.stream].take(record.data)
+            for blob in named_in(record.data):
+                since.setdefault((record.stream, blob), record.first)
     for stream, named in streams.items():
         for blob in named.kept:
             report.blobs += 1
             if what := damage_of(db, stream, blob):
-                report.found(stream, f"blob {blob.digest[:12]}", what)
+                report.found(stream, f"version {since[stream, blob]}, blob {blob.digest[:12]}", what)
 
 
 def verify_outcomes(db: sqlite3.Connection, report: Report) -> None:

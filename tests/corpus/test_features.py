@@ -31,10 +31,10 @@ WORDS = {
 """Words of `perdure` that code of a run speaks."""
 
 NOT_SPOKEN = {
-    "Artifact", "Attempt", "Bug", "ChildHandle", "Codec", "Condition", "Conflict", "Corrupt", "Decision", "Diverged", "Event", "First",
-    "ForeignAwait", "HandlerError", "Invalid", "Kind", "Limit", "LogContext", "OpenApproval", "PerdureError", "Ref", "Refused", "Retry",
-    "RunError", "RunHandle", "Runtime", "Settings", "StepType", "TooLarge", "Trigger", "Unavailable", "asgi", "connect", "open", "step",
-    "work_for", "workflow",
+    "Artifact", "ArtifactSettings", "Attempt", "Bug", "ChildHandle", "Codec", "Condition", "Conflict", "Corrupt", "Decision", "Diverged",
+    "Event", "First", "ForeignAwait", "Gone", "HandlerError", "Invalid", "Kind", "Limit", "LogContext", "OpenApproval", "PerdureError",
+    "Ref", "Refused", "Retry", "RunError", "RunHandle", "Runtime", "Settings", "StepType", "TooLarge", "Trigger", "Unavailable", "asgi",
+    "connect", "open", "step", "work_for", "workflow",
 }  # fmt: skip
 """Its other words: decorators and their policies (below), types of what the words above give, and what a program says outside of runs."""
 
@@ -74,8 +74,8 @@ EVENTS = {
 }  # fmt: skip
 """What a run can have in its log."""
 
-NOT_OF_A_CLEAN_RUN = {"Recovered", "Suspended", "MovedOut", "MovedIn", "MovedBack"}
-"""What only a kill, a move to another log, or code that disagrees, puts there."""
+NOT_OF_A_CLEAN_RUN = {"Recovered", "Suspended", "MovedOut", "MovedIn", "MovedBack", "ArtifactsReleased", "ArtifactsRemoved"}
+"""What only a kill, a move to another log, code that disagrees, or the days behind its end, put there."""
 
 
 def test_a_word_is_spoken_by_its_case() -> None:

@@ -73,6 +73,8 @@ NAMES = {
     "MovedOut": "move to",
     "MovedIn": "move source",
     "MovedBack": "move",
+    "ArtifactsReleased": "released",
+    "ArtifactsRemoved": "release",
 }
 """Every event that was ever written, with its fields; `?` where a record may lack it. Lines may be added and never changed."""
 

@@ -296,6 +296,8 @@ SAID: dict[type[Event], tuple[str, Callable[[Any], str]]] = {
     ev.CancelRequested: ("cancel asked", lambda event: event.reason),
     ev.Paused: ("paused", lambda event: event.reason),
     ev.Resumed: ("resumed", lambda event: f"with build {event.build}" if event.build else ""),
+    ev.ArtifactsReleased: ("released", lambda _: "artifacts are kept no longer"),
+    ev.ArtifactsRemoved: ("removed", lambda event: f"the contents of what was released at version {event.release}"),
     ev.ChildReleased: ("child left", lambda event: event.id),
     ev.ChildrenTold: ("children told", lambda event: f"to {event.how}"),
     ev.ChildHeard: ("child heard", lambda event: event.id),
