@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 import msgspec
@@ -128,6 +128,16 @@ async def answering(readings: Readings, name: str) -> AsyncGenerator[None]:
         readings[name] = f"{ERROR}{type(error).__name__}: {error}"
 
 
+class Text(NamedTuple):
+    """What SQLite serves as text, in its bytes; so it is told from a blob of the same bytes, which one bit may make of it."""
+
+    content: bytes
+
+
+def as_text(content: bytes) -> Text:
+    return Text(content)
+
+
 def served_by_sqlite(log: Path) -> str:
     """A digest of every row and setting as SQLite alone serves them, and of its own view of the pages: the bytes that matter.
 
@@ -136,8 +146,8 @@ def served_by_sqlite(log: Path) -> str:
     total = sha256()
     try:
         with closing(sqlite3.connect(f"file:{log}?mode=rw", uri=True, isolation_level=None)) as db:
-            db.text_factory = bytes
-            tables = [row[0].decode() for row in db.execute("select name from sqlite_master where type = 'table' order by name")]
+            db.text_factory = as_text
+            tables = [row[0].content.decode() for row in db.execute("select name from sqlite_master where type = 'table' order by name")]
             questions = ["select * from sqlite_master", *(f"select * from {table} order by 1" for table in tables)]
             for question in (*questions, "pragma application_id", "pragma user_version", "pragma journal_mode", "pragma integrity_check"):
                 for row in db.execute(question):
