@@ -48,7 +48,7 @@ async def work_for(
     clock = SystemClock()
     async with seated(url, clock) as seat, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
         worker = StepWorker(
-            known, seat.blobs, name=seat.name, tell=seat.tell, clock=clock, threads=WorkerThreads(settings.worker_concurrency),
+            known, seat, name=seat.name, tell=seat.tell, clock=clock, threads=WorkerThreads(settings.worker_concurrency),
             processes=processes, settings=settings, resources=resources, interceptors=interceptors, bell=bell,
         )  # fmt: skip
         async with worker.serving(), seat.taking(worker, queues):

@@ -186,9 +186,11 @@ class _Naming(Struct, gc=False):
 
 class _Batch(Struct, gc=False):
     events: list[_Naming]
+    at: int = 0
 
 
 _decode = msgspec.json.Decoder(_Batch).decode
+_NOTHING = _Batch([])
 
 
 def speaks_of_blobs(data: bytes) -> bool:
@@ -205,23 +207,24 @@ class Named:
     def __init__(self) -> None:
         self.values: dict[Blob, None] = {}
         self.artifacts: dict[Blob, None] = {}
-        self._released: dict[Blob, None] = {}
+        self._released: dict[Blob, int] = {}
+        """And when, in microseconds since 1970."""
         self.mark = 0
         """That of the newest release."""
 
     def take(self, data: bytes) -> None:
         """A record, in its stored bytes."""
         try:
-            events = _decode(data).events if speaks_of_blobs(data) else []
+            batch = _decode(data) if speaks_of_blobs(data) else _NOTHING
         except msgspec.MsgspecError:
             return  # an event of another shape names none
-        for event in events:
+        for event in batch.events:
             if event.blob is not None and event.blob.stored:
                 self.values[event.blob] = None
             for artifact in event.artifacts:
                 self.artifacts[artifact.blob] = None
             if event.released is not None:
-                self._released |= self.artifacts
+                self._released |= dict.fromkeys(self.artifacts, batch.at)
                 self.artifacts, self.mark = {}, event.released
 
     @property
@@ -234,6 +237,10 @@ class Named:
         """The digests of released artifacts, without those of which something else is kept that has the same content."""
         kept = dict.fromkeys(blob.digest for blob in self.kept)
         return [blob.digest for blob in self._released if blob.digest not in kept]
+
+    def released_at(self, blob: Blob) -> int:
+        """When it was last released, in microseconds since 1970; 0 where it is kept, or was never an artifact."""
+        return 0 if blob in self.kept else self._released.get(blob, 0)
 
 
 def named_in(data: bytes) -> list[Blob]:

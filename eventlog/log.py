@@ -25,7 +25,15 @@ Durability: TypeAlias = Literal["power", "process", "memory"]
 """What an acknowledged append survives: a power cut, the end of the process, or nothing."""
 
 
-class Log(Protocol):
+class Records(Protocol):
+    """Where the records of a stream can be read."""
+
+    def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
+        """The records of one stream behind a version, in order."""
+        ...
+
+
+class Log(Records, Protocol):
     """All streams, append-only."""
 
     async def append(self, appends: Sequence[Append]) -> Sequence[Tail | Conflict]:
@@ -44,10 +52,6 @@ class Log(Protocol):
 
         What this process has appended is among them. Whoever folds them verifies the chain: a carrier gives what it keeps.
         """
-        ...
-
-    def read(self, stream: str, *, after: Version = 0) -> AsyncIterator[Record]:
-        """The records of one stream behind a version, in order."""
         ...
 
     def follow(self, *, after: Cursor | None = None) -> AsyncIterator[Record]:

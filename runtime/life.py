@@ -60,7 +60,7 @@ def _services_of(runtime: Runtime) -> tuple[Callable[[], Coroutine[Any, Any, Non
 async def _serve(runtime: Runtime, service: Callable[[], Coroutine[Any, Any, None]], resources: Resources) -> None:
     """In the context of the services alone: what the pool performs is begun from there."""
     RESOURCES.set(resources)
-    STORE.set(runtime.carrier.blobs)
+    STORE.set(runtime.carrier)
     OUTBOX.set(RequestOutbox(runtime.do, runtime.ask_actor, runtime.delivering.check, runtime.carrier.heads))
     await service()
 

@@ -15,9 +15,8 @@ from msgspec import Raw, Struct, UnsetType
 
 from ..actors.ports import Bell, Clock
 from ..actors.shelf import Shelf
-from ..eventlog.blobs import Blobs
 from ..eventlog.errors import Invalid
-from .authoring.artifacts import STORE
+from .authoring.artifacts import STORE, Store
 from .authoring.effects import StepCall
 from .authoring.resources import RESOURCES
 from .authoring.steps import Step
@@ -47,7 +46,7 @@ class StepWorker:
     def __init__(
         self,
         steps: Iterable[AnyStep],
-        blobs: Blobs,
+        store: Store,
         *,
         name: str,
         tell: Callable[[str, Any], None],
@@ -63,8 +62,8 @@ class StepWorker:
         self.steps = by_name(steps)
         self.settings = settings or Settings()
         self._resources = sufficient(resources or {}, self.steps.values())
-        self._blobs = blobs
-        shelf = Shelf(blobs, large_bytes=self.settings.large_bytes, value_bytes_max=self.settings.value_bytes_max)
+        self._store = store
+        shelf = Shelf(store.blobs, large_bytes=self.settings.large_bytes, value_bytes_max=self.settings.value_bytes_max)
         self.pool = Pool(
             tell, _begun, clock, threads, concurrency=self.settings.worker_concurrency, owner=name, bell=bell, shelf=shelf,
             limiting=SlotsGiven(), processes=processes, around=chain(interceptors),
@@ -121,7 +120,7 @@ class StepWorker:
 
     async def _serve(self, resources: Mapping[Any, Any]) -> None:
         RESOURCES.set(resources)
-        STORE.set(self._blobs)
+        STORE.set(self._store)
         self._context = copy_context()
         await self.pool.serve()
 

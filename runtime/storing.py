@@ -6,10 +6,10 @@ from abc import ABC
 from collections.abc import AsyncGenerator, Mapping
 
 from ..eventlog.blobs import Artifact
-from ..eventlog.errors import Corrupt, Gone, NotFound
+from ..eventlog.errors import NotFound
 from ..eventlog.log import Carrier
 from ..eventlog.streams import stream_of
-from .authoring.words import moment
+from .authoring.artifacts import gone, read_artifact
 from .inspect.replay import fold
 from .run.state import RunState, artifacts_of
 
@@ -30,12 +30,8 @@ class Storing(ABC):
         Gone where it is kept no longer.
         """
         found = artifact_in(await self.artifacts(run, tenant=tenant), run, name)
-        try:
-            async for chunk in self.carrier.blobs.read(stream_of("run", tenant, run), found.blob):
-                yield chunk
-        except Corrupt:
-            artifact_in(await self.artifacts(run, tenant=tenant), run, name)  # released while it was read
-            raise
+        async for chunk in read_artifact(self.carrier, stream_of("run", tenant, run), found):  # it may be released while it is read
+            yield chunk
 
 
 def artifacts_in(facts: RunState, run: str) -> Mapping[str, Artifact]:
@@ -50,8 +46,5 @@ def artifact_in(known: Mapping[str, Artifact], run: str, name: str) -> Artifact:
         raise NotFound("the run has no artifact of this name", who=f"run {run!r}", where="name", expected=", ".join(known) or "none so far",
                        found=name, instead="wait for the step that stores it, or correct the name")
     if since := known[name].gone:
-        raise Gone("the artifact is kept no longer", who=f"run {run!r}", where=f"artifact {name!r}", expected="one whose content is kept",
-                   found=f"one that was released at {moment(since):%Y-%m-%d %H:%M:%S} UTC, some time after the end of its run",
-                   instead="start a run that makes it again; what is to be kept for longer is fetched, or kept by "
-                           "WORKFLOWS_ARTIFACT_RETENTION_DAYS, before")
+        raise gone(run, name, since)
     return known[name]

@@ -5,17 +5,31 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from ...eventlog.blobs import Artifact, Blobs, Upload
-from ...eventlog.errors import Invalid, NotFound
+from ...eventlog.blobs import Artifact, Blobs, Named, Upload
+from ...eventlog.errors import Corrupt, Gone, Invalid, NotFound
+from ...eventlog.log import Records
+from ...eventlog.streams import parts_of
 from .driving import driver
+from .words import moment
 
 NAME_MAX = 200
 ARTIFACTS_MAX = 1000
 """Artifacts that one attempt may store."""
 
-STORE: ContextVar[Blobs] = ContextVar("perdure_store")
+
+
+class Store(Protocol):
+    """Where artifacts lie, and the log that says which are kept no longer. A carrier is one."""
+
+    @property
+    def blobs(self) -> Blobs: ...
+    @property
+    def log(self) -> Records: ...
+
+
+STORE: ContextVar[Store] = ContextVar("perdure_store")
 """Where artifacts lie. In the context of a runtime's services, and so of the steps that it performs."""
 
 
@@ -57,7 +71,7 @@ class ArtifactWriter:
         if len(self._stored) >= ARTIFACTS_MAX:
             raise Invalid("the attempt stores too many artifacts", who=self._who, where=f"artifact({self.name!r})",
                           expected=f"at most {ARTIFACTS_MAX}", found="one more", instead="put several things into one")
-        self._upload = _store(self._who).upload(self._stream)
+        self._upload = _store(self._who).blobs.upload(self._stream)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -74,12 +88,38 @@ class ArtifactWriter:
             await upload.drop()
 
 
-def read_artifact(stream: str, found: Artifact) -> AsyncGenerator[bytes]:
-    """The content of an artifact of a run, in chunks, each checked before it is given."""
-    return _store(f"artifact {found.name!r}").read(stream, found.blob)
+def read_here(stream: str, found: Artifact) -> AsyncGenerator[bytes]:
+    """As `read_artifact`, for the code of a step."""
+    return read_artifact(_store(f"artifact {found.name!r}"), stream, found)
 
 
-def _store(who: str) -> Blobs:
+async def read_artifact(store: Store, stream: str, found: Artifact) -> AsyncGenerator[bytes]:
+    """The content of an artifact of a run, in chunks, each checked before it is given; Gone where the run has released it."""
+    try:
+        async for chunk in store.blobs.read(stream, found.blob):
+            yield chunk
+    except Corrupt as damage:
+        if since := await _released_at(store.log, stream, found):
+            raise gone(parts_of(stream)[2], found.name, since) from damage
+        raise
+
+
+async def _released_at(log: Records, stream: str, found: Artifact) -> int:
+    """When the content was released, as the whole log of the run has it; 0 where it was not."""
+    named = Named()
+    async for record in log.read(stream):
+        named.take(record.data)
+    return named.released_at(found.blob)
+
+
+def gone(run: str, name: str, since: int) -> Gone:
+    return Gone("the artifact is kept no longer", who=f"run {run!r}", where=f"artifact {name!r}", expected="one whose content is kept",
+                found=f"one that was released at {moment(since):%Y-%m-%d %H:%M:%S} UTC, some time after the end of its run",
+                instead="start a run that makes it again; what is to be kept for longer is fetched, or kept by "
+                        "WORKFLOWS_ARTIFACT_RETENTION_DAYS, before")
+
+
+def _store(who: str) -> Store:
     try:
         return STORE.get()
     except LookupError:

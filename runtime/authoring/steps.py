@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 from ...eventlog.blobs import Artifact
 from ...eventlog.errors import Invalid, TooLarge
 from ...eventlog.streams import parts_of
-from .artifacts import ArtifactWriter, read_artifact
+from .artifacts import ArtifactWriter, read_here
 from .driving import DRIVER
 from .effects import StepCall
 from .resources import resource_of
@@ -83,8 +83,11 @@ class Attempt(Struct, frozen=True, gc=False):
         return ArtifactWriter(stored, self.stream, name, f"step {self.step!r}")
 
     def read(self, artifact: Artifact) -> AsyncGenerator[bytes]:
-        """The content of an artifact of this run, in chunks: `async for chunk in current().read(report)`."""
-        return read_artifact(self.stream, artifact)
+        """The content of an artifact of this run, in chunks: `async for chunk in current().read(report)`.
+
+        Gone where it is kept no longer, as after a retry of a run that ended long ago.
+        """
+        return read_here(self.stream, artifact)
 
     @property
     def token(self) -> str:

@@ -221,6 +221,51 @@ async def test_a_run_that_goes_on_after_a_release_keeps_what_it_stores_anew() ->
     assert AGAIN not in log.blobs[STREAM]
 
 
+@step
+async def read(one: Artifact) -> int:
+    return len([chunk async for chunk in perdure.current().read(one)])
+
+
+@workflow
+async def rereading(times: int) -> dict[str, str]:
+    await write("report.txt", "first")
+    first = perdure.artifact("report.txt")
+    await write("report.txt", "second")
+    await stumble(times)
+    try:
+        return {"chunks": str(await read(first))}
+    except perdure.StepError as error:
+        return {"type": error.type, **error.details}
+
+
+async def test_a_step_that_reads_what_was_released_hears_that_it_is_gone() -> None:
+    log, clock = MemoryLog(), HandClock()
+    attempts.clear()
+    async with retaining(log, clock, rereading) as runtime:
+        run = await runtime.start(rereading, 1, id="r")
+        with pytest.raises(perdure.RunError):
+            await run.result(within=PATIENCE)
+        clock.pass_by(31 * DAY)
+        await released(runtime, log)
+        await run.retry()
+        told = await run.result(within=PATIENCE)
+    assert (told["type"], told["who"], told["where"]) == ("Gone", "run 'r'", "artifact 'report.txt'")
+    assert "released at 2023-12-15" in told["found"]
+    assert (await verdict(log, rereading)).agrees
+
+
+async def test_a_step_that_reads_what_was_lost_but_not_released_hears_that_it_is_corrupt() -> None:
+    log, clock = MemoryLog(), HandClock()
+    attempts.clear()
+    async with retaining(log, clock, rereading) as runtime:
+        run = await runtime.start(rereading, 1, id="r")
+        with pytest.raises(perdure.RunError):
+            await run.result(within=PATIENCE)
+        del log.blobs[STREAM][Blob.of(b"first").digest]
+        await run.retry()
+        assert (await run.result(within=PATIENCE))["type"] == "Corrupt"
+
+
 async def test_a_value_that_was_given_before_a_removal_and_is_recorded_after_it_is_written_again() -> None:
     @workflow
     async def given(text: str) -> int:

@@ -56,8 +56,9 @@ def draw_artifacts(out: Console, artifacts: Sequence[ArtifactLine]) -> None:
     table.add_column("artifact", overflow="fold")
     table.add_column("bytes", justify="right")
     table.add_column("SHA-256", style="dim")
+    table.add_column("", style="yellow", no_wrap=True)
     for line in artifacts:
-        table.add_row(Text(line.name), f"{line.size:,}", line.digest)
+        table.add_row(Text(line.name), f"{line.size:,}", line.digest, f"gone since {line.gone:%Y-%m-%d}" if line.gone else "")
     out.print(table)
 
 

@@ -139,17 +139,18 @@ async def open_approvals(log: str, run: str, tenant: str, by: str = "", roles: S
 
 
 class ArtifactLine(Struct, frozen=True):
-    """One artifact of a run."""
+    """One artifact of a run; `gone` says since when its content is kept no longer."""
 
     name: str
     size: int
     digest: str
+    gone: datetime | None
 
 
 async def artifacts_of_run(log: str, run: str, tenant: str) -> list[ArtifactLine]:
     """What the run has stored, by name."""
     known = artifacts_of(fold(stream_of("run", tenant, run), await records_of(log, run, tenant)))
-    return [ArtifactLine(name, known[name].size, known[name].digest) for name in sorted(known)]
+    return [ArtifactLine(name, one.size, one.digest, moment(one.gone) if one.gone else None) for name, one in sorted(known.items())]
 
 
 async def write_artifact(log: str, run: str, tenant: str, name: str, out: BinaryIO) -> None:

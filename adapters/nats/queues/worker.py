@@ -14,12 +14,14 @@ from nats.aio.msg import Msg
 from ....actors.ports import Clock
 from ....eventlog.blobs import Blobs
 from ....eventlog.errors import NotFound, PerdureError, Unavailable
+from ....eventlog.log import Records
 from ....runtime.step_worker import StepWorker
 from ..doors.door import listening
 from ..fitness import fit
 from ..open import on_asyncio
 from ..owning.presence import worker_id
 from ..records.blobs import JetStreamBlobs
+from ..records.log import JetStreamLog
 from ..url import Place, place_of
 from ..wire.buckets import LOG, PARTITIONS, TASKS, adopted, existing, found_differences, refuse
 from ..wire.connection import connect
@@ -45,6 +47,7 @@ class Seat:
     def __init__(self, store: Store, clock: Clock, *, ack_seconds: float) -> None:
         self.name = worker_id()
         self.blobs: Blobs = JetStreamBlobs(store)
+        self.log: Records = JetStreamLog(store)
         self._store = store
         self._ack_seconds = ack_seconds
         self._namespace = store.subjects.namespace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from uuid import uuid4
 
 import anyio
@@ -9,7 +10,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 import perdure
-from perdure import ArtifactSettings, Gone, Settings, step, workflow
+from perdure import Artifact, ArtifactSettings, Gone, Retry, Settings, StepError, step, workflow
 from perdure.adapters.nats.open import open_nats
 from perdure.adapters.nats.verifying import verify
 from perdure.adapters.nats.wire.connection import connect
@@ -33,6 +34,36 @@ async def reporting() -> str:
     return await write()
 
 
+@step(retry=Retry(attempts=1))
+def stumble(room: str) -> None:
+    if not Path(room, "go").exists():
+        raise ValueError("not yet")
+
+
+@step(queue="readers", retry=Retry(attempts=1))
+async def read(one: Artifact) -> int:
+    return len([chunk async for chunk in perdure.current().read(one)])
+
+
+@workflow
+async def rereading(room: str) -> str:
+    await write()
+    await stumble(room)
+    try:
+        return str(await read(perdure.artifact("report.txt")))
+    except StepError as error:
+        return error.type
+
+
+async def removed(runtime: perdure.Runtime) -> None:
+    """Wait until the run has released its artifacts, and has nothing more to remove."""
+    with anyio.fail_after(20):
+        while not (await runtime.artifacts("r"))["report.txt"].gone:
+            await checkpoint()
+        while await runtime.carrier.heads.due(0):
+            await checkpoint()
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 async def test_a_released_artifact_is_removed_from_jetstream_and_the_log_stays_whole(nats_server: NatsServer) -> None:
@@ -41,11 +72,7 @@ async def test_a_released_artifact_is_removed_from_jetstream_and_the_log_stays_w
     async with perdure.open(url, workflows=[reporting], settings=SOON) as runtime:
         run = await runtime.start(reporting, id="r")
         await run.result()
-        with anyio.fail_after(20):
-            while not (await runtime.artifacts("r"))["report.txt"].gone:
-                await checkpoint()
-            while await runtime.carrier.heads.due(0):
-                await checkpoint()
+        await removed(runtime)
         with pytest.raises(Gone):
             await anext(runtime.artifact("r", "report.txt"))
     async with connect(nats_server.url) as connection:
@@ -58,3 +85,17 @@ async def test_a_released_artifact_is_removed_from_jetstream_and_the_log_stays_w
     assert (found.verdict, found.blobs) == ("intact", 1)
     async with open_nats(url) as carrier:
         assert await carrier.blobs.mark() == left[-1].sequence
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_queue_worker_that_reads_what_was_released_hears_that_it_is_gone(nats_server: NatsServer, tmp_path: Path) -> None:
+    url = f"{nats_server.url}/{uuid4().hex}"
+    async with perdure.open(url, workflows=[rereading], settings=SOON) as runtime, perdure.work_for(url, ["readers"], steps=[read]):
+        run = await runtime.start(rereading, str(tmp_path), id="r")
+        with pytest.raises(perdure.RunError):
+            await run.result()
+        await removed(runtime)
+        (tmp_path / "go").touch()
+        await run.retry()
+        assert await run.result() == "Gone"

@@ -86,7 +86,7 @@ class Hands:
     def __init__(self, belt: Belt, name: str, steps: list[Any], settings: Settings | None = None) -> None:
         self.belt = belt
         self.name = name
-        self.worker = StepWorker(steps, MemoryLog().carrier().blobs, name=name, tell=self.tell, clock=NodeClock(), threads=InlineThreads(),
+        self.worker = StepWorker(steps, MemoryLog().carrier(), name=name, tell=self.tell, clock=NodeClock(), threads=InlineThreads(),
                            settings=settings)  # fmt: skip
         self.taken: dict[Key, Order] = {}
         self.refused: list[str] = []
