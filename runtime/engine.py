@@ -17,6 +17,7 @@ from ..actors.ref import Ref, Typed
 from ..eventlog.errors import Unavailable
 from ..eventlog.receipts import receipt_of
 from ..eventlog.streams import parts_of, stream_of
+from .artifacts import Artifacts
 from .assembly import Assembly
 from .authoring.values import Shape
 from .authoring.workflows import Workflow
@@ -48,7 +49,6 @@ from .requests.definitions import AnyDefined, AnyDefining
 from .run import commands as cmd
 from .run.live import Run
 from .run.performing import Standing
-from .storing import Storing
 from .translating import COMMANDS, applied, must_make_sense, stream_for, with_result
 
 P = ParamSpec("P")
@@ -60,7 +60,7 @@ A = TypeVar("A")
 logger = logging.getLogger("perdure")
 
 
-class Runtime(Assembly, Listing, Storing, Handing):
+class Runtime(Assembly, Listing, Artifacts, Handing):
     """Serves the runs of a carrier while `serving()` is open.
 
     One that does not `perform` is for a log that nobody serves: requests are judged and recorded, as anywhere, and code is driven;

@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 TIMED = ("tests/adapters/nats/", "tests/adapters/cli/test_nats", "tests/adapters/cli/test_worker", "tests/chaos/", "tests/crash/")
 """Where tests start servers and processes, and hold them to times: these stay one after another."""
 
-LONG = ("tests/sim/", "tests/corpus/", "tests/house/test_documentation", "tests/adapters/cli/demo/", "tests/typing/")
+LONG = ("tests/sim/", "tests/corpus/", "tests/house/test_documentation", "tests/adapters/cli/demos/test_indexing", "tests/typing/")
 """The longest of the others: they begin early, so that two processes end at the same time."""
 
 

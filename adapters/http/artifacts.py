@@ -15,8 +15,8 @@ from msgspec import Raw, Struct
 
 from ...eventlog.blobs import Artifact
 from ...eventlog.errors import Corrupt, PerdureError
+from ...runtime.artifacts import artifact_in
 from ...runtime.authoring.words import moment
-from ...runtime.storing import artifact_in
 from .etags import is_had, tag_of
 from .operations import Answer, Call, Operation
 from .runs import RUN

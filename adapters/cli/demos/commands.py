@@ -23,9 +23,9 @@ def demo(
     json: Json = False,
 ) -> int:
     """Kill a run half-way with kill -9, start it again, and see that nothing was lost and nothing done twice."""
-    from .demo.play import play
-    from .demo.stage import CARRIERS
-    from .demo.telling import Telling
+    from .indexing.play import play
+    from .indexing.stage import CARRIERS
+    from .indexing.telling import Telling
 
     if carrier not in CARRIERS:
         raise typer.BadParameter(f"{carrier!r} is no carrier: one of {', '.join(CARRIERS)}", param_hint="--carrier")
@@ -64,10 +64,10 @@ def demo_service(
     from ..shared.console import say_json
 
     try:
-        from .demo_service.play import play
+        from .service.play import play
     except ModuleNotFoundError as missing:
         raise not_installed(missing, "perdure demo-service") from missing
-    from .demo_service.telling import Telling
+    from .service.telling import Telling
 
     story = play(Path(folder), question=question, files=files or 0, telling=Telling(quiet=json))
     if json:

@@ -15,6 +15,7 @@ from ....eventlog.log import Summary
 from ....eventlog.records import Record
 from ....eventlog.search import Condition, Search
 from ....eventlog.streams import parts_of, prefix_of, stream_of
+from ....runtime.artifacts import artifact_in
 from ....runtime.definitions.replaying import CodeAtHand
 from ....runtime.inspect.replay import Verdict, fold, judged
 from ....runtime.kinds.quarantine import NAME as QUARANTINE
@@ -22,7 +23,6 @@ from ....runtime.kinds.quarantine import QUARANTINED, quarantined_by
 from ....runtime.listing import DEAD, QUARANTINED_MAX
 from ....runtime.requests import OpenApproval
 from ....runtime.run.state import artifacts_of
-from ....runtime.storing import artifact_in
 from ....runtime.translating import open_approval
 from ....runtime.where import conditions
 from ...system.clock import SystemClock

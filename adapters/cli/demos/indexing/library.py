@@ -1,6 +1,6 @@
 """The workflow of the demo: an index of the Python standard library, a step per file, packages side by side.
 
-It is ordinary user code, found by `perdure run perdure.adapters.cli.demos.demo.library:index_library`. Its files go into the
+It is ordinary user code, found by `perdure run perdure.adapters.cli.demos.indexing.library:index_library`. Its files go into the
 working directory of the process, so that a run in another directory has the same steps with the same arguments.
 """
 

@@ -21,7 +21,7 @@ from ...shared.environment import of_a_demo
 from .index import Index
 from .library import ATTEMPTS
 
-WORKFLOW = "perdure.adapters.cli.demos.demo.library:index_library"
+WORKFLOW = "perdure.adapters.cli.demos.indexing.library:index_library"
 RUN = "stdlib"
 LOG = "log.db"
 AT_ONCE = 16

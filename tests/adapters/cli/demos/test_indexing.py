@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from perdure.adapters.cli.demos.demo.index import Index
-from perdure.adapters.cli.demos.demo.library import SKIPPED, survey
-from perdure.adapters.cli.demos.demo.reading import Doc, read_source
+from perdure.adapters.cli.demos.indexing.index import Index
+from perdure.adapters.cli.demos.indexing.library import SKIPPED, survey
+from perdure.adapters.cli.demos.indexing.reading import Doc, read_source
 from tests.adapters.cli.calling import Folder
 
 SOURCE = '''"""A module."""

@@ -7,7 +7,7 @@ from base64 import b64encode
 
 import pytest
 
-from perdure.adapters.cli.demos.demo_service.receiver import TOLERANCE, is_signed
+from perdure.adapters.cli.demos.service.receiver import TOLERANCE, is_signed
 from perdure.adapters.webhooks.signatures import Secret, headers_of
 from tests.adapters.cli.calling import Folder
 

@@ -1,4 +1,4 @@
-"""What runs have stored: their artifacts, seen from outside."""
+"""The artifacts of runs, seen from outside."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .inspect.replay import fold
 from .run.state import RunState, artifacts_of
 
 
-class Storing(ABC):
-    """A runtime's words for what its runs have stored."""
+class Artifacts(ABC):
+    """A runtime's words for the artifacts of its runs."""
 
     carrier: Carrier
 
