@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
-import anyio.abc
 
 from ...actors.shelf import Shelf, too_large
 from ...eventlog.blobs import Blob
@@ -22,6 +20,7 @@ from ..run.notices import Deliver
 from ..run.performing import Standing
 from ..run.state import ENDED
 from ..run.waiting import waiter_of
+from .workers import Workers
 
 AT_ONCE = 100
 """Errands that wait for their answers at the same time."""
@@ -38,19 +37,14 @@ class Courier:
         self.ask = ask
         self._shelf = shelf
         self._post = post
-        self._queue: deque[Errand] = deque()
+        self._workers = Workers(self._carry, at_once=AT_ONCE, longest_pause=LONGEST_PAUSE)
         self._flying: dict[str, dict[str, Errand]] = {}
         self._landed: dict[str, anyio.Event] = {}
         """Rings when nothing of a stream is under way any more."""
-        self._workers = 0
-        self._group: anyio.abc.TaskGroup | None = None
 
     async def serve(self) -> None:
         """Carry until cancelled."""
-        async with anyio.create_task_group() as group:
-            self._group = group
-            self._call_worker()
-            await anyio.sleep_forever()
+        await self._workers.serve()
 
     def carries(self, errand: Errand) -> bool:
         """Whether one of that name is under way."""
@@ -58,8 +52,7 @@ class Courier:
 
     def send(self, errand: Errand) -> None:
         self._flying.setdefault(errand.stream, {})[errand.key] = errand
-        self._queue.append(errand)
-        self._call_worker()
+        self._workers.want(errand)
 
     def lose(self, stream: str) -> None:
         """Another node speaks for the run from now on."""
@@ -76,22 +69,10 @@ class Courier:
         if (bell := self._landed.pop(stream, None)) is not None:
             bell.set()
 
-    def _call_worker(self) -> None:
-        if self._queue and self._group is not None and self._workers < AT_ONCE:
-            self._workers += 1
-            self._group.start_soon(self._work)
-
-    async def _work(self) -> None:
-        """Carry what waits, then leave: the next errand calls another."""
-        try:
-            while self._queue:
-                errand = self._queue.popleft()
-                if not errand.lost:
-                    await self._carry(errand)
-        finally:
-            self._workers -= 1
-
-    async def _carry(self, errand: Errand) -> None:
+    async def _carry(self, errand: Errand) -> bool:
+        """Whether nobody is to ask again: it is answered, or lost."""
+        if errand.lost:
+            return True
         try:
             if len(errand.to) > STREAM_BYTES_MAX:
                 raise Invalid("an id does not fit a stream name", who=errand.to, expected=f"at most {STREAM_BYTES_MAX} bytes",
@@ -103,8 +84,7 @@ class Courier:
         except PerdureError as error:
             answer = refused(errand, error)
         if answer is None:
-            self._again(errand)
-            return
+            return False
         if not errand.lost:
             flying = self._flying[errand.stream]
             del flying[errand.key]
@@ -112,6 +92,7 @@ class Courier:
                 del self._flying[errand.stream]
                 self._ring(errand.stream)
         self._post(errand.stream, answer)
+        return True
 
     async def _bring(self, blob: Blob | None, source: str, to: str) -> None:
         """Put a large value where the run that is to know it looks for it; one that was too large to be kept is refused."""
@@ -120,16 +101,6 @@ class Courier:
         if not blob.stored:
             raise too_large(source, blob.size, self._shelf.value_bytes_max)
         await self._shelf.put(to, await self._shelf.get(source, blob), source)
-
-    def _again(self, errand: Errand) -> None:
-        errand.tries += 1
-        if self._group is not None:
-            self._group.start_soon(self._later, errand)
-
-    async def _later(self, errand: Errand) -> None:
-        await anyio.sleep(min(LONGEST_PAUSE, 0.05 * 2 ** min(errand.tries, 20)))
-        self._queue.append(errand)
-        self._call_worker()
 
 
 def answered(errand: Errand, standing: Standing) -> Event:

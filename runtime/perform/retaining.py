@@ -7,13 +7,11 @@ wants its contents removed until it has recorded that they are. So nothing is re
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
-import anyio.abc
 from anyio.lowlevel import checkpoint
 
 from ...eventlog.blobs import Named
@@ -23,6 +21,7 @@ from ..artifact_settings import ArtifactSettings
 from ..run.commands import Release
 from ..run.events import ArtifactsRemoved
 from ..run.heading import STORES
+from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -50,17 +49,14 @@ class Retaining:
         self._settings = settings
         self._doubted = doubted
         """Whether the wall clock is: then nothing is released by it."""
-        self._wanted: deque[str] = deque()
+        self._workers = Workers(self._remove, at_once=REMOVALS_AT_ONCE, longest_pause=LONGEST_PAUSE)
         self._removing: dict[str, int] = {}
         """By stream, the version of the release whose contents are removed here."""
-        self._workers = 0
-        self._group: anyio.abc.TaskGroup | None = None
 
     async def serve(self) -> None:
         """Look and remove until cancelled."""
         async with anyio.create_task_group() as group:
-            self._group = group
-            self._call_worker()
+            group.start_soon(self._workers.serve)
             while self._settings.enabled:
                 try:
                     await self.look()
@@ -102,43 +98,28 @@ class Retaining:
         """Remove what was released at this version of the run, unless that is under way."""
         if self._removing.get(stream) != release:
             self._removing[stream] = release
-            self._wanted.append(stream)
-            self._call_worker()
+            self._workers.want((stream, release))
 
     def lose(self, stream: str) -> None:
         """Another node speaks for the run from now on."""
         self._removing.pop(stream, None)
 
-    def _call_worker(self) -> None:
-        if self._wanted and self._group is not None and self._workers < REMOVALS_AT_ONCE:
-            self._workers += 1
-            self._group.start_soon(self._work)
-
-    async def _work(self) -> None:
-        """Remove what waits, then leave: the next removal calls another."""
+    async def _remove(self, wanted: tuple[str, int]) -> bool:
+        """Whether it is done, or no longer for this node to do."""
+        stream, release = wanted
+        if self._removing.get(stream) != release:
+            return True
         try:
-            while self._wanted:
-                await self._remove_all(self._wanted.popleft())
-        finally:
-            self._workers -= 1
+            await self._remove_contents(stream, release)
+        except PerdureError as away:
+            logger.warning("released artifacts of %s are not removed yet: %s", stream, away.message)
+            return False
+        if self._removing.get(stream) == release:
+            del self._removing[stream]
+            self._dispatcher.post(stream, ArtifactsRemoved(release))
+        return True
 
-    async def _remove_all(self, stream: str) -> None:
-        """Try until it is done, or no longer for this node to do."""
-        failures = 0
-        while (release := self._removing.get(stream)) is not None:
-            try:
-                await self._remove(stream, release)
-            except PerdureError as away:
-                logger.warning("released artifacts of %s are not removed yet: %s", stream, away.message)
-                failures += 1
-                await anyio.sleep(min(LONGEST_PAUSE, 0.05 * 2 ** min(failures, 20)))
-            else:
-                if self._removing.get(stream) == release:
-                    del self._removing[stream]
-                    self._dispatcher.post(stream, ArtifactsRemoved(release))
-                return
-
-    async def _remove(self, stream: str, release: int) -> None:
+    async def _remove_contents(self, stream: str, release: int) -> None:
         """What else has the same content stays, and so does what was written since."""
         named, version = Named(), 0
         async with aclosing(cast("AsyncGenerator[Record]", self._carrier.log.read(stream))) as records:

@@ -34,7 +34,6 @@ class Errand(Struct, eq=False, gc=False):
     key: str
     to: str
     command: cmd.Start | cmd.Watch | cmd.Follow | cmd.Leave | ev.ChildEnded | Deliver
-    tries: int = 0
     lost: bool = False
     """Another node has the run now."""
 
