@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from .errors import Invalid
-from .guard import guard
+from .guard import HARMLESS_BYTES, guard
 
 
 class Event(Struct, frozen=True, tag=True, tag_field="type", omit_defaults=True, gc=False):
@@ -65,20 +65,21 @@ class Codec(Generic[E]):
 
     def decode(self, data: bytes) -> Batch[E]:
         """The batch that `data` holds; an event that this build does not know is Invalid."""
-        guard(data, self.name)
+        if len(data) > HARMLESS_BYTES:
+            guard(data, self.name)
         try:
             return self._decode(data)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             return self._decode_old(data, error)
 
-    def _decode_old(self, data: bytes, error: msgspec.MsgspecError) -> Batch[E]:
+    def _decode_old(self, data: bytes, error: Exception) -> Batch[E]:
         """The slow way, for events of older releases: their fields through the upcasters, then typed."""
         try:
             if not self.upcasters:
                 raise error
             old = _decode_stored(data)
             return self._decode(self._encode(Stored(old.at, old.epoch, [self._upcast(event) for event in old.events])))
-        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, OverflowError) as why:
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as why:
             raise Invalid(
                 "the log holds an event that this build cannot read",
                 who=f"kind {self.name!r}",

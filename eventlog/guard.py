@@ -11,6 +11,8 @@ from .errors import Invalid, TooLarge
 
 DEPTH_MAX = 64
 BYTES_MAX = 64 * 1024 * 1024
+HARMLESS_BYTES = 512
+"""What so few bytes can nest hurts no decoder: where only that matters, nobody need look at them first."""
 
 STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 ONE_KIND = bytes.maketrans(b"{}", b"[]")

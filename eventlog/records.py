@@ -97,13 +97,14 @@ def verify(record: Record) -> Record:
 
 def verified(stream: str, after: Tail, records: Iterable[Record]) -> Iterator[Record]:
     """The records, each checked to continue the one before it, from `after` on; the first that does not is Corrupt."""
-    version, digest = after.version, after.digest
+    version, digest, named = after.version, after.digest, f"{len(stream)}:{stream}"
     for record in records:
         if record.stream != stream or record.first != version + 1 or record.previous != digest:
             raise broken(record, f"stream {stream}, version {version + 1}, previous digest {digest.hex()[:12]}",
                          f"stream {record.stream}, version {record.first}, previous digest {record.previous.hex()[:12]}")
-        last = record.last
-        if seal(stream, digest, version + 1, last, record.data) != record.digest or last <= version:
+        last, data = record.last, record.data  # and `seal`, but the stream is put into words once
+        sealed_as = sha256(digest + f"{named}:{version + 1}:{last}:{len(data)}:".encode() + data).digest()
+        if sealed_as != record.digest or last <= version:
             raise broken(record, "a digest that fits the stored bytes", "other bytes than were once written")
         version, digest = last, record.digest
         yield record

@@ -22,7 +22,8 @@ STREAM = attrgetter("stream")
 PAGE_ROWS = 512
 PAGE_BYTES = 4 * 1024 * 1024
 
-OF_STREAM = f"select {RECORD} from record where stream = ? and first > ? order by first limit {PAGE_ROWS}"  # noqa: S608
+ALL_OF_STREAM = f"select {RECORD} from record where stream = ? and first > ? order by first"  # noqa: S608
+OF_STREAM = f"{ALL_OF_STREAM} limit {PAGE_ROWS}"
 BEHIND = f"select {RECORD} from record where position > ? order by position limit {PAGE_ROWS}"  # noqa: S608
 SNAPSHOT_BEHIND = "select stream from snapshot where stream > ? order by stream limit 1"
 
@@ -43,14 +44,22 @@ class Reader:
     def load(self, after: Mapping[str, int]) -> dict[str, list[Record]]:
         """The records of many streams behind a version of each."""
         ends = self.proven_ends(after)
+        found = self._of_many(after) if len(after) > 1 else {stream: self._of_one(stream, behind) for stream, behind in after.items()}
+        for stream, end in ends.items():
+            if (found[stream][-1].last if found[stream] else after[stream]) < end.version:
+                found[stream].append(lost_end(end, stream))
+        return found
+
+    def _of_one(self, stream: str, after: int) -> list[Record]:
+        """In the order of the index; of many streams SQLite sorts what it has found, which would cost a long one half as much again."""
+        return records_of(self.rows(ALL_OF_STREAM, (stream, after)))
+
+    def _of_many(self, after: Mapping[str, int]) -> dict[str, list[Record]]:
         found: dict[str, list[Record]] = {stream: [] for stream in after}
         wanted = list(chain.from_iterable(after.items()))
         for question, values in RECORDS_BEHIND.statements(wanted):
             for stream, records in groupby(records_of(self.rows(question, values)), key=STREAM):
                 found[stream] += records
-        for stream, end in ends.items():
-            if (found[stream][-1].last if found[stream] else after[stream]) < end.version:
-                found[stream].append(lost_end(end, stream))
         return found
 
     def proven_ends(self, streams: Iterable[str]) -> dict[str, Tail]:

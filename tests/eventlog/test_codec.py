@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from perdure.eventlog.codec import Codec, Event
 from perdure.eventlog.errors import Invalid
+from perdure.eventlog.guard import HARMLESS_BYTES
 
 
 class Opened(Event, frozen=True):
@@ -116,7 +117,16 @@ def test_upcasters_that_turn_in_a_circle_end() -> None:
         codec.decode(b'{"at":5,"epoch":2,"events":[{"type":"Paid"}]}')
 
 
-def test_deep_nesting_is_refused_before_it_is_decoded() -> None:
+@pytest.mark.parametrize("depth", [HARMLESS_BYTES - 60, 100_000])
+def test_deep_nesting_is_refused_before_it_can_hurt(depth: int) -> None:
+    data = b'{"at":1,"epoch":1,"events":[{"type":"Noted","what":' + b"[" * depth
+    assert (len(data) <= HARMLESS_BYTES) == (depth < 1000)
+
+    with pytest.raises(Invalid):
+        Codec("notes", Noted).decode(data)
+
+
+def test_deep_nesting_is_named() -> None:
     data = b'{"at":1,"epoch":1,"events":[{"type":"Noted","what":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}"
 
     with pytest.raises(Invalid, match="nested too deeply"):

@@ -62,7 +62,7 @@ def completed(state: RunState, event: ev.StepCompleted, at: int) -> None:
             remember(state, event.command)
         if event.artifacts:
             keep(state, event.artifacts)
-        arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt, event.blob, artifacts=event.artifacts))
+        arrive(state, Outcome(at, event.id, event.value.copy(), None, event.attempt, event.blob, event.artifacts))
     else:
         _forget(state, event.id)
 

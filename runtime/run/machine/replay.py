@@ -19,9 +19,9 @@ from ...authoring.values import NOTHING
 from ...authoring.workflows import Workflow
 from ..events import RunCompleted, RunFailed
 from ..script import approval_of, line_of
-from ..state import Arrival, Line, RunState, json_of, key_of
+from ..state import Line, RunState, json_of, key_of
 from .driver import NO_SHELF, Machine
-from .large import named_at, names_blobs, needed
+from .large import named_at, needed
 from .retracing import retrace
 
 
@@ -33,8 +33,6 @@ class Revival:
         self.machine.replaying = True
         self._facts = facts
         self._script = _Script(run, facts)
-        self._place = -1
-        self._large = names_blobs(facts)
         self._error: Diverged | None = None
 
     def go_on(self) -> Machine:
@@ -55,20 +53,16 @@ class Revival:
         return machine
 
     def _to_the_end(self, machine: Machine, facts: RunState, script: _Script) -> None:
-        arrivals, held, large = facts.arrivals, facts.held, self._large
-        for place in range(self._place, facts.delivered):
-            self._place = place
-            if large:
-                _have_at_hand(machine, facts, place)
-            if held or place < 0:
-                _take(machine, facts, place)
-            elif script.follow(machine, arrivals[place], place + 1):
-                continue
-            script.check(machine, place + 1)
-            if machine.ending is not None and place + 1 < facts.delivered:
+        while machine.fed < facts.delivered:
+            if machine.fed < 0 or facts.held or not script.follow(machine):
+                if machine.fed == facts.delivered:
+                    break
+                _have_at_hand(machine, facts, machine.fed)
+                _take(machine, facts, machine.fed)
+            script.check(machine, machine.fed)
+            if machine.ending is not None and machine.fed < facts.delivered:
                 script.check(machine, facts.delivered)  # it ended before it had taken all that it was given in one go
                 break
-        self._place = facts.delivered
         script.check_end(machine)
 
 
@@ -143,17 +137,10 @@ class _Script:
         """Inner rests of arrivals that were taken in one go: their lines are recorded behind the last of them."""
         self.wanted: list[Line] = []
 
-    def follow(self, machine: Machine, arrival: Arrival, rest: int) -> bool:
-        """Hand the code an arrival; whether what it asks for then is matched already, so that `check` has nothing to do."""
-        lines, place = self.lines, self.place
-        is_one = place < len(lines) and lines[place].after == rest and (place + 1 == len(lines) or lines[place + 1].after > rest)
-        if not is_one or self.wanted:
-            machine.feed(arrival, arrival.at)
-            return False
-        if not retrace(machine, arrival, lines[place]):
-            return False
-        self.place = place + 1
-        return True
+    def follow(self, machine: Machine) -> bool:
+        """Hand the code arrivals the short way; whether it was handed one more, whose wishes `check` is to see."""
+        self.place, is_one_more = retrace(machine, self.facts, self.place)
+        return is_one_more
 
     def check(self, machine: Machine, rest: int) -> None:
         """Match what the code asked for since the last rest against what the log holds there."""
