@@ -107,7 +107,7 @@ def _move_back(asked: MoveRunBack) -> cmd.Command:
 
 
 def _look(asked: LookAtRun) -> cmd.Command:
-    return cmd.Look()
+    return cmd.Look(asked.accepted)
 
 
 COMMANDS: dict[type[Request], Callable[[Any], cmd.Command]] = {

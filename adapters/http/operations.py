@@ -102,7 +102,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 PARTS: Mapping[str, str] = {"run_id": "run", "definition_name": "definition"}
 """What a part of a path is called in a request."""
 
-SAID = frozenset({"tenant", "command", "within", "by", "roles", "named", "trace"})
+SAID = frozenset({"tenant", "command", "accepted", "within", "by", "roles", "named", "trace"})
 """Fields of requests that headers and keys give, and no body."""
 
 _bodies: dict[tuple[type[Request], frozenset[str]], type[Struct]] = {}

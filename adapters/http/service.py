@@ -19,7 +19,7 @@ from litestar.exceptions import InternalServerException
 from ...eventlog.errors import Invalid, NotFound, Refused, Unavailable
 from ...runtime.authoring.words import moment
 from ...runtime.engine import Runtime
-from ...runtime.requests import Applied, DecideApproval, LookAtRun, Request
+from ...runtime.requests import Applied, LookAtRun, Request
 from ...runtime.translating import TRACE
 from .auth.crowd import Crowd
 from .auth.keyring import Keyring
@@ -40,9 +40,6 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[
 CREDENTIALS = ("x-api-key", "authorization")
 ONCE = (*CREDENTIALS, "host", "origin", "idempotency-key", "content-type", "traceparent", "last-event-id", "range")
 """Headers that count only where they come once: two of them are nobody's wish."""
-
-NOTHING_SHOWN = "nothing"
-"""In the place of a digest: no approval shows what has it."""
 
 NOBODY = Principal("", "", frozenset(), "nobody")
 
@@ -107,22 +104,15 @@ class Service:
     async def _is_named(self, principal: Principal, run: str, command: str) -> bool:
         """Whether the run asks something that names them, or a role of theirs; or they repeat a decision that it took from them."""
         look, now = await self._look(principal, run), moment(self.runtime.clock.now())
-        if look is None or any(one.names(principal.user, principal.roles, now) for one in look.approvals):
-            return look is not None
-        if not command:
-            return False
-        asked = DecideApproval(tenant=principal.tenant, run=run, outcome="rejected", by=principal.user, digest=NOTHING_SHOWN,
-                               name=NOTHING_SHOWN, command=command, named=True, within=PATIENCE)  # fmt: skip
-        try:
-            await self.runtime.do(asked)  # about nothing that is asked: it is answered where it was before, and else refused
-        except (NotFound, Refused):
-            return False
-        return True
+        if look is not None and any(one.names(principal.user, principal.roles, now) for one in look.approvals):
+            return True
+        return look is not None and bool(command) and await self._look(principal, run, accepted=command) is not None
 
-    async def _look(self, principal: Principal, run: str) -> Applied | None:
+    async def _look(self, principal: Principal, run: str, *, accepted: str = "") -> Applied | None:
+        """How the run stands; None where there is none, or it has not accepted this command."""
         try:
-            return await self.runtime.do(LookAtRun(tenant=principal.tenant, run=run, within=PATIENCE))
-        except (NotFound, Invalid):
+            return await self.runtime.do(LookAtRun(tenant=principal.tenant, run=run, accepted=accepted, within=PATIENCE))
+        except (NotFound, Invalid, Refused):
             return None
 
 

@@ -202,9 +202,10 @@ class SkipStep(Request, frozen=True, tag="skip", kw_only=True):
 
 
 class LookAtRun(Request, frozen=True, tag="look", kw_only=True):
-    """Ask how a run stands."""
+    """Ask how a run stands. With `accepted`, the id of a command, only of one that has accepted that: else it is NotFound."""
 
     run: str
+    accepted: str = ""
 
 
 class AwaitRun(Request, frozen=True, tag="await", kw_only=True):

@@ -290,7 +290,9 @@ class Release(Struct, frozen=True, gc=False):
 
 
 class Look(Struct, frozen=True, gc=False):
-    """Change nothing; the answer is the state of the run."""
+    """Change nothing; the answer is the state of the run, if it has accepted a command of the id `accepted`, where one is given."""
+
+    accepted: str = ""
 
 
 Command = (  # fmt: skip

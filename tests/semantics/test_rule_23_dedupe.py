@@ -10,6 +10,7 @@ from msgspec import Raw
 import perdure
 from perdure import step, workflow
 from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.requests import LookAtRun
 from perdure.runtime.run.events import StepCompleted
 from tests.laws.node import PATIENCE, Bench, named, node, stream, until
 
@@ -66,3 +67,19 @@ async def test_a_repeated_command_counts_once_in_one_file_over_restarts(tmp_path
         await runtime.run("r").signal("end")
 
         assert await runtime.run("r").result(within=PATIENCE) == ["a0", "b0"]
+
+
+@pytest.mark.anyio
+async def test_a_look_says_whether_a_run_has_accepted_a_command_also_when_it_has_ended() -> None:
+    async with node(MemoryLog().carrier(), gathers) as runtime:
+        run = await runtime.start(gathers, id="r", command="begin")
+        await run.signal("word", "a", command="one")
+        with pytest.raises(perdure.NotFound, match="accepted no such command") as caught:
+            await runtime.do(LookAtRun(run="r", accepted="two"))
+        assert caught.value.found == "'two'"
+
+        await run.signal("word", "b", command="two")
+        await run.signal("end")
+        await run.result(within=PATIENCE)
+        told = await runtime.do(LookAtRun(run="r", accepted="two"))
+    assert told.status == "completed"

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ....eventlog.codec import Event
+from ....eventlog.errors import NotFound
 from .. import commands as cmd
 from .. import events as ev
 from ..state import RunState
-from .asking import NONE, must_exist, must_live, repeated
+from .asking import NONE, SHOWN_MAX, must_exist, must_live, repeated
 
 
 def cancel(state: RunState, command: cmd.Cancel, now: int) -> Sequence[Event]:
@@ -32,6 +33,10 @@ def terminate(state: RunState, command: cmd.Terminate, now: int) -> Sequence[Eve
 
 def _look(state: RunState, command: cmd.Look, now: int) -> Sequence[Event]:
     must_exist(state)
+    if command.accepted and not repeated(state, command.accepted):
+        raise NotFound("the run has accepted no such command", who=f"run of workflow {state.workflow!r}", where="accepted",
+                       expected="the id of a command that it has accepted", found=repr(command.accepted[:SHOWN_MAX]),
+                       instead="send the command, or correct its id")
     return NONE
 
 
