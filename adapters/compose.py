@@ -103,7 +103,10 @@ def posting(environment: Mapping[str, str]) -> Post | None:
 async def deciding(
     url: str, workflows: Iterable[Workflow[..., Any]] = (), types: Types | None = None
 ) -> AsyncGenerator[Runtime]:
-    """A runtime over a log that nobody serves, until the end of the block: it judges and records requests, and performs nothing."""
+    """A runtime over a log that nobody serves, until the end of the block: it judges and records requests, and performs nothing.
+
+    Code is driven as far as that goes, so runs of these `workflows` can be started too. Without any, see `deciding_by_facts`.
+    """
     async with carrier_of(url) as carrier:
         ownership = OwnsAll(owner(), carrier.epoch)
         runtime = Runtime(

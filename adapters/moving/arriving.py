@@ -27,7 +27,7 @@ from ...runtime.run.events import CODEC
 from ...runtime.run.live import Run
 from ...runtime.run.performing import status_of
 from ...runtime.run.runs import Runs
-from ..clerk import Performs
+from ..deciding_by_facts import PerformsNothing
 from .desk import Desk
 from .leaving import blobs_of
 from .parcel import Chunk, Content, Entry, Label, altered, label_of, parts
@@ -138,7 +138,7 @@ def _arrival(file: Path, label: Label, records: Sequence[Record]) -> Arrival:
 
 
 def _kind() -> Runs:
-    return Runs(Registry(()), Performs())
+    return Runs(Registry(()), PerformsNothing())
 
 
 # -- what the log gets -------------------------------------------------------------------------------------------------

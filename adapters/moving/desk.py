@@ -23,8 +23,8 @@ from ...runtime.requests import Applied, Commanding, MoveRunIn
 from ...runtime.run.performing import Standing
 from ...runtime.run.state import RunState
 from ...runtime.translating import COMMANDS, applied, stream_for
-from ..clerk import clerk
 from ..compose import carrier_of, nats_or_say_so
+from ..deciding_by_facts import deciding_by_facts
 from ..system.clock import SystemClock, SystemIds
 from ..urls import is_in_nats
 
@@ -65,11 +65,11 @@ async def _entered(open_: AsyncExitStack, url: str) -> tuple[Carrier, Do]:
         if (visit := await open_.enter_async_context(visited(url, now=SystemClock().now, run_id=SystemIds().run_id))) is not None:
             return visit.carrier, visit.client.do
     carrier = await open_.enter_async_context(carrier_of(url))
-    return carrier, decided_by(await open_.enter_async_context(clerk(carrier)), carrier)
+    return carrier, decided_by(await open_.enter_async_context(deciding_by_facts(carrier)), carrier)
 
 
 def decided_by(dispatcher: Dispatcher, carrier: Carrier) -> Do:
-    """Requests decided here, by a clerk."""
+    """Requests decided here."""
 
     async def do(request: Commanding) -> Applied:
         if isinstance(request, MoveRunIn):

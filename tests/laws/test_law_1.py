@@ -11,8 +11,8 @@ import pytest
 
 import perdure
 from perdure import step, workflow
-from perdure.adapters.clerk import Performs
 from perdure.adapters.cli.logs.rebuilding import Folded, fold, rebuild
+from perdure.adapters.deciding_by_facts import PerformsNothing
 from perdure.adapters.sqlite.open import open_sqlite
 from perdure.eventlog.log import Carrier, Summary
 from perdure.eventlog.memory import MemoryLog
@@ -100,7 +100,7 @@ async def test_every_head_that_was_dropped_is_folded_again_from_a_file(tmp_path:
 async def test_heads_in_memory_are_the_fold_of_the_records() -> None:
     log = MemoryLog()
     await filled(log.carrier())
-    runs = Runs(Registry(()), Performs())
+    runs = Runs(Registry(()), PerformsNothing())
     folded: dict[str, Folded] = {}
     for record in log.records:
         fold(runs, folded.setdefault(record.stream, Folded(runs.initial(record.stream))), record)

@@ -15,7 +15,7 @@ from msgspec import Raw
 
 import perdure
 from perdure import Retry, step, workflow
-from perdure.adapters.clerk import Performs
+from perdure.adapters.deciding_by_facts import PerformsNothing
 from perdure.eventlog.codec import Event
 from perdure.eventlog.errors import PerdureError
 from perdure.runtime.authoring.errors import Failure
@@ -138,8 +138,8 @@ def played(runs: Runs) -> tuple[list[bytes], RunState]:
 
 
 def test_the_same_commands_give_the_same_bytes_whoever_plays_them() -> None:
-    first, facts = outside_loop(played, Runs(Registry([job]), Performs()))
-    second, again = outside_loop(played, Runs(Registry([job]), Performs()))
+    first, facts = outside_loop(played, Runs(Registry([job]), PerformsNothing()))
+    second, again = outside_loop(played, Runs(Registry([job]), PerformsNothing()))
 
     assert first == second
     assert canonical(facts) == canonical(again)
@@ -148,7 +148,7 @@ def test_the_same_commands_give_the_same_bytes_whoever_plays_them() -> None:
 
 
 def test_deciding_twice_on_the_same_facts_gives_the_same_bytes_and_changes_nothing() -> None:
-    turns, _ = outside_loop(played, Runs(Registry([job]), Performs()))
+    turns, _ = outside_loop(played, Runs(Registry([job]), PerformsNothing()))
     facts, decided = RunState(), 0
     for turn in (turn for turn in turns if turn.startswith(b"{")):
         for event in ev.CODEC.decode(turn).events:
@@ -174,7 +174,7 @@ def test_reacting_twice_from_the_same_log_gives_the_same_bytes() -> None:
     started = ev.RunStarted("job", 1, Raw(b"[1]"), 7)
 
     def reacted() -> bytes:
-        runs = Runs(Registry([job]), Performs())
+        runs = Runs(Registry([job]), PerformsNothing())
         run: Run = runs.evolve(runs.initial("run/default/a"), started, 5)
         events = runs.react(run, 5)
         runs.forget("run/default/a", run)

@@ -11,7 +11,7 @@ from msgspec import Raw
 import perdure
 from perdure import Refused, Unavailable, step, workflow
 from perdure.actors.settings import Settings as ActorSettings
-from perdure.adapters.clerk import Performs
+from perdure.adapters.deciding_by_facts import PerformsNothing
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.run import commands as cmd
@@ -95,7 +95,7 @@ async def test_the_signal_beyond_the_bound_is_refused() -> None:
         await perdure.sleep(timedelta(days=1))
 
     news = cmd.Signal("news", Raw(b"1"))
-    runs = Runs(Registry([deaf]), Performs())
+    runs = Runs(Registry([deaf]), PerformsNothing())
     run = runs.evolve(runs.initial(stream("r")), ev.RunStarted("deaf", 1, Raw(b"[]"), 1), 1)
     runs.react(run, 1)
     for _ in range(SIGNALS_MAX):

@@ -17,8 +17,8 @@ from ....runtime.kinds.limit import Limits
 from ....runtime.kinds.quarantine import Quarantine
 from ....runtime.kinds.registry import AnyKind, by_name
 from ....runtime.run.runs import Runs
-from ...clerk import Performs
 from ...compose import nats_or_say_so
+from ...deciding_by_facts import PerformsNothing
 from ...sqlite.open import open_sqlite
 from ...sqlite.reader import Reader
 from ...urls import is_in_nats
@@ -46,7 +46,7 @@ async def rebuild(log: str | Path) -> Rebuilt:
     """Fold every head from the log, and put these in the place of those that are there; Corrupt where a chain does not hold."""
     async with opened(str(log)) as (place, carrier, records):
         limits, quarantine = Limits(lambda stream, state: None, lambda stream, due: None), Quarantine(lambda stream: None)
-        kinds: Mapping[str, AnyKind] = by_name(Runs(Registry(()), Performs()), limits, quarantine)
+        kinds: Mapping[str, AnyKind] = by_name(Runs(Registry(()), PerformsNothing()), limits, quarantine)
         folded: dict[str, Folded] = {}
         count = 0
         async for record in records:

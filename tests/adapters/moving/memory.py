@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from perdure.adapters.clerk import clerk
+from perdure.adapters.deciding_by_facts import deciding_by_facts
 from perdure.adapters.moving.desk import Desk, decided_by
 from perdure.eventlog.errors import Conflict, PerdureError, Unavailable
 from perdure.eventlog.log import Log
@@ -42,7 +42,7 @@ class Mortal:
 async def desk_of(log: MemoryLog, identity: str, *, lives: int = 1_000_000, epoch: int = 9) -> AsyncGenerator[tuple[Desk, Mortal]]:
     mortal = Mortal(log, lives)
     carrier = replace(log.carrier(epoch), log=cast("Log", mortal))
-    async with clerk(carrier) as dispatcher:
+    async with deciding_by_facts(carrier) as dispatcher:
         yield Desk(carrier, decided_by(dispatcher, carrier), identity), mortal
 
 

@@ -1,4 +1,7 @@
-"""The clerk: decides what runs are told while nobody serves their log. Nothing is performed; that waits for whoever serves it next."""
+"""Deciding by facts: runs of a log that nobody serves are told something by who has none of their code, as a move does.
+
+Nothing is driven and nothing performed: that waits for whoever serves the log next. With the code at hand, see `compose.deciding`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from ..runtime.run.state import Update
 from .system.clock import SystemClock, owner
 
 
-class Performs:
+class PerformsNothing:
     """Nothing but what the code logs: steps wait for the process that serves the run."""
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None: ...
@@ -65,10 +68,10 @@ class ByFacts(Runs):
 
 
 @asynccontextmanager
-async def clerk(carrier: Carrier) -> AsyncGenerator[Dispatcher]:
-    """Decides about the runs of a log, by their facts, until the end of the block."""
+async def deciding_by_facts(carrier: Carrier) -> AsyncGenerator[Dispatcher]:
+    """Decides what the runs of a log are told, until the end of the block."""
     shelf, body_error = Shelf(carrier.blobs), None
-    runs = ByFacts(Registry(()), Performs(), shelf)
+    runs = ByFacts(Registry(()), PerformsNothing(), shelf)
     ownership = OwnsAll(owner(), carrier.epoch)
     dispatcher = Dispatcher(carrier.log, carrier.snapshots, {runs.name: runs}, SystemClock(), ownership, shelf=shelf)
     async with anyio.create_task_group() as group:
