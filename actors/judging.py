@@ -42,9 +42,10 @@ def judge(actors: Sequence[Actor], now: int, ownership: Ownership, judged: Judge
 
     One piece, because every letter of every actor passes here.
     """
-    epoch_of, owner, appends, writers = ownership.epoch, ownership.owner, judged.appends, judged.writers
+    epoch_of, owner, append, write = ownership.epoch, ownership.owner, judged.appends.append, judged.writers.append
     for actor in actors:
-        actor.letters, actor.mail = actor.mail, []
+        letters = actor.letters = actor.mail
+        actor.mail = []
         if actor.room is not None:
             judged.roomy.append(actor)
         stream, kind, at = actor.stream, actor.kind, max(now, actor.at)
@@ -52,16 +53,13 @@ def judge(actors: Sequence[Actor], now: int, ownership: Ownership, judged: Judge
         if epoch is None or epoch < actor.epoch or actor.broken is not None:
             judged.elsewhere.append(actor)
             continue
-        if actor.claimed not in (0, epoch):
-            judged.outdated.append(actor)
-            continue
         letter: Any = None
         events: list[Any] = []
         try:
-            if actor.claimed != epoch:
-                kind.ready(actor.state)
-                _claim(actor, epoch, owner, at, events)
-            for letter in actor.letters:
+            if actor.claimed != epoch and not _claim(actor, epoch, owner, at, events):
+                judged.outdated.append(actor)
+                continue
+            for letter in letters:
                 if type(letter) is Letter:
                     _answer(actor, letter, at, events)
                 elif advanced := kind.advance(actor.state, letter, at):
@@ -70,13 +68,14 @@ def judge(actors: Sequence[Actor], now: int, ownership: Ownership, judged: Judge
                     _decide(actor, letter, at, events)
             if not events:
                 continue
-            head = kind.head(actor.state, actor.head)
-            changed = None if head is actor.head else head
+            old, tail = actor.head, actor.tail
+            head = kind.head(actor.state, old)
+            data, version = kind.codec.encode(at, epoch, events), tail.version
+            last = version + len(events)
             actor.head, actor.at, actor.epoch = head, at, epoch
-            data, tail = kind.codec.encode(at, epoch, events), actor.tail
-            last = tail.version + len(events)
-            appends.append(Append(stream, tail, Tail(last, seal(stream, tail.digest, tail.version + 1, last, data)), data, changed))
-            writers.append(actor)
+            ends = Tail(last, seal(stream, tail.digest, version + 1, last, data))
+            append(Append(stream, tail, ends, data, None if head is old else head))
+            write(actor)
         except NeedValue as need:
             judged.needy.append((actor, need.blobs))
         except Exception as error:
@@ -106,11 +105,15 @@ def _answer(actor: Actor, letter: Letter, now: int, events: list[Any]) -> None:
     actor.answers.append((letter, actor.kind.answer(actor.state, command), None))
 
 
-def _claim(actor: Actor, epoch: int, owner: str, now: int, events: list[Any]) -> None:
-    """First of all after an activation: say who has it now, and let follow what follows from the state itself."""
+def _claim(actor: Actor, epoch: int, owner: str, now: int, events: list[Any]) -> bool:
+    """First of all after an activation: say who has it now, and let follow what follows from the state itself. False: it is outdated."""
+    if actor.claimed:
+        return False
+    actor.kind.ready(actor.state)
     actor.claimed = epoch
     takes_over = actor.tail.version and actor.epoch != epoch
     _follow(actor, actor.kind.claim(actor.state, owner, epoch) if takes_over else (), now, events)
+    return True
 
 
 def _follow(actor: Actor, decided: Sequence[Any], now: int, events: list[Any]) -> None:

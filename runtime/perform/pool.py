@@ -18,7 +18,7 @@ from typing import Any
 import anyio
 import anyio.abc
 from anyio.lowlevel import checkpoint
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from ...actors.ports import Bell, Clock
 from ...actors.shelf import Shelf
@@ -98,7 +98,8 @@ class Pool(Flights):
         self.attempts = 0
         """Attempts begun so far."""
         self._idle: list[Bell] = []
-        self._workers = 0
+        self._to_call = concurrency
+        """Workers that are idle, or not there yet."""
         self._group: anyio.abc.TaskGroup | None = None
 
     async def serve(self) -> None:
@@ -110,18 +111,17 @@ class Pool(Flights):
 
     def start(self, stream: str, id: str, attempt: int, call: StepCall[Any]) -> None:
         """Perform an attempt as soon as a worker is free, unless it is in flight already."""
-        key = (stream, id)
         if self.stopping:
             return
-        if (flying := self._flying.get(key)) is not None:
+        job = Job(stream, id, attempt, call)
+        if (flying := self._flying.setdefault((stream, id), job)) is not job:
             if flying.lost or flying.attempt < attempt:
-                flying.again = Job(stream, id, attempt, call)
+                flying.again = job
             return
-        job = self._flying[key] = Job(stream, id, attempt, call)
         if call.step.is_special and not self._prepare(job):
             return
         self._queue.append(job)
-        if self._idle or self._workers < self.concurrency:
+        if self._to_call:
             self._call_worker()
 
     def _wait(self, job: Job) -> None:
@@ -159,11 +159,12 @@ class Pool(Flights):
         """Make sure that somebody takes the next job, if the bound allows."""
         if not self._queue or self._group is None:
             return
-        if self._idle:
-            self._idle.pop().set()
-        elif self._workers < self.concurrency:
-            self._workers += 1
-            self._group.start_soon(self._worker)
+        if self._to_call:
+            self._to_call -= 1
+            if self._idle:
+                self._idle.pop().set()
+            else:
+                self._group.start_soon(self._worker)
 
     async def _worker(self) -> None:
         """Serve until cancelled; a worker whose scope was cancelled for one job is spent."""
@@ -176,9 +177,10 @@ class Pool(Flights):
                     else:
                         woken = self._bell()
                         self._idle.append(woken)
+                        self._to_call += 1
                         await woken.wait()
         finally:
-            self._workers -= 1
+            self._to_call += 1
             if not self.stopping:
                 self._call_worker()
 
@@ -188,7 +190,8 @@ class Pool(Flights):
 
         Every step of every run passes here, so it is one frame: a generator between the step's coroutine, in its own context, and the loop.
         """
-        queue, flying, now = self._queue, self._flying, self.clock.now
+        queue, flying, now, owner = self._queue, self._flying, self.clock.now, self.owner
+        around, large_bytes = self.around, self.shelf.large_bytes
         for _ in range(STEPS_BETWEEN_RESTS):
             if not queue:
                 return
@@ -197,7 +200,7 @@ class Pool(Flights):
                 self._land(job)
                 continue
             call, job.scope = job.call, scope
-            step = call.step
+            step, is_limited = call.step, call.step.is_limited
             if step.is_special and not (yield from self._admit(job).__await__()):
                 if scope.cancel_called:
                     return
@@ -209,16 +212,16 @@ class Pool(Flights):
             ATTEMPT.set(job)
             run = copy_context().run
             try:
-                if self.around is None or step.is_transactional:
+                if around is None or step.is_transactional:
                     body = step.function(*call.arguments) if step.is_plain else self._begin(job, step, call.arguments)
                 else:
-                    body = self.around(attempt_of(job), partial(self._begin, job, step, call.arguments))
+                    body = around(attempt_of(job), partial(self._begin, job, step, call.arguments))
                 value = None
                 try:
                     wish = run(body.send, None)
-                    if queue and (self._idle or self._workers < self.concurrency):
+                    if queue and self._to_call:
                         self._call_worker()
-                    if step.is_limited:
+                    if is_limited:
                         self._limit(job, scope)
                     while True:
                         try:
@@ -230,16 +233,15 @@ class Pool(Flights):
                 except StopIteration as stop:
                     value = stop.value
                 finally:
-                    if step.is_limited:
+                    if is_limited:
                         attending.unlimit(job, scope)
-                if step.is_limited and scope.cancel_called and not job.unwanted:
+                if is_limited and scope.cancel_called and not job.unwanted:
                     raise attending.too_late(job)  # a plain function cannot be stopped: it returned, but too late
-                known = None if step.is_transactional else step.returns.pair(value)
-                raw, call.outcome = value if known is None else known[0], known
-                blob: Blob | None = None
-                if len(raw) > self.shelf.large_bytes:
-                    blob = yield from self._kept(job, bytes(raw)).__await__()
-                    raw, call.outcome = NOTHING, known and (blob, known[1])
+                known: Any = None if step.is_transactional else step.returns.pair(value)
+                raw, blob = value if known is None else known[0], None
+                if len(raw) > large_bytes:
+                    raw, known, blob = yield from self._kept(job, raw, known).__await__()
+                call.outcome = known
             except BaseException as error:
                 if self._is_spent(job, scope, started, error):
                     raise
@@ -249,9 +251,8 @@ class Pool(Flights):
                 else:
                     self._land(job, told=True)
                 stored = () if job.artifacts is None else tuple(job.artifacts)
-                self.post(job.stream, StepCompleted(job.id, job.attempt, raw, started, now(), self.owner, "", blob, stored))
-            job.scope = None
-            if (step.is_limited or job.unwanted) and scope.cancel_called:
+                self.post(job.stream, StepCompleted(job.id, job.attempt, raw, started, now(), owner, "", blob, stored))
+            if (is_limited or job.unwanted) and _has_cancelled(job, scope):
                 return
 
     async def _pass(self, opens: Awaitable[None], job: Job) -> None:
@@ -294,12 +295,13 @@ class Pool(Flights):
         args, kwargs = step.arguments.split(arguments)
         return step.function(*args, **kwargs) if step.is_async else self.threads.run(step.function, *args, **kwargs)
 
-    async def _kept(self, job: Job, content: bytes) -> Blob:
-        """The name of a large outcome once it is durable, however long that takes: the step has run, and is not to blame."""
+    async def _kept(self, job: Job, raw: Raw, known: tuple[Raw, Any] | None) -> tuple[Raw, tuple[Blob, Any] | None, Blob]:
+        """A large outcome, its name in its place, once it is durable, however long that takes: the step has run, and is not to blame."""
         failures = 0
         while True:
             try:
-                return await self.shelf.put(job.stream, content, f"step {job.call.step.name!r}, return value")
+                blob = await self.shelf.put(job.stream, bytes(raw), f"step {job.call.step.name!r}, return value")
+                return NOTHING, known and (blob, known[1]), blob
             except TooLarge:
                 raise
             except PerdureError as away:
@@ -342,6 +344,12 @@ class Pool(Flights):
         told = UNSET if job.care is None else job.care.untold()
         broke = StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry, kinds, told)
         self.post(job.stream, broke)
+
+
+def _has_cancelled(job: Job, scope: anyio.CancelScope) -> bool:
+    """The attempt is over; whether the worker, too, has to end, because its scope was cancelled for it."""
+    job.scope = None
+    return scope.cancel_called
 
 
 def _is_its_own(error: BaseException) -> bool:

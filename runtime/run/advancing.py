@@ -6,55 +6,72 @@ here. `tests/runtime/run/test_short_cut.py` holds it to the long way, event for 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from ...actors.shelf import NeedValue
 from ...eventlog.codec import Event
+from ...eventlog.errors import Diverged
+from .commands import Command
 from .events import StepCompleted, StepScheduled
 from .live import Run
-from .machine.branches import Branch
+from .machine.large import needed
 from .machine.steps import ask_step
 from .state import KEY_BYTES, Line, OpenStep, Outcome, key_of
 
-NOBODY: tuple[Branch | None, Any] = (None, None)
+if TYPE_CHECKING:
+    from .runs import Runs
 
 
-def advance(run: Run, done: StepCompleted, now: int) -> list[Event]:
-    """What happened, and the step that follows, if nothing else follows; else the run is `stirred`, and its machine has the rest.
+def advance(runs: Runs, run: Run, done: Command, now: int, /) -> Sequence[Event]:
+    """What happened, and the step that follows, if nothing else follows; else the run is `stirred` by all that does.
 
-    Empty, with nothing changed, where the short way is closed: the attempt is not the one that is wanted, or not one of this
-    process, or something special is under way.
+    Empty, with nothing changed, where the short way is closed: the run is not plain, the attempt is not the one that is wanted, or
+    its value is not what an attempt of this process has just made (which also tells that nobody else gave it).
     """
-    facts, machine, id = run.facts, run.machine, done.id
-    if machine is None or facts.phase != "running" or run.coming or facts.retries or facts.deferred or facts.step_deadlines:
-        return []
-    open_step, (branch, call) = facts.steps.get(id), machine.waits.get(id, NOBODY)
-    if open_step is None or branch is None or open_step.attempt != done.attempt or machine.fed != len(facts.arrivals):
-        return []
+    if type(done) is not StepCompleted or (machine := run.machine) is None or (run.stirred and not run.is_plain()):
+        return ()
+    facts, id, value = run.facts, done.id, done.value
+    steps = facts.steps
+    open_step = steps.get(id)
+    if open_step is None or open_step.attempt != done.attempt:
+        return ()
+    branch, call = machine.waits[id]
     known = call.outcome
-    if known is None or known[0] is not done.value or done.command or done.artifacts:
-        return []
-    del facts.steps[id], machine.waits[id]
-    machine.fresh.pop(id, None)
-    facts.arrivals.append(Outcome(now, id, done.value, None, done.attempt))
-    facts.delivered = machine.fed = delivered = machine.fed + 1
-    facts.length += 1
-    facts.at = now
-    machine.at = max(machine.at, now)
-    asked = machine.hand(branch, known[1])
-    more = machine.ready or machine.wishes or machine.conditions or machine.abandoned or run.lines
-    if asked is None or more or asked.step.overall or len(asked.raw) > machine.shelf.large_bytes:
+    if known is None or known[0] is not value or done.artifacts:
+        return ()
+    del steps[id], machine.waits[id]
+    fresh = machine.fresh
+    if fresh:
+        fresh.pop(id, None)
+    place = facts.delivered
+    facts.arrivals.append(Outcome(now, id, value, None, open_step.attempt))
+    facts.delivered = machine.fed = place + 1
+    facts.at = machine.at = now
+    try:
+        asked = machine.hand(branch, known[1])
+        if asked is not None and not (machine.ready or machine.wishes or machine.abandoned or run.lines):
+            step, args = asked.step, asked.raw
+            size = len(args)
+            if size <= machine.shelf.large_bytes and not step.overall:
+                machine.current = None
+                id, name = f"{branch.path}{branch.ordinal}", step.name
+                branch.ordinal += 1
+                branch.waiting = fresh[id] = asked
+                machine.waits[id] = branch, asked
+                facts.length += 2
+                asked.facts = steps[id] = OpenStep(name)
+                asked.keys = facts.keys
+                facts.script.append(Line(place + 1, "step", id, name, args if size <= KEY_BYTES else key_of(args)))
+                return [done, StepScheduled(id, name, args)]
         run.stirred = True
         if asked is not None:
             ask_step(machine, branch, asked)
         machine.to_rest()
-        return [done]
-    machine.current = None
-    step = asked.step
-    id, args, name = f"{branch.path}{branch.ordinal}", asked.raw, step.name
-    branch.ordinal += 1
-    branch.waiting = machine.fresh[id] = asked
-    machine.waits[id] = branch, asked
+        wishes = machine.take_wishes()
+    except NeedValue as need:
+        raise needed(facts, place) from need
+    except (Diverged, RecursionError) as error:
+        wishes = [runs.suspended(run, error)]
     facts.length += 1
-    facts.steps[id] = OpenStep(name)
-    facts.script.append(Line(delivered, "step", id, name, args if len(args) <= KEY_BYTES else key_of(args)))
-    return [done, StepScheduled(id, name, args)]
+    return runs.with_what_follows(run, done, wishes, now)

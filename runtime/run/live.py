@@ -42,7 +42,7 @@ class Run:
         self.fresh = True
         """Nothing of what the code asks for in this generation is in the log yet."""
         self.stirred = True
-        """Since effects were last performed it got more than completed steps, each followed by the next of its branch."""
+        """It is not known to be plain, or got more since than completed steps, each followed by the next of its branch."""
         self.lines: list[Any] = []
         """Log records of the code, to be emitted when the turn is durable."""
         self.leftover: list[str] = []
@@ -84,6 +84,13 @@ class Run:
         self.drop_machine()
         self.set_dues()
         self.fresh = not isinstance(event, ev.RetryRequested)
+
+    def is_plain(self) -> bool:
+        """Whether the code stands ready to take the outcome of any open step, and nothing but outcomes is to be looked at for that."""
+        facts, machine = self.facts, self.machine
+        if machine is None or machine.conditions or self.coming or facts.retries or facts.deferred or facts.step_deadlines:
+            return False
+        return facts.phase == "running" and machine.fed == len(facts.arrivals)
 
     def next_timer(self) -> int:
         """When the next timer or deadline is due; NEVER where none is set."""

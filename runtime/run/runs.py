@@ -11,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ...actors.kind import Kind
-from ...actors.shelf import NeedValue, Shelf
+from ...actors.shelf import Shelf
 from ...eventlog.codec import Event
 from ...eventlog.errors import Diverged, PerdureError, Refused
 from ...eventlog.records import Head
@@ -29,7 +29,7 @@ from .evolve import EVOLVE
 from .heading import attributes_of
 from .live import BEGINS_AGAIN, Run
 from .machine.driver import NO_SHELF, Machine
-from .machine.large import names_blobs, needed
+from .machine.large import names_blobs
 from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
 from .performing import Answer, Performing, Standing, standing_of, status_of
@@ -100,26 +100,16 @@ class Runs(Kind[Run, cmd.Command, Event]):
             return self._try_again(state)
         return ()
 
-    def advance(self, state: Run, command: cmd.Command, now: int) -> Sequence[Event]:
-        """A step has completed: the short way, and what else the code came to meanwhile."""
-        if type(command) is not ev.StepCompleted:
-            return ()
-        events: list[Event] = [command]
-        machine, place = state.machine, state.facts.delivered
-        try:
-            events = advance(state, command, now)
-            if len(events) != 1 or machine is None:
-                return events
-            wishes = machine.take_wishes()
-        except NeedValue as need:
-            raise needed(state.facts, place) from need
-        except (Diverged, RecursionError) as error:
-            wishes = [self._suspended(state, error)]
+    advance = advance
+
+    def with_what_follows(self, state: Run, event: Event, wishes: Sequence[Event], now: int) -> Sequence[Event]:
+        """The event, and the wishes, which the state does not know yet, with all that they lead to."""
+        events = [event]
         while wishes:
             for wish in wishes:
                 self.evolve(state, wish, now)
             events += wishes
-            wishes = list(self.react(state, now))
+            wishes = self.react(state, now)
         return events
 
     def answer(self, state: Run, command: cmd.Command) -> Standing | Answer | AttemptStanding | PerdureError | bool | None:
@@ -149,7 +139,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
                 run.machine = machine = self._machine(run, workflow)
             return wishes_of(machine, facts)
         except (Diverged, RecursionError) as error:
-            return [self._suspended(run, error)]
+            return [self.suspended(run, error)]
 
     def _machine(self, run: Run, workflow: Workflow[..., Any]) -> Machine:
         if run.fresh:
@@ -167,7 +157,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         try:
             run.machine = self._machine(run, self._workflow(run.facts))
         except (Diverged, RecursionError) as error:
-            suspended = self._suspended(run, error)
+            suspended = self.suspended(run, error)
             return [suspended if type(event) is ev.Resumed else event for event in decided]
         return decided
 
@@ -211,7 +201,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         found = self.registry.find(facts.workflow, facts.version)
         return found.build if found is not None else f"none of {self.registry.names()}"
 
-    def _suspended(self, run: Run, error: Diverged | RecursionError) -> Event:
+    def suspended(self, run: Run, error: Diverged | RecursionError) -> Event:
         facts, machine = run.facts, run.machine
         delivered = facts.delivered
         if machine is not None:
@@ -231,7 +221,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             workflow = self._workflow(run.facts)
             run.machine = self._machine(run, workflow)
         except Diverged as error:
-            return [self._suspended(run, error)]
+            return [self.suspended(run, error)]
         return [ev.Resumed(workflow.build)]
 
     # -- what the dispatcher asks besides ------------------------------------------------------------------------------
@@ -275,21 +265,26 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return Head(status_of(facts), wake_at, facts.workflow, facts.started_at, facts.at, attributes)
 
     def perform(self, stream: str, state: Run) -> None:
-        stirred, machine = state.stirred, state.machine
-        if (stirred and not self._settle(stream, state)) or machine is None:
-            return
-        state.stirred, facts, fresh = False, state.facts, machine.fresh
-        if fresh:
-            start = self.performing.start_again if machine.revived else self.performing.start
-            for id, call in fresh.items():
+        machine = state.machine
+        if state.stirred:
+            if not self._settle(stream, state) or machine is None:
+                return
+            facts, performing = state.facts, self.performing
+            start = performing.start_again if machine.revived else performing.start
+            for id, call in machine.fresh.items():
                 step = facts.steps[id]
                 call.keys, call.facts = facts.keys, step
                 if id not in facts.retries and id not in facts.deferred:
                     start(stream, id, step.attempt, call)
-            fresh.clear()
-        machine.revived = False
-        if stirred:
+            machine.fresh.clear()
+            machine.revived = False
             self._wait(stream, state, machine)
+            state.stirred = not state.is_plain()
+        elif machine is not None and (fresh := machine.fresh):
+            start = self.performing.start
+            for id, call in fresh.items():
+                start(stream, id, 1, call)
+            fresh.clear()
 
     def _settle(self, stream: str, state: Run) -> bool:
         """What is done before any step begins; whether steps are to begin."""
@@ -373,7 +368,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def done(self, state: Run) -> bool:
         facts = state.facts
-        return bool(facts.phase in ENDED or facts.away) and not has_errands(facts)
+        return state.stirred and bool(facts.phase in ENDED or facts.away) and not has_errands(facts)
 
     def lose(self, stream: str) -> None:
         self.performing.lost(stream)

@@ -236,37 +236,41 @@ class Machine:
                 raise Diverged("the workflow never rests", who=f"run {self.run!r}", where=where,
                                expected=f"at most {EFFECTS_PER_REST_MAX} awaits between two waits for something outside", found="more",
                                instead="put a step or a sleep into the loop")
-            if (step := self.send(branch, value, error)) is not None:
+            if not branch.started:
+                branch.started, error = True, error or branch.pending
+            if (step := self.hand(branch, value, error)) is not None:
                 ask_step(self, branch, step)
         self.current = None
         return left
 
-    def hand(self, branch: Branch, value: Any) -> StepCall[Any] | None:
-        """Give a branch what it waited for, at a rest, when nobody else is ready: it goes on at once. As `send` otherwise."""
-        branch.waiting = None
-        if branch.coroutine is None:
-            self.ready.append((branch, value, None))
-            return None
-        return self.send(branch, value)
+    def hand(self, branch: Branch, value: Any, error: BaseException | None = None) -> StepCall[Any] | None:
+        """Let a branch go on, with what it waited for, to its next await: the step that it asks for, where it is one.
 
-    def send(self, branch: Branch, value: Any, error: BaseException | None = None) -> StepCall[Any] | None:
-        """Let a branch go on to its next await: the step that it asks for, where it is one. All else has been seen to."""
+        All else has been seen to. Only at a rest, when nobody else is ready, may a branch be given something before it is `ready`.
+        """
+        branch.waiting = None
+        if (send := branch.send) is None:
+            self.ready.append((branch, value, error))
+            return None
         self.current = branch
-        if not branch.started:
-            branch.started, error = True, error or branch.pending
         try:
-            asked = branch.run(branch.send, value) if error is None else branch.run(branch.throw, error)
-        except StopIteration as stop:
-            self.end(branch, stop.value, None)
-        except (RecursionError, KeyboardInterrupt):
-            raise
-        except BaseException as raised_error:  # sys.exit() in a workflow ends the run, not the node
-            self.end(branch, None, raised_error)
-        else:
-            if type(asked) is StepCall and branch.pending is None:
-                return asked  # pyright: ignore[reportUnknownVariableType] # a StepCall of anything
-            self._asked(branch, asked)
+            asked = branch.run(send, value) if error is None else branch.run(branch.throw, error)
+        except BaseException as ended:
+            self._returned(branch, ended)
+            return None
+        if type(asked) is StepCall and branch.pending is None:
+            return asked  # pyright: ignore[reportUnknownVariableType] # a StepCall of anything
+        self._asked(branch, asked)
         return None
+
+    def _returned(self, branch: Branch, error: BaseException) -> None:
+        """The coroutine of a branch has returned, or raised: that ends the branch, and sys.exit() in it the run, not the node."""
+        if isinstance(error, StopIteration):
+            self.end(branch, error.value, None)
+        elif isinstance(error, RecursionError | KeyboardInterrupt):
+            raise error
+        else:
+            self.end(branch, None, error)
 
     def _asked(self, branch: Branch, asked: Any) -> None:
         if isinstance(asked, Effect):

@@ -91,6 +91,7 @@ def one_scope_for_all() -> Generator[None]:
             await self._work(group.cancel_scope)
             woken = self._bell()
             self._idle.append(woken)
+            self._to_call += 1
             await woken.wait()
 
     with patch.object(Pool, "_worker", worker):
