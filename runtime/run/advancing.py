@@ -49,7 +49,7 @@ def advance(runs: Runs, run: Run, done: Command, now: int, /) -> Sequence[Event]
     facts.delivered = machine.fed = place + 1
     facts.at = machine.at = now
     try:
-        asked = machine.hand(branch, known[1])
+        asked = machine.send(branch, known[1])
         if asked is not None and not (machine.ready or machine.wishes or machine.abandoned or run.lines):
             step, args = asked.step, asked.raw
             size = len(args)

@@ -238,23 +238,23 @@ class Machine:
                                instead="put a step or a sleep into the loop")
             if not branch.started:
                 branch.started, error = True, error or branch.pending
-            if (step := self.hand(branch, value, error)) is not None:
+            if (step := self.send(branch, value, error)) is not None:
                 ask_step(self, branch, step)
         self.current = None
         return left
 
-    def hand(self, branch: Branch, value: Any, error: BaseException | None = None) -> StepCall[Any] | None:
+    def send(self, branch: Branch, value: Any, error: BaseException | None = None) -> StepCall[Any] | None:
         """Let a branch go on, with what it waited for, to its next await: the step that it asks for, where it is one.
 
         All else has been seen to. Only at a rest, when nobody else is ready, may a branch be given something before it is `ready`.
         """
         branch.waiting = None
-        if (send := branch.send) is None:
+        if (go_on := branch.send) is None:
             self.ready.append((branch, value, error))
             return None
         self.current = branch
         try:
-            asked = branch.run(send, value) if error is None else branch.run(branch.throw, error)
+            asked = branch.run(go_on, value) if error is None else branch.run(branch.throw, error)
         except BaseException as ended:
             self._returned(branch, ended)
             return None

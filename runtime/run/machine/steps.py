@@ -61,5 +61,5 @@ def arrived(machine: Machine, arrival: Outcome) -> None:
 
 
 def _hand(machine: Machine, branch: Branch, value: Any) -> None:
-    if (step := machine.hand(branch, value)) is not None:
+    if (step := machine.send(branch, value)) is not None:
         ask_step(machine, branch, step)
