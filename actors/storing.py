@@ -39,6 +39,10 @@ def _sure() -> bool:
     return True
 
 
+def _unheard(_: str) -> None:
+    """Nobody need know."""
+
+
 class Shared(Struct, frozen=True):
     """A log that other nodes serve, too, on a machine of its own."""
 
@@ -50,6 +54,8 @@ class Shared(Struct, frozen=True):
     """What lies far back takes long to read: an actor that stands still for a while has a snapshot."""
     is_sure: Callable[[], bool] = _sure
     """Whether this node can know at present that what it owns is still its own."""
+    made_up: Callable[[str], object] = _unheard
+    """Hears of a stream of ours that is to begin under a name made up here and now: nobody need be asked whether it once was."""
 
 
 class Storing:
@@ -60,6 +66,7 @@ class Storing:
         self.piece = 0 if shared is None else shared.piece
         self.newest = None if shared is None else shared.newest
         self.is_sure = _sure if shared is None else shared.is_sure
+        self.made_up = _unheard if shared is None else shared.made_up
         self.enough = 1
         """Ready actors that a turn may begin with."""
         self.under_way = 0

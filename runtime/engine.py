@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 import anyio
@@ -113,7 +114,16 @@ class Runtime(Assembly, Listing, Artifacts, Handing):
         return workflow
 
     async def _begun(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> str:
-        return (await self._begin(workflow, raw, request))[0] if self.passing is None else (await self.do(request)).run
+        if self.passing is None:
+            return (await self._begin(workflow, raw, request))[0]
+        begun = await self.passing.do(self._with_id(request), partial(self._begun_here, workflow, raw))
+        return cast("Applied", begun).run
+
+    async def _begun_here(self, workflow: Workflow[..., Any], raw: Raw, request: AnyRequest) -> Applied:
+        """Start a run for a caller in this process, who wants no more than its id: the arguments are in their stored form already."""
+        id, letter = await self._begin(workflow, raw, cast("StartRun", request))
+        standing: Standing = letter.value
+        return Applied(id, standing.version, standing.status, standing.workflow)
 
     async def _define(self, request: AnyDefining) -> AnyDefined:
         return await self.keeping.do(request)
@@ -123,9 +133,17 @@ class Runtime(Assembly, Listing, Artifacts, Handing):
             request = await self.keeping.start_of(request)
         if self.passing is None:
             return await self._do_here(request)
-        if isinstance(request, StartRun) and not request.run:
-            request = replace(request, run=self.ids.run_id(self.clock.now()))
-        return await self.passing.do(request)
+        return await self.passing.do(self._with_id(request) if isinstance(request, StartRun) else request)
+
+    def _with_id(self, request: StartRun) -> StartRun:
+        """The start, with an id made up where it names none."""
+        if request.run:
+            return request
+        id = self.ids.run_id(self.clock.now())
+        stream = stream_of("run", request.tenant, id)
+        if self.dispatcher.ownership.epoch(stream) is not None:
+            self.dispatcher.storing.made_up(stream)
+        return replace(request, run=id)
 
     async def _do_here(self, request: AnyRequest) -> Applied | Answered:
         if isinstance(request, StartRun):

@@ -25,11 +25,12 @@ from .wire.store import Store
 
 
 class Carrying(Struct, frozen=True):
-    """A carrier, who keeps what of it is owned, and who appends to it."""
+    """A carrier, who keeps what of it is owned, who appends to it, and who knows how far streams have been."""
 
     carrier: Carrier
     keeper: Keeper
     committer: Committer
+    evidence: Evidence
 
 
 async def prepared(store: Store, place: Place) -> Durability:
@@ -43,11 +44,12 @@ async def prepared(store: Store, place: Place) -> Durability:
 async def carrying(store: Store, lasts: Durability, lost: Callable[[int], None] = lambda _: None) -> AsyncGenerator[Carrying]:
     """The carrier over what was prepared. Nothing of it is owned yet; `lost` is told of partitions that turn out to be another's."""
     index = Index(store.subjects)
-    keeper, log = Keeper(store, index, lost), JetStreamLog(store, index, Evidence(store, index))
+    keeper, evidence = Keeper(store, index, lost), Evidence(store, index)
+    log = JetStreamLog(store, index, evidence)
     heads, snapshots = JetStreamHeads(store, index, keeper), JetStreamSnapshots(store, log.committer.places)
     serving = asyncio.create_task(lasting(keeper.serve))
     try:
-        yield Carrying(Carrier(log, heads, snapshots, JetStreamBlobs(store), lasts), keeper, log.committer)
+        yield Carrying(Carrier(log, heads, snapshots, JetStreamBlobs(store), lasts), keeper, log.committer, evidence)
     finally:
         serving.cancel()
         await asyncio.wait([serving])

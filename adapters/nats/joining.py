@@ -37,7 +37,9 @@ class Membership:
         self.carrier = ours.carrier
         self.partitions = partitions
         self.task_queues = Orders(store)
-        self.shared = Shared(ours.committer.ending.tails_of, PIECE, reading_is_dear=True, is_sure=lambda: partitions.is_sure)
+        self.shared = Shared(
+            ours.committer.ending.tails_of, PIECE, reading_is_dear=True, is_sure=lambda: partitions.is_sure, made_up=ours.evidence.made_up
+        )
         self._committer = ours.committer
         self._place = place
         self._store = store

@@ -111,19 +111,22 @@ class Passing:
         self.queueing = queueing
         """What of this node's attempts is left to task queues, where there are such."""
 
-    async def do(self, request: AnyRequest) -> Applied | Answered:
-        """As `Runtime.do`, wherever the run is; Unavailable where no owner has answered in the request's own time."""
+    async def do(self, request: AnyRequest, here: Here | None = None) -> Applied | Answered:
+        """As `Runtime.do`, wherever the run is; Unavailable where no owner has answered in the request's own time.
+
+        `here` does it where it is this node's, if the asker knows a shorter way.
+        """
         stream, left = stream_for(request), self._seconds(request)
         if not request.command and not isinstance(request, QUESTIONS):
             request = replace(request, command=self._name(stream), within=_limit(left))
-        clock, pause = anyio.current_time, FIRST_PAUSE
+        here, clock, pause = here or self._do_here, anyio.current_time, FIRST_PAUSE
         began = clock()
         end = began + left
         while True:
             node = self.neighbours.owner_of(stream)
             try:
                 if node == self.neighbours.here:
-                    return await self._do_here(_until(request, left))
+                    return await here(_until(request, left))
                 return await self._there(node, stream, _until(request, min(WAIT_SLICE if lasts(request) else COMMAND_SLICE, left)))
             except Unavailable:
                 now = clock()

@@ -22,7 +22,7 @@ from ....eventlog.records import Append
 from ....eventlog.streams import unescape
 from ....runtime.authoring.words import moment
 from ..wire.connection import Connection, NoAnswer
-from ..wire.frames import plain
+from ..wire.frames import END
 
 WAITING_BYTES_MAX = 16 * 1024 * 1024
 """What waits to be told beyond that is not told."""
@@ -46,6 +46,9 @@ class Appends(Protocol):
 
     told: Callable[[Sequence[Append]], object]
 
+
+BEGINNING = b"PUB %b  %d\r\n%b%d"
+"""A message up to the version in its body; what follows is there already."""
 
 DATA = attrgetter("data")
 _encode = msgspec.json.Encoder().encode
@@ -83,23 +86,23 @@ class Teller:
     async def _tell(self, appends: list[Append]) -> None:
         most = self._connection.client.max_payload
         try:
-            await self._connection.send(b"".join(self._frames(appends, most)))
+            await self._connection.send(self._frames(appends, most))
         except NoAnswer:
             return
 
-    def _frames(self, appends: list[Append], most: int) -> list[bytes]:
+    def _frames(self, appends: list[Append], most: int) -> bytes:
         """A message for each event that is not larger than messages may be."""
-        frames: list[bytes] = []
+        parts: list[bytes | Raw] = []
         for append in appends:
-            subject, head, end = _around(self._root, append.stream)
+            subject, head, end, around = _around(self._root, append.stream)
             stored = _stored(append.data)
-            version, at = append.expected.version, _at(stored.at)
-            for event in stored.events:
-                version += 1
-                body = b"%b%d%b%b%b" % (head, version, at, event, end)
-                if len(body) <= most:
-                    frames.append(plain(subject, body))
-        return frames
+            at = _at(stored.at)
+            around += len(at)
+            for version, event in enumerate(stored.events, append.expected.version + 1):
+                size = around + len(event) + len(str(version))
+                if size <= most:
+                    parts += BEGINNING % (subject, size, head, version), at, event, end, END
+        return b"".join(parts)
 
 
 @lru_cache(maxsize=64)
@@ -109,12 +112,13 @@ def _at(moment_us: int) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _around(root: str, stream: str) -> tuple[bytes, bytes, bytes]:
-    """The subject of a run's events, and what a `RunEvent` of it has before the version and behind the event: a run has many."""
+def _around(root: str, stream: str) -> tuple[bytes, bytes, bytes, int]:
+    """The subject of a run's events; what a `RunEvent` of it has before the version and behind the event, and how much that is."""
     _, tenant, id = stream.split("/")
     run, who = unescape(id), unescape(tenant)
     empty = _encode(RunEvent(run, 0, moment(0), Raw(b"{}"), who))
-    return f"{root}{id}".encode(), b'{"run":%b,"version":' % _encode(run), empty[empty.index(b',"event":{}') + len(b',"event":{}') :]
+    head, end = b'{"run":%b,"version":' % _encode(run), empty[empty.index(b',"event":{}') + len(b',"event":{}') :]
+    return f"{root}{id}".encode(), head, end, len(head) + len(end)
 
 
 def unheard(_: Sequence[Append]) -> None:

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -20,7 +20,7 @@ from ....eventlog.records import EMPTY, Append, Record, Tail
 from ..wire import api
 from ..wire.connection import NoAnswer
 from ..wire.frames import unlined
-from ..wire.messages import HEADERS_BYTES_MAX, lines_of
+from ..wire.messages import HEADERS_BYTES_MAX, LINES
 from .ending import Ending
 from .flights import Flying, Parcel, Verdict
 from .headlines import with_head
@@ -51,10 +51,9 @@ class Wish(Struct, frozen=True):
 
 
 class Lot(Struct):
-    """Appends that are committed together, and what became of each, by their numbers."""
+    """Appends that are committed together, by their numbers."""
 
     appends: Sequence[Append]
-    outcomes: list[Tail | Conflict | None]
     flying: list[tuple[int, Append, int]]
     """Those published at once: number, append, and the sequence that it stands behind."""
     answers: dict[int, asyncio.Future[Outcome]]
@@ -122,7 +121,7 @@ class Committer:
         """What will become of each, or the first error; those of one stream are judged in the order they came."""
         if self._closed:
             raise closing()
-        lot, queues = Lot(appends, [None] * len(appends), [], {}), self._queues
+        lot, queues = Lot(appends, [], {}), self._queues
         place_of = self._sure_places().sequence_of
         for number, append in enumerate(appends):
             stream = append.stream
@@ -142,14 +141,15 @@ class Committer:
                 verdicts = await self._fly(lot)
         finally:
             self._landed(lot, verdicts)
+        outcomes: list[Tail | Conflict] = [append.tail for append in lot.appends]
         if lot.answers:
             await asyncio.wait(lot.answers.values())
         for number in sorted(lot.answers):
             outcome = lot.answers[number].result()
             if not isinstance(outcome, (Tail, Conflict)):
                 raise outcome
-            lot.outcomes[number] = outcome
-        return cast("Sequence[Tail | Conflict]", lot.outcomes)
+            outcomes[number] = outcome
+        return outcomes
 
     async def _fly(self, lot: Lot) -> Sequence[Verdict]:
         """Publish all of a flight, the way that is faster here; what came of each."""
@@ -168,7 +168,6 @@ class Committer:
             queue = self._queues.pop(append.stream)
             if isinstance(verdict, int):
                 stored.append((append, verdict))
-                lot.outcomes[number] = append.tail
             else:
                 wish = self._doubted(append, behind, verdict)
                 lot.answers[number] = wish.answer
@@ -335,8 +334,9 @@ class Committer:
 
 
 def parcel_of(subject: str, append: Append, behind: int) -> Parcel:
-    """The message that an append is, behind a sequence."""
-    body, lines = append.data, lines_of(append, behind)
+    """The message that an append is, behind a sequence: the server stores it only if its subject ends there."""
+    expected, tail, body = append.expected, append.tail, append.data
+    lines = LINES % (behind, expected.version + 1, tail.version, expected.digest.hex(), tail.digest.hex())
     if append.head is not None:
         body, lines = with_head(append.head, body, lines)
     return Parcel(subject, body, lines)

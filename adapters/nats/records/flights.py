@@ -20,7 +20,7 @@ from ....eventlog.errors import Refused
 from ..wire import api
 from ..wire.batches import BATCH_COMMIT, BATCH_ID, BATCH_SEQUENCE
 from ..wire.connection import Connection, NoAnswer
-from ..wire.frames import framed, unlined
+from ..wire.frames import framed, framed_all, unlined
 
 TOGETHER_MIN = 16
 """Fewer records go one by one: an atomic batch costs the server several syncs, however small it is."""
@@ -138,10 +138,10 @@ async def together(connection: Connection, parcels: Sequence[Parcel], *, within:
     """The same with all messages in one atomic batch: all are stored, or none is and each is `Declined`, or nobody knows."""
     name, count = uuid4().hex, len(parcels)
     batch = f"{BATCH_ID}: {name}\r\n{BATCH_SEQUENCE}: "
-    frames = [framed(one.subject, one.body, f"{one.lines}{batch}{number}\r\n") for number, one in enumerate(parcels[:-1], 1)]
+    frames = framed_all([(one.subject, one.body, f"{one.lines}{batch}{number}\r\n") for number, one in enumerate(parcels[:-1], 1)])
     end = parcels[-1]
     try:
-        await connection.send(b"".join(frames))
+        await connection.send(frames)
         commit = {BATCH_ID: name, BATCH_SEQUENCE: str(count), BATCH_COMMIT: "1"}
         last = verdict_of(await connection.ask(end.subject, end.body, unlined(end.lines) | commit, within=within))
     except (NoAnswer, Refused) as error:

@@ -9,13 +9,14 @@ from functools import lru_cache
 from msgspec import Struct
 
 from ....eventlog.errors import Corrupt, Invalid
-from ....eventlog.records import Append, Record
+from ....eventlog.records import Record
 from ....eventlog.streams import partition_of
 
 RECORD = "Perdure-Record"
 """First version, last version, previous digest, digest: one header for all, because each costs the client as much as the rest of a step."""
 FENCE = "Nats-Expected-Last-Subject-Sequence"
 LINES = f"{FENCE}: %d\r\n{RECORD}: %d %d %s %s\r\n"
+"""The headers of a record: the sequence that its subject has to end at, and the chain."""
 HEADERS_BYTES_MAX = 320
 
 SEAT = "seat"
@@ -132,12 +133,6 @@ def checked_namespace(namespace: str) -> str:
         return namespace
     raise Invalid("a namespace does not fit a subject", where="namespace", expected="1 to 64 of [A-Za-z0-9-]", found=repr(namespace),
                   instead="choose a plain name, such as 'production'")
-
-
-def lines_of(append: Append, behind: int) -> str:
-    """The chain in a header, and the fence: the server stores it only if the subject ends at sequence `behind`."""
-    expected, tail = append.expected, append.tail
-    return LINES % (behind, expected.version + 1, tail.version, expected.digest.hex(), tail.digest.hex())
 
 
 def record_of(message: Message, body: bytes) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -16,9 +16,11 @@ from perdure import workflow
 from perdure.adapters.nats.open import open_nats
 from perdure.adapters.nats.records.headlines import entry_data
 from perdure.adapters.nats.verifying import verify
+from perdure.adapters.nats.views.evidence import Evidence
+from perdure.adapters.nats.views.index import Index
 from perdure.adapters.nats.wire.buckets import BUCKETS
 from perdure.adapters.nats.wire.connection import connect
-from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.messages import Message, Subjects
 from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.errors import Corrupt
 from perdure.eventlog.log import Carrier, Summary
@@ -123,6 +125,36 @@ async def test_a_run_that_was_removed_is_not_begun_again(nats_server: NatsServer
         with pytest.raises(Corrupt):
             await runtime.start(nothing, id="one")
         assert await (await runtime.start(nothing, id="another")).result() == "done"
+
+
+async def test_of_a_run_whose_name_is_made_up_here_nobody_is_asked_whether_it_was(
+    nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    newest_of = Store.newest_of
+
+    async def noted(self: Store, part: str, subjects: Sequence[str], **options: int) -> dict[str, Message]:
+        asked.extend(subject.rpartition(".")[2] for subject in subjects if part == "HEADS")
+        return await newest_of(self, part, subjects, **options)
+
+    monkeypatch.setattr(Store, "newest_of", noted)
+    async with perdure.open(f"{nats_server.url}/{namespace}", workflows=[nothing]) as runtime:
+        named = await runtime.start(nothing, id="named")
+        new = await runtime.start(nothing)
+        assert [await named.result(), await new.result()] == ["done", "done"]
+
+    assert asked == ["named"]
+
+
+async def test_a_name_that_was_made_up_is_new_only_once(nats_server: NatsServer, namespace: str) -> None:
+    async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
+        await accepted(carrier.log, growing(ONE))
+    async with store_of(nats_server.url, namespace) as store:
+        evidence = Evidence(store, Index(store.subjects))
+        evidence.made_up(ONE)
+
+        assert await evidence.tails([ONE]) == {}
+        assert list(await evidence.tails([ONE])) == [ONE]
 
 
 async def test_a_log_that_was_replaced_by_an_older_copy_is_corrupt_as_a_whole(tmp_path: Path) -> None:
