@@ -46,7 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 
-TIMED = ("tests/adapters/nats/", "tests/adapters/cli/test_nats", "tests/adapters/cli/test_worker", "tests/chaos/", "tests/crash/")
+TIMED = (
+    "tests/adapters/nats/", "tests/adapters/cli/test_nats", "tests/adapters/cli/test_worker", "tests/bench/", "tests/chaos/", "tests/crash/"
+)  # fmt: skip
 """Where tests start servers and processes, and hold them to times: these stay one after another."""
 
 LONG = ("tests/sim/", "tests/corpus/", "tests/house/test_documentation", "tests/adapters/cli/demos/test_indexing", "tests/typing/")

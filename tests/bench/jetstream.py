@@ -17,8 +17,10 @@ from uuid import uuid4
 import msgspec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error
 
 import perdure
+from perdure import Unavailable
 from tests.bench.bare import PADDING, Done, encode
 from tests.bench.loads import WORKFLOWS, many_runs, sequence
 from tests.bench.measuring import settle_collector, share_of
@@ -28,6 +30,9 @@ RECORD_BYTES = 330
 """A step's record of ours: its outcome and what is scheduled next."""
 BATCH = 1000
 IN_FLIGHT = 512
+
+PING_SECONDS = 5
+"""A server that leaves two pings without an answer is away."""
 
 _seq = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -43,10 +48,18 @@ class Bare:
     def __init__(self, client: Any, prefix: str) -> None:
         self.client = client
         self.prefix = prefix
-        self.inbox = client.new_inbox()
+        self.inbox = f"_INBOX.{uuid4().hex}"
         self._waiting: dict[str, asyncio.Future[int]] = {}
         self._room = asyncio.Semaphore(IN_FLIGHT)
         self._count = 0
+        self._away: Unavailable | None = None
+
+    async def lose(self) -> None:
+        """The connection has ended: nothing that waits will be answered."""
+        self._away = away(self.prefix, "the connection has ended")
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(self._away)
 
     async def hear(self, message: Msg) -> None:
         waiting, answer = self._waiting.pop(message.subject), _seq(message.data or b'{"error": "nobody listens"}')
@@ -58,7 +71,9 @@ class Bare:
             waiting.set_result(int(answer["seq"]))
 
     async def append(self, run: int, place: int, behind: int, headers: dict[str, str] | None = None) -> int:
-        """The sequence of the next record of a run, once it is stored."""
+        """The sequence of the next record of a run, once it is stored; Unavailable where the server goes away."""
+        if self._away is not None:
+            raise self._away
         self._count += 1
         reply = f"{self.inbox}.{self._count}"
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -98,22 +113,36 @@ class Bare:
         return runs * steps / (time.perf_counter() - begun)
 
 
+def away(where: str, found: str) -> Unavailable:
+    return Unavailable("the server that is measured does not answer", who="bare appends", where=where, expected="an answer to each",
+                       found=found, instead="start the server again and measure anew: what was measured so far says nothing")
+
+
 @asynccontextmanager
 async def bare(url: str | list[str], replicas: int) -> AsyncGenerator[Bare]:
-    """A JetStream stream of its own for bare appends, gone afterwards."""
+    """A JetStream stream of its own for bare appends, gone afterwards; Unavailable where the server is away, or goes away."""
     client: Any = Client()  # its annotations are incomplete
-    await client.connect(url, pending_size=64 * 1024 * 1024)
     name = f"BARE{uuid4().hex[:8]}"
+    appends = Bare(client, f"bare.{name}")
     allowed = {"allow_direct": True, "allow_atomic": True}
     config = {"name": name, "subjects": [f"bare.{name}.>"], "num_replicas": replicas, "storage": "file", **allowed}
     try:
+        await client.connect(
+            url, pending_size=64 * 1024 * 1024, allow_reconnect=False, max_reconnect_attempts=1, reconnect_time_wait=0.1,
+            ping_interval=PING_SECONDS, error_cb=ignored, disconnected_cb=appends.lose,
+        )  # fmt: skip
         await client.request(f"$JS.API.STREAM.CREATE.{name}", encode(config), timeout=10)
-        appends = Bare(client, f"bare.{name}")
         await client.subscribe(f"{appends.inbox}.*", cb=appends.hear)
         yield appends
         await client.request(f"$JS.API.STREAM.DELETE.{name}", b"", timeout=10)
+    except (Error, OSError) as error:
+        raise away(str(url), repr(error)) from error
     finally:
         await client.close()
+
+
+async def ignored(_: Exception) -> None:
+    """What the client says of a lost connection: who waits hears it."""
 
 
 async def w1(url: str, *, replicas: int = 1, runs: int = 2000, steps: int = 10, rounds: int = 5) -> dict[str, float]:
