@@ -23,12 +23,13 @@ import anyio
 
 from perdure.adapters.nats.owning.fences import Fences
 from perdure.adapters.nats.records.committer import parcel_of
-from perdure.adapters.nats.records.flights import Parcel, together
+from perdure.adapters.nats.records.flights import together
 from perdure.adapters.nats.records.log import JetStreamLog
 from perdure.adapters.nats.records.reader import record_in
 from perdure.adapters.nats.views.index import Index
 from perdure.adapters.nats.views.keeper import Keeper
 from perdure.adapters.nats.wire import api
+from perdure.adapters.nats.wire.batches import Parcel
 from perdure.adapters.nats.wire.buckets import prepare
 from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.memory import MemoryLog

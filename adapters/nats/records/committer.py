@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from operator import attrgetter, itemgetter
 from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
@@ -18,11 +19,12 @@ from ....eventlog.errors import Bug, Conflict, Invalid, PerdureError, Refused, U
 from ....eventlog.memory import conflict
 from ....eventlog.records import EMPTY, Append, Record, Tail
 from ..wire import api
+from ..wire.batches import Parcel
 from ..wire.connection import NoAnswer
 from ..wire.frames import unlined
 from ..wire.messages import HEADERS_BYTES_MAX, LINES
 from .ending import Ending
-from .flights import Flying, Parcel, Verdict
+from .flights import Flying, Verdict
 from .headlines import with_head
 from .places import Place, Places
 from .reader import Reader
@@ -34,6 +36,8 @@ BUSY_PAUSE = 0.001
 AWAY_PAUSE = 0.02
 AWAY_AT_ONCE = 50
 """So many appends that wait for a leader are sent again at that pace; more of them more slowly."""
+
+TAIL, first, second = attrgetter("tail"), itemgetter(0), itemgetter(1)
 
 T = TypeVar("T")
 
@@ -141,7 +145,7 @@ class Committer:
                 verdicts = await self._fly(lot)
         finally:
             self._landed(lot, verdicts)
-        outcomes: list[Tail | Conflict] = [append.tail for append in lot.appends]
+        outcomes: list[Tail | Conflict] = list(map(TAIL, lot.appends))
         if lot.answers:
             await asyncio.wait(lot.answers.values())
         for number in sorted(lot.answers):
@@ -153,7 +157,7 @@ class Committer:
 
     async def _fly(self, lot: Lot) -> Sequence[Verdict]:
         """Publish all of a flight, the way that is faster here; what came of each."""
-        self.witness.begun([append for _, append, _ in lot.flying])
+        self.witness.begun(list(map(second, lot.flying)))
         sent, root, addresses = monotonic(), self._root, self._addresses
         parcels = [parcel_of(root + addresses[append.stream].tokens, append, behind) for _, append, behind in lot.flying]
         verdicts = await self._flying.fly(parcels)
@@ -312,7 +316,7 @@ class Committer:
         """These were, each at its sequence."""
         self.places.keep_all([(append.stream, Place(append.tail, sequence)) for append, sequence in stored])
         self.witness.stored(stored)
-        self.told([append for append, _ in stored])
+        self.told(list(map(first, stored)))
 
     def _lost(self, append: Append, found: Record | None) -> Conflict:
         if found is not None:

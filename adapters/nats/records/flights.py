@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import TypeAlias
 from uuid import uuid4
 
-from msgspec import Struct
 from nats.aio.msg import Msg
 
 from ....eventlog.errors import Refused
 from ..wire import api
-from ..wire.batches import BATCH_COMMIT, BATCH_ID, BATCH_SEQUENCE
+from ..wire.batches import Parcel, end_of_batch, framed_batch
 from ..wire.connection import Connection, NoAnswer
-from ..wire.frames import framed, framed_all, unlined
+from ..wire.frames import framed
 
 TOGETHER_MIN = 16
 """Fewer records go one by one: an atomic batch costs the server several syncs, however small it is."""
@@ -41,16 +41,10 @@ TRIED = 64
 FAR = 4
 """So many times slower they may be: the more are under way at once, the less each takes, where servers gather writes."""
 
+BODY = attrgetter("body")
+
 FAILED_IS_SLOWER = 10
 """What did not work as a whole counts as so many times slower."""
-
-
-class Parcel(Struct, frozen=True, gc=False):
-    """A message to be stored: a record with its fence, its headers as lines."""
-
-    subject: str
-    body: bytes
-    lines: str
 
 
 Verdict: TypeAlias = int | Exception
@@ -137,13 +131,10 @@ class Apart:
 async def together(connection: Connection, parcels: Sequence[Parcel], *, within: float) -> Sequence[Verdict]:
     """The same with all messages in one atomic batch: all are stored, or none is and each is `Declined`, or nobody knows."""
     name, count = uuid4().hex, len(parcels)
-    batch = f"{BATCH_ID}: {name}\r\n{BATCH_SEQUENCE}: "
-    frames = framed_all([(one.subject, one.body, f"{one.lines}{batch}{number}\r\n") for number, one in enumerate(parcels[:-1], 1)])
-    end = parcels[-1]
+    *others, end = parcels
     try:
-        await connection.send(frames)
-        commit = {BATCH_ID: name, BATCH_SEQUENCE: str(count), BATCH_COMMIT: "1"}
-        last = verdict_of(await connection.ask(end.subject, end.body, unlined(end.lines) | commit, within=within))
+        await connection.send(framed_batch(name, others))
+        last = verdict_of(await connection.ask(end.subject, end.body, end_of_batch(name, count, end.lines), within=within))
     except (NoAnswer, Refused) as error:
         last = error
     return [last] * count if isinstance(last, Exception) else range(last - count + 1, last + 1)
@@ -236,7 +227,7 @@ class Flying:
 
 def loads(parcels: Sequence[Parcel]) -> Iterator[Sequence[Parcel]]:
     """The parcels in their order, as many together as fit one batch."""
-    if len(parcels) <= TOGETHER_MAX and sum([len(parcel.body) for parcel in parcels]) <= BYTES_MAX:
+    if len(parcels) <= TOGETHER_MAX and sum(map(len, map(BODY, parcels))) <= BYTES_MAX:
         yield parcels
         return
     start = size = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from operator import attrgetter
 
 import anyio
 
@@ -25,6 +26,8 @@ from .committer import Committer, closing, too_large
 from .loading import Known, Loading
 from .reader import Reader, record_in
 from .witness import Nobody, Witness
+
+DATA = attrgetter("data")
 
 
 class JetStreamLog:
@@ -108,7 +111,7 @@ class JetStreamLog:
 
     def _check_sizes(self, appends: Sequence[Append]) -> None:
         limit = self.store.connection.client.max_payload - HEADERS_BYTES_MAX
-        if max([len(append.data) for append in appends], default=0) > limit:
+        if max(map(len, map(DATA, appends)), default=0) > limit:
             place, append = next((place, append) for place, append in enumerate(appends) if len(append.data) > limit)
             raise too_large(append, f"$[{place}].data", f"at most {limit} bytes")
 

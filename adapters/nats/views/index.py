@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter, itemgetter
 
 from ....eventlog.log import Summary
 from ....eventlog.records import EMPTY, Append, Tail
@@ -15,6 +16,8 @@ from ..owning.fences import Fence
 from ..wire.messages import Subjects
 from .order import Key, Order
 from .quiet import Quiet
+
+STREAM, SEQUENCE = attrgetter("stream"), itemgetter(1)
 
 CHANGES_MAX = 4000
 """So many changes are written to the views at once, before their time."""
@@ -94,11 +97,11 @@ class Index:
         self._changes = 0
 
     def begun(self, appends: Sequence[Append]) -> None:
-        self._begun.update(dict.fromkeys([append.stream for append in appends], self._high))
+        self._begun.update(dict.fromkeys(map(STREAM, appends), self._high))
 
     def stored(self, stored: Sequence[tuple[Append, int]]) -> None:
         parts, addresses = self.parts, self.subjects.addresses
-        self._high = max([self._high, *[sequence for _, sequence in stored]])
+        self._high = max(self._high, max(map(SEQUENCE, stored), default=0))
         for append, _ in stored:
             stream = append.stream
             del self._begun[stream]

@@ -171,24 +171,29 @@ class Keeper:
             self._lost(partition)
 
     def _heads(self, change: Change) -> Iterator[Post]:
-        return (self._post("HEADS", change.part, summary.stream, entry_data(summary)) for summary in change.heads.values())
+        partition, root, seat = self._place("HEADS", change.part)
+        addresses = self.store.subjects.addresses
+        return (Post(partition, root + addresses[stream].tokens, data, seat) for stream, data in change.entries.items())
 
     def _wakes(self, change: Change) -> Iterator[Post]:
+        partition, root, seat = self._place("WAKE", change.part)
+        addresses, part = self.store.subjects.addresses, change.part
         for stream, summary in change.heads.items():
             if summary.head.wake_at is not None:
-                yield self._post("WAKE", change.part, stream, entry_data(summary))
-            elif stream in change.part.listed or change.part.touched is not None:
-                yield self._post("WAKE", change.part, stream, b"", GONE_AFTER)
+                yield Post(partition, root + addresses[stream].tokens, change.entries[stream], seat)
+            elif stream in part.listed or part.touched is not None:
+                yield Post(partition, root + addresses[stream].tokens, b"", seat, GONE_AFTER)
+
+    def _place(self, view: str, part: Part) -> tuple[int, str, tuple[str, int]]:
+        """The partition of a part, what its subjects in a view begin with, and its seat there."""
+        subjects = self.store.subjects
+        return part.fence.partition, subjects.root(VIEWS[view]), seat_of(subjects, part, view)
 
     def _anchor(self, change: Change, settled: int) -> Post:
         part, fence, subjects = change.part, change.part.fence, self.store.subjects
         change.through = max(part.through, part.laid, 0 if part.looks else settled)
         data = anchors.encode(anchors.anchor_of(fence.owner, fence.epoch, change.through, change.tails))
         return Post(fence.partition, subjects.leaf(anchors.TREE, fence.partition), data, seat_of(subjects, part, anchors.PART))
-
-    def _post(self, view: str, part: Part, stream: str, data: bytes, seconds: int = 0) -> Post:
-        subjects = self.store.subjects
-        return Post(part.fence.partition, subjects.of(stream, VIEWS[view]), data, seat_of(subjects, part, view), seconds)
 
     async def _look_again(self) -> None:
         """Read what a predecessor that did not let go may have written after the partition was taken."""
@@ -242,6 +247,7 @@ class Change:
     def __init__(self, part: Part) -> None:
         self.part = part
         self.heads = dict(part.fresh)
+        self.entries = {stream: entry_data(summary) for stream, summary in self.heads.items()}
         self.tails = dict(islice(part.tails.items(), anchors.TAILS_MAX))
         self.through = part.through
 

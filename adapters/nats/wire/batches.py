@@ -7,7 +7,7 @@ on the server refuses what its predecessor still sends. One batch costs the serv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from uuid import uuid4
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from . import api
 from .connection import NoAnswer
-from .frames import framed, lines
+from .frames import AROUND, END, unlined
 from .messages import FENCE
 from .store import Store
 
@@ -39,14 +39,6 @@ class Post(Struct, frozen=True):
     data: bytes
     seat: tuple[str, int]
     seconds: int = 0
-
-    def headers(self) -> dict[str, str]:
-        return {TTL: f"{self.seconds}s"} if self.seconds else {}
-
-    def guarded(self) -> dict[str, str]:
-        """The headers with what must hold for the message and the rest of its partition in a batch."""
-        subject, sequence = self.seat
-        return self.headers() | {FENCE: str(sequence), FENCE_SUBJECT: subject}
 
 
 async def write(store: Store, part: str, posts: Sequence[Post]) -> set[int]:
@@ -82,6 +74,29 @@ async def replace_all(store: Store, part: str, posts: Sequence[Post]) -> list[in
     return list(await asyncio.gather(*map(replace, posts)))
 
 
+class Parcel(Struct, frozen=True, gc=False):
+    """A message to be stored: its headers as lines."""
+
+    subject: str
+    body: bytes
+    lines: str
+
+
+def framed_batch(name: str, parcels: Iterable[Parcel]) -> bytes:
+    """The first messages of a batch, from number one on, in one go: of all that is sent, this is the most."""
+    before, parts = f"{BATCH_ID}: {name}\r\n{BATCH_SEQUENCE}: ", list[bytes]()
+    for number, parcel in enumerate(parcels, 1):
+        headers, body = f"{parcel.lines}{before}{number}\r\n", parcel.body
+        size = AROUND + len(headers)
+        parts += f"HPUB {parcel.subject}  {size} {size + len(body)}\r\nNATS/1.0\r\n{headers}\r\n".encode("ascii"), body, END
+    return b"".join(parts)
+
+
+def end_of_batch(name: str, count: int, lines: str) -> dict[str, str]:
+    """The headers of the last message of so many, by which all are stored."""
+    return unlined(lines) | {BATCH_ID: name, BATCH_SEQUENCE: str(count), BATCH_COMMIT: "1"}
+
+
 def batches(posts: Sequence[Post]) -> Iterator[list[Post]]:
     """The posts in their order, so many together as fit a batch."""
     batch: list[Post] = []
@@ -110,10 +125,11 @@ async def attempt(store: Store, batch: Sequence[Post]) -> api.Ack:
     """Publish a batch once. What may pass, another batch under way or a message lost on the way, is NoAnswer."""
     connection = store.connection
     await connection.ready_within(store.answer_timeout)
-    *others, last = zip(batch, headers_of_batch(batch), strict=True)
+    name, (*others, last) = uuid4().hex, parcels_of(batch)
     if others:
-        await connection.send(b"".join([framed(post.subject, post.data, lines(headers)) for post, headers in others]))
-    message = await connection.ask(last[0].subject, last[0].data, last[1], within=store.answer_timeout)
+        await connection.send(framed_batch(name, others))
+    headers = end_of_batch(name, len(batch), last.lines) if others else unlined(last.lines)
+    message = await connection.ask(last.subject, last.body, headers, within=store.answer_timeout)
     if (message.headers or {}).get(api.STATUS) == api.NO_RESPONDERS:
         raise NoAnswer("nobody stores what is published there")
     ack = api.ack(message.data)
@@ -122,13 +138,12 @@ async def attempt(store: Store, batch: Sequence[Post]) -> api.Ack:
     return ack
 
 
-def headers_of_batch(batch: Sequence[Post]) -> Iterator[dict[str, str]]:
-    """The headers of each message: the seats where a partition begins, and what makes them one batch, if they are several."""
-    name, before = uuid4().hex, -1
-    for number, post in enumerate(batch, 1):
-        headers = post.headers() if post.partition == before else post.guarded()
-        before = post.partition
-        if len(batch) > 1:
-            headers |= {BATCH_ID: name, BATCH_SEQUENCE: str(number)}
-            headers |= {BATCH_COMMIT: "1"} if number == len(batch) else {}
-        yield headers
+def parcels_of(posts: Sequence[Post]) -> Iterator[Parcel]:
+    """The messages; where a partition begins, with what must hold for it and the rest of its partition in the batch."""
+    before = -1
+    for post in posts:
+        lines = f"{TTL}: {post.seconds}s\r\n" if post.seconds else ""
+        if post.partition != before:
+            before, (seat, sequence) = post.partition, post.seat
+            lines += f"{FENCE}: {sequence}\r\n{FENCE_SUBJECT}: {seat}\r\n"
+        yield Parcel(post.subject, post.data, lines)

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 AROUND = len("NATS/1.0\r\n\r\n")
 END = b"\r\n"
-
-
-def lines(headers: Mapping[str, str]) -> str:
-    """Headers as the lines that they are on the wire."""
-    return "\r\n".join([*map(": ".join, headers.items()), ""])
 
 
 def unlined(text: str) -> dict[str, str]:
@@ -23,15 +16,6 @@ def framed(subject: str, body: bytes, headers: str, reply: str = "") -> bytes:
     size = AROUND + len(headers)
     head = f"HPUB {subject} {reply} {size} {size + len(body)}\r\nNATS/1.0\r\n{headers}\r\n".encode("ascii")
     return b"%b%b\r\n" % (head, body)
-
-
-def framed_all(messages: Iterable[tuple[str, bytes, str]]) -> bytes:
-    """Many such messages, a subject, a body and headers each, without a call for each."""
-    parts: list[bytes] = []
-    for subject, body, headers in messages:
-        size = AROUND + len(headers)
-        parts += f"HPUB {subject}  {size} {size + len(body)}\r\nNATS/1.0\r\n{headers}\r\n".encode("ascii"), body, END
-    return b"".join(parts)
 
 
 def plain(subject: bytes, body: bytes, reply: bytes = b"") -> bytes:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from perdure.adapters.nats.records.flights import AGAIN, TOGETHER_MIN, TRIED, Flying, Pace, Parcel, loads
+from perdure.adapters.nats.records.flights import AGAIN, TOGETHER_MIN, TRIED, Flying, Pace, loads
 from perdure.adapters.nats.records.log import JetStreamLog
+from perdure.adapters.nats.wire.batches import Parcel
 from perdure.adapters.nats.wire.connection import connect
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.records import EMPTY, Append, Record, Tail, sealed
