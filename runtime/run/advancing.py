@@ -7,7 +7,7 @@ here. `tests/runtime/run/test_short_cut.py` holds it to the long way, event for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ...actors.shelf import NeedValue
 from ...eventlog.codec import Event
@@ -19,11 +19,16 @@ from .machine.large import needed
 from .machine.steps import ask_step
 from .state import KEY_BYTES, Line, OpenStep, Outcome, key_of
 
-if TYPE_CHECKING:
-    from .runs import Runs
+
+class Following(Protocol):
+    """What becomes of a run that something else follows for."""
+
+    def suspended(self, run: Run, error: Diverged | RecursionError) -> Event: ...
+
+    def with_what_follows(self, state: Run, event: Event, wishes: Sequence[Event], now: int) -> Sequence[Event]: ...
 
 
-def advance(runs: Runs, run: Run, done: Command, now: int, /) -> Sequence[Event]:
+def advance(runs: Following, run: Run, done: Command, now: int, /) -> Sequence[Event]:
     """What happened, and the step that follows, if nothing else follows; else the run is `stirred` by all that does.
 
     Empty, with nothing changed, where the short way is closed: the run is not plain, the attempt is not the one that is wanted, or

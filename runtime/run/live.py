@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Container, Mapping, Sequence
-from heapq import heapify, heappop
+from heapq import heapify, heappop, heappush
 from typing import Any
 
+from msgspec import Struct, field
+
 from ...eventlog.codec import Event
-from ...eventlog.streams import parts_of
+from ...eventlog.streams import unescape
 from . import events as ev
 from .machine.driver import Machine
 from .machine.replay import Revival
@@ -19,6 +21,8 @@ NO_MORE: deque[Event] = deque()
 
 BEGINS_AGAIN = frozenset({ev.RunStarted, ev.RunDelayed, ev.Continued, ev.RetryRequested, ev.RunTerminated})
 
+MAY_SET_A_TIME = frozenset({ev.TimerSet, ev.ApprovalRequested, ev.ApprovalEscalated})
+"""So may a scheduled step; it is known by then that a run has steps with a deadline."""
 
 WANTED: Mapping[type[Event], Callable[[RunState], Container[str]]] = {
     ev.TimerFired: lambda facts: facts.timers,
@@ -28,43 +32,45 @@ WANTED: Mapping[type[Event], Callable[[RunState], Container[str]]] = {
 """Events about one thing, and where it stands as long as it is wanted."""
 
 
-class Run:
+class Run(Struct, eq=False):
     """A run in memory: its facts, and beside them what can be built from them at any time."""
 
-    __slots__ = ("coming", "dues", "facts", "fresh", "leftover", "lines", "machine", "replaced", "revival", "stirred", "stream")
-
-    def __init__(self, stream: str, facts: RunState) -> None:
-        self.stream = stream
-        self.facts = facts
-        self.machine: Machine | None = None
-        self.revival: Revival | None = None
-        """The machine on its way through the log, while large values are fetched for it."""
-        self.fresh = True
-        """Nothing of what the code asks for in this generation is in the log yet."""
-        self.stirred = True
-        """It is not known to be plain, or got more since than completed steps, each followed by the next of its branch."""
-        self.lines: list[Any] = []
-        """Log records of the code, to be emitted when the turn is durable."""
-        self.leftover: list[str] = []
-        """What an earlier machine still waited for when another took its place, not yet taken to be cancelled."""
-        self.replaced: Standing | None = None
-        """How the run was terminated: another may take its place, under its id, in the same turn."""
-        self.set_dues()
-        self.coming = NO_MORE
-        """Events decided together: each is recorded when the code has answered the one before, as the script counts arrivals one by one."""
+    stream: str
+    facts: RunState
+    machine: Machine | None = None
+    revival: Revival | None = None
+    """The machine on its way through the log, while large values are fetched for it."""
+    fresh: bool = True
+    """Nothing of what the code asks for in this generation is in the log yet."""
+    stirred: bool = True
+    """It is not known to be plain, or got more since than completed steps, each followed by the next of its branch."""
+    lines: list[Any] = field(default_factory=list)
+    """Log records of the code, to be emitted when the turn is durable."""
+    leftover: list[str] = field(default_factory=list)
+    """What an earlier machine still waited for when another took its place, not yet taken to be cancelled."""
+    replaced: Standing | None = None
+    """How the run was terminated: another may take its place, under its id, in the same turn."""
+    coming: deque[Event] = NO_MORE
+    """Events decided together: each is recorded when the code has answered the one before, as the script counts arrivals one by one."""
+    dues: list[tuple[int, str]] = field(default_factory=list)
+    """A heap of the timers and the deadlines of steps; stale entries are dropped when they surface."""
 
     @property
     def id(self) -> str:
-        return parts_of(self.stream)[2]
+        return unescape(self.stream.rpartition("/")[2])
 
     def set_dues(self) -> None:
         """Take the timers and the deadlines of steps as the facts know them."""
         facts = self.facts
-        self.dues: list[tuple[int, str]] = []
-        """A heap of them; stale entries are dropped when they surface."""
-        if facts.timers or facts.step_deadlines:
-            self.dues = [(due, id) for many in (facts.timers, facts.step_deadlines) for id, due in many.items()]
-            heapify(self.dues)
+        self.dues = [(due, id) for many in (facts.timers, facts.step_deadlines) for id, due in many.items()]
+        heapify(self.dues)
+
+    def note_time(self, event: Event) -> None:
+        """An event may have set a time: of a timer, of the end of a step, or when an approval escalates or expires."""
+        if isinstance(event, ev.TimerSet) or (isinstance(event, ev.StepScheduled) and event.due):
+            heappush(self.dues, (event.due, event.id))
+        elif isinstance(event, (ev.ApprovalRequested, ev.ApprovalEscalated)) and event.id in self.facts.timers:
+            heappush(self.dues, (self.facts.timers[event.id], event.id))
 
     def drop_machine(self) -> None:
         """The machine has had its time: what it still waits for is to be cancelled."""
@@ -78,6 +84,8 @@ class Run:
 
     def begin_again(self, event: Event) -> None:
         """Another generation, or the same one from an earlier place: the machine of before has had its time."""
+        if self.facts.length == 1:
+            return  # there was none before
         if isinstance(event, ev.RunTerminated):
             self.replaced = standing_of(self.facts, self.facts.length)
             return
@@ -117,7 +125,7 @@ class Run:
     def next_due(self) -> int | None:
         """When the run next moves by itself: the next timer, the next attempt of a step, its beginning or a deadline."""
         facts, due = self.facts, NEVER
-        if facts.away:
+        if facts.away or facts.phase in ENDED:
             return None
         if facts.goes_on:
             return 0
@@ -125,7 +133,7 @@ class Run:
             due = min(self.next_timer(), *facts.retries.values(), NEVER)
         elif facts.phase == "delayed":
             due = facts.start_at
-        if facts.deadline and not facts.frozen_at and facts.phase not in ENDED:
+        if facts.deadline and not facts.frozen_at:
             due = min(due, facts.deadline)
         return None if due == NEVER else due
 

@@ -40,10 +40,10 @@ def status_of(facts: RunState) -> str:
 
 def standing_of(facts: RunState, version: int) -> Standing:
     """How the run stands, for a command that was applied at this version."""
-    completed = status_of(facts) == "completed"
-    result, blob = (facts.result, facts.result_blob) if completed else (None, None)
+    status = status_of(facts)
+    result, blob = (facts.result, facts.result_blob) if status == "completed" else (None, None)
     reason = f"to the log {facts.away_to}" if facts.away else facts.stuck or facts.reason
-    return Standing(version, status_of(facts), facts.workflow, result, facts.failure, reason, blob=blob, by=facts.by)
+    return Standing(version, status, facts.workflow, result, facts.failure, reason, blob=blob, by=facts.by)
 
 
 class Answer(Struct, frozen=True):

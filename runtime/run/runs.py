@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from heapq import heappush
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,7 +26,7 @@ from .decide.moving import must_be_here
 from .errands import errands_of, has_errands
 from .evolve import EVOLVE
 from .heading import attributes_of
-from .live import BEGINS_AGAIN, Run
+from .live import BEGINS_AGAIN, MAY_SET_A_TIME, Run
 from .machine.driver import NO_SHELF, Machine
 from .machine.large import names_blobs
 from .machine.replay import Revival, too_deep, wishes_of
@@ -66,7 +65,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
                 self._look_in(state)
             command = admit(state, command)
         decided = DECIDE[type(command)](state.facts, command, now)
-        if decided and state.machine is None and any(type(event) is ev.Resumed for event in decided):
+        if decided and state.machine is None and state.facts.phase != "new" and any(type(event) is ev.Resumed for event in decided):
             decided = self._before_it_goes_on(state, decided)
         elif decided and type(decided[0]) is ev.Upgraded:
             self._under(state, decided[0].version)
@@ -76,16 +75,14 @@ class Runs(Kind[Run, cmd.Command, Event]):
         return decided
 
     def evolve(self, state: Run, event: Event, at: int) -> Run:
-        facts = state.facts
+        facts, kind = state.facts, type(event)
         facts.length += 1
         facts.at = at
-        EVOLVE[type(event)](facts, event, at)
-        if type(event) is ev.TimerSet or (facts.step_deadlines and type(event) is ev.StepScheduled and event.due):
-            heappush(state.dues, (event.due, event.id))
-        elif type(event) in BEGINS_AGAIN:
+        EVOLVE[kind](facts, event, at)
+        if kind in BEGINS_AGAIN:
             state.begin_again(event)
-        elif (type(event) is ev.ApprovalRequested or type(event) is ev.ApprovalEscalated) and event.id in facts.timers:
-            heappush(state.dues, (facts.timers[event.id], event.id))
+        elif kind in MAY_SET_A_TIME or facts.step_deadlines:
+            state.note_time(event)
         return state
 
     def react(self, state: Run, now: int) -> Sequence[Event]:
@@ -114,18 +111,20 @@ class Runs(Kind[Run, cmd.Command, Event]):
 
     def answer(self, state: Run, command: cmd.Command) -> Standing | Answer | AttemptStanding | PerdureError | bool | None:
         facts = state.facts
-        if isinstance(command, cmd.Begin | cmd.LookAtAttempt):
+        if isinstance(command, (cmd.Begin, cmd.LookAtAttempt)):
             return told_of(facts, command)
         if isinstance(command, cmd.Update):
             return answer_to(facts.updates[command.command])
         if isinstance(command, cmd.Query):
             return answer_now(state, command)
         id: str = getattr(command, "command", "")
-        version = facts.commands.get(short(id)) or (1 if isinstance(command, cmd.Start) else facts.length)
-        if isinstance(command, cmd.Cancel) and short(id) not in facts.commands:
-            version = facts.cancelling or version  # a second cancel changes nothing: the first one's answer is its answer
+        version = facts.commands.get(short(id)) if id else None
+        if version is None:
+            version = 1 if isinstance(command, cmd.Start) else facts.length
+            if isinstance(command, cmd.Cancel):
+                version = facts.cancelling or version  # a second cancel changes nothing: the first one's answer is its answer
         standing = standing_of(facts, version)
-        if type(command) is cmd.Look and facts.approvals and not facts.ended:
+        if facts.approvals and type(command) is cmd.Look and not facts.ended:
             return replace(standing, approvals=dict(facts.approvals))
         return standing
 
@@ -238,9 +237,11 @@ class Runs(Kind[Run, cmd.Command, Event]):
     def ready(self, state: Run) -> None:
         """A run that is to be driven through large values takes them a few at a time, before anything is decided."""
         facts = state.facts
+        if state.fresh or state.machine is not None:
+            return
         due = facts.phase == "running" or (facts.phase == "suspended" and facts.build != self._build(facts))
         workflow = self.registry.find(facts.workflow, facts.version)
-        if not due or state.machine is not None or state.fresh or workflow is None or not names_blobs(facts):
+        if not due or workflow is None or not names_blobs(facts):
             return
         if state.revival is None:
             state.revival = Revival(state.id, workflow, facts, stream=state.stream, shelf=self.shelf)
@@ -256,13 +257,12 @@ class Runs(Kind[Run, cmd.Command, Event]):
     def head(self, state: Run, old: Head | None) -> Head | None:
         if not state.stirred and old is not None:
             return old
-        facts = state.facts
-        is_live = (facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred)) or has_errands(facts)
-        wake_at = 0 if is_live or state.waits_for_a_build() else state.next_due()
-        attributes = attributes_of(facts)
-        if old is not None and old.status == status_of(facts) and old.wake_at == wake_at and old.attributes == attributes:
+        facts, status, attributes = state.facts, status_of(state.facts), attributes_of(state.facts)
+        is_live = facts.phase == "running" and len(facts.steps) > len(facts.retries) + len(facts.deferred)
+        wake_at = 0 if is_live or has_errands(facts) or state.waits_for_a_build() else state.next_due()
+        if old is not None and old.status == status and old.wake_at == wake_at and old.attributes == attributes:
             return old
-        return Head(status_of(facts), wake_at, facts.workflow, facts.started_at, facts.at, attributes)
+        return Head(status, wake_at, facts.workflow, facts.started_at, facts.at, attributes)
 
     def perform(self, stream: str, state: Run) -> None:
         machine = state.machine
@@ -277,7 +277,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
                 if id not in facts.retries and id not in facts.deferred:
                     start(stream, id, step.attempt, call)
             machine.fresh.clear()
-            machine.revived = False
+            if machine.revived:
+                machine.revived = False
             self._wait(stream, state, machine)
             state.stirred = not state.is_plain()
         elif machine is not None and (fresh := machine.fresh):
@@ -377,12 +378,17 @@ class Runs(Kind[Run, cmd.Command, Event]):
         if state.revival is not None:
             outside_loop(state.revival.machine.close)
             state.revival = None
-        if state.machine is not None:
-            outside_loop(state.machine.close)
+        if (machine := state.machine) is not None:
+            if machine.alive:
+                outside_loop(machine.close)
+            else:
+                machine.close()
             state.machine = None
 
     def freeze(self, state: Run) -> bytes | None:
         return canonical(state.facts)
 
     def thaw(self, stream: str, data: bytes) -> Run:
-        return Run(stream, restore(data))
+        run = Run(stream, restore(data))
+        run.set_dues()
+        return run

@@ -171,11 +171,12 @@ def _announced(state: RunState, event: ev.EndAnnounced, at: int) -> None:
 
 def _end(state: RunState, event: Event) -> None:
     change_phase(state, event)
-    steps = (state.steps, state.retries, state.step_deadlines, state.deferred, state.abandoned, state.tried)
-    for kept in (*steps, state.timers, state.approvals, state.withdrawn):
-        if kept:
-            kept.clear()
-    leave_all(state)
+    steps = state.steps or state.retries or state.step_deadlines or state.deferred or state.abandoned or state.tried
+    if steps or state.timers or state.approvals or state.withdrawn:
+        state.steps, state.retries, state.step_deadlines, state.deferred, state.abandoned, state.tried = {}, {}, {}, {}, {}, {}
+        state.timers, state.approvals, state.withdrawn = {}, {}, {}
+    if state.starting or state.children:
+        leave_all(state)
 
 
 EVOLVE: dict[type[Event], Callable[[RunState, Any, int], None]] = {

@@ -21,7 +21,7 @@ class Branch:
 
     __slots__ = (
         "_random", "context", "coroutine", "ended", "error", "group", "joiners", "ordinal", "path", "pending", "place", "run", "send",
-        "started", "throw", "value", "waiting",
+        "started", "value", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -29,12 +29,11 @@ class Branch:
     ) -> None:
         self.path = path
         """The prefix of the ids of its effects: empty, or the id of its group, its name and a slash."""
-        self.coroutine = coroutine
+        self.coroutine: Any = coroutine
         """None where the branch is one bare effect."""
         self.context = context
         self.run = context.run
         self.send: Any = None if coroutine is None else coroutine.send
-        self.throw: Any = None if coroutine is None else coroutine.throw
         self.group = group
         self.place = place
         self.ordinal = 0

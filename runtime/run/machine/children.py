@@ -88,6 +88,7 @@ def begun(machine: Machine, arrival: Begun) -> None:
         return
     branch, effect = wait
     run = effect.id or default_id(machine.run, arrival.id)
+    machine.handles = machine.handles or {}
     machine.handles[arrival.id] = Held(effect, run)
     machine.resume(branch, ChildHandle(run, arrival.id))
 

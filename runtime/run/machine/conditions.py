@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def ask_condition(machine: Machine, branch: Branch, effect: WaitUntil) -> None:
     branch.next_id()
     branch.waiting = effect
+    machine.conditions = machine.conditions or {}
     machine.conditions[branch] = effect
 
 

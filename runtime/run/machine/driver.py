@@ -23,7 +23,7 @@ from ....eventlog.errors import Bug, Diverged
 from ...authoring.driving import DRIVER
 from ...authoring.effects import ChildResult, ContinueAs, Effect, SignalWait, StepCall
 from ...authoring.errors import Cancelled
-from ...authoring.handlers import Handler, UpdateHandler
+from ...authoring.handlers import Handler
 from ...authoring.messages import WaitUntil
 from ...authoring.sending import Sending
 from ...authoring.values import NOTHING
@@ -33,8 +33,8 @@ from ..state import Arrival, Begun, CancelAsked, Decided, Ended, Fired, Outcome,
 from . import approvals, children, conditions, groups, handlers, lives, signals, steps, timers
 from .branches import Branch, Group
 from .foreign import foreign, line_of_code, suspended_frames
-from .handlers import Heard
 from .notes import noted, noted_value
+from .seldom import Seldom
 from .sending import ask_sending
 from .steps import ask_step
 
@@ -46,14 +46,12 @@ EFFECTS_PER_REST_MAX = 100_000
 NO_SHELF = Shelf()
 
 
-class Machine:
+class Machine(Seldom):
     """A run's code being driven. `begin`, then `feed` each arrival; take `wishes` after each."""
 
     __slots__ = (
-        "abandoned", "alive", "artifacts", "at", "cancelling", "carried", "closing", "conditions", "current", "dropped", "ending",
-        "failed", "fed", "fresh", "generation", "given", "handles", "handling_for", "heard", "inbox", "input", "input_blob", "lines",
-        "listeners", "patches", "reading", "ready", "replaying", "revived", "root", "run", "seed", "shelf", "stream", "unread",
-        "unread_bytes", "waits", "wishes", "workflow",
+        "abandoned", "alive", "at", "closing", "current", "dropped", "ending", "fed", "fresh", "generation", "input",
+        "input_blob", "lines", "ready", "root", "run", "seed", "shelf", "stream", "waits", "wishes", "workflow",
     )  # fmt: skip
 
     def __init__(
@@ -62,53 +60,30 @@ class Machine:
         self.run, self.stream, self.shelf = run, stream, shelf
         """Where the large values of the run are, under its stream."""
         self.workflow = workflow
-        self.seed, self.input, self.input_blob, self.generation = facts.seed, facts.input, facts.input_blob, facts.generation
-        self.carried = facts.held[0].end if facts.held and facts.held[0].start < 0 else 0
-        """Arrivals that an earlier generation left unread, or that came before the code began."""
-        self.fed = -1
+        self.seed, self.input, self.input_blob = facts.seed, facts.input, facts.input_blob
+        self.generation = facts.generation
+        if facts.held and facts.held[0].start < 0:
+            self.carried = facts.held[0].end
+        if facts.patches:
+            self.patches = dict.fromkeys(facts.patches, True)
+        self.at, self.fed = 0, -1
         """Arrivals taken; -1 before the code began."""
-        self.closing = self.replaying = False
-        """What it answers to is recorded: it is driven over the log again."""
+        self.closing = False
         self.lines: list[Any] | None = None
-        self.patches = dict.fromkeys(facts.patches, True)
-        """Changes of code that this run knows, and whether it takes the new way."""
-        self.revived = False
-        """Driven from the log, and nothing performed since: of what it wants some may have been begun before."""
         self.ending: Event | None = None
         """How the run ends, once its code has."""
         self.wishes: list[Event] = []
         self.fresh: dict[str, StepCall[Any]] = {}
         """Steps wanted and not yet taken to be performed."""
+        self.abandoned: list[str] = []
         self.dropped: list[str] = []
-        """Effects no longer wanted and not yet taken to be cancelled."""
+        """Effects no longer wanted: not yet told, and not yet taken to be cancelled."""
         self.waits: dict[str, tuple[Branch, Any]] = {}
-        self.inbox: dict[str, deque[signals.Unread]] = {}
-        self.unread = self.unread_bytes = 0
-        """Signals in the inbox."""
-        self.heard = Heard()
-        """The handlers of the code."""
-        self.handling_for: dict[Branch, tuple[UpdateHandler, str] | None] = {}
-        """Branches that run a handler; the update, by its command, that each answers."""
-        self.failed: BaseException | None = None
-        """What a handler raised that nobody catches: the run ends with it."""
-        self.given: dict[Branch, tuple[SignalWait[Any], signals.Unread]] = {}
-        """Signals handed to branches that have not gone on since: if one is cancelled before it does, another gets its signal."""
-        self.handles: dict[str, children.Held] = {}
-        """Children that the code has a handle of, by the effect that started them."""
-        self.listeners: dict[str, dict[Branch, SignalWait[Any]]] = {}
-        self.conditions: dict[Branch, WaitUntil] = {}
-        """Branches that wait until a predicate holds, in the order of their waiting."""
         self.ready: deque[tuple[Branch, Any, BaseException | None]] = deque()
         self.alive: dict[Branch, None] = {}
         """Coroutines that have not ended, in the order of their beginning."""
-        self.abandoned: list[str] = []
-        self.artifacts: dict[str, Artifact] = {}
-        """What the steps stored whose outcomes the code was given, by name."""
         self.current: Branch | None = None
         self.root: Branch | None = None
-        self.reading = ""
-        """What looks at the code's state right now and must not change it; empty while the code itself runs."""
-        self.at, self.cancelling = 0, False
 
     # -- what the shell calls ------------------------------------------------------------------------------------------
 
@@ -119,9 +94,10 @@ class Machine:
         context.run(DRIVER.set, self)
         args, kwargs = self.workflow.arguments.split(self.workflow.arguments.decode(self.content(self.input, self.input_blob)))
         path = "" if self.generation == 1 else f"{self.generation}:"
-        self.root = Branch(path, context.run(self.workflow.function, *args, **kwargs), context)
-        self.alive[self.root] = None
-        self.ready.append((self.root, None, None))
+        self.root = root = Branch(path, context.run(self.workflow.function, *args, **kwargs), context)
+        self.alive[root], root.started = None, True
+        if (step := self.send(root, None)) is not None:
+            ask_step(self, root, step)
         self.to_rest()
 
     def feed(self, arrival: Arrival, at: int) -> None:
@@ -144,9 +120,11 @@ class Machine:
             branch.joiners.clear()
         kept = self.alive, self.waits, self.listeners, self.handles, self.given, self.conditions, self.ready, self.fresh, self.handling_for
         for of_code in kept:
-            of_code.clear()
-        self.heard = Heard()
+            if of_code:
+                of_code.clear()
         self.root = self.current = None
+        if self.listening is not None:
+            self.listening = None
 
     # -- what the author's words call ----------------------------------------------------------------------------------
 
@@ -166,7 +144,9 @@ class Machine:
     def patched(self, name: str) -> bool:
         known = self.patches.get(name)
         if known is None:
-            known = self.patches[name] = not self.replaying
+            known = not self.replaying
+            self.patches = self.patches or {}
+            self.patches[name] = known
             if known:
                 self.wishes.append(ev.Patched(name))
         return known
@@ -221,10 +201,10 @@ class Machine:
 
     def _go_on(self, left: int) -> int:
         """Run whoever is ready until all wait; how many awaits are left of those that one rest may take."""
-        ready, given = self.ready, self.given
+        ready = self.ready
         while ready:
             branch, value, error = ready.popleft()
-            taken = given.pop(branch, None) if given else None
+            taken = self.given.pop(branch, None) if self.given else None
             coroutine = branch.coroutine
             if coroutine is None:
                 if taken is not None and branch.group is not None:
@@ -254,7 +234,7 @@ class Machine:
             return None
         self.current = branch
         try:
-            asked = branch.run(go_on, value) if error is None else branch.run(branch.throw, error)
+            asked = branch.run(go_on, value) if error is None else branch.run(branch.coroutine.throw, error)
         except BaseException as ended:
             self._returned(branch, ended)
             return None

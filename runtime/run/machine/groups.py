@@ -147,6 +147,7 @@ def _finish(machine: Machine, group: Group) -> None:
         machine.resume(parent, None, group.cancel)
     elif winner is not None and group.first:
         if group.taken is not None:
+            machine.given = machine.given or {}
             machine.given[parent] = group.taken
         machine.resume(parent, First(winner.place, winner.value), winner.error)
     elif winner is not None and not group.open:

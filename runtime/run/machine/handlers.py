@@ -106,6 +106,7 @@ def _begin(machine: Machine, name: str, coroutine: Any, answers: tuple[UpdateHan
     calls[name] = number = calls.get(name, -1) + 1
     branch = Branch(f"{root.path}{name}~{number}/", coroutine, root.context.copy())
     machine.alive[branch] = None
+    machine.handling_for = machine.handling_for or {}
     machine.handling_for[branch] = answers
     machine.ready.append((branch, None, None))
 

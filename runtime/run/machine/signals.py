@@ -37,6 +37,7 @@ def ask_signal(machine: Machine, branch: Branch, effect: SignalWait[Any]) -> Non
     elif machine.inbox.get(effect.name):
         receive(machine, branch, effect, take(machine, effect.name))
     else:
+        machine.listeners = machine.listeners or {}
         machine.listeners.setdefault(effect.name, {})[branch] = effect
 
 
@@ -60,6 +61,7 @@ def arrived(machine: Machine, arrival: Signalled) -> None:
 
 def _keep(machine: Machine, name: str, unread: Unread) -> None:
     """Into the inbox, where the oldest comes first."""
+    machine.inbox = machine.inbox or {}
     insort(machine.inbox.setdefault(name, deque()), unread, key=_age)
     machine.unread += 1
     machine.unread_bytes += len(unread.value)
@@ -93,6 +95,7 @@ def put_back(machine: Machine, effect: SignalWait[Any], unread: Unread) -> None:
 
 
 def receive(machine: Machine, branch: Branch, effect: SignalWait[Any], unread: Unread) -> None:
+    machine.given = machine.given or {}
     machine.given[branch] = (effect, unread)
     try:
         machine.resume(branch, effect.shape.decode(unread.value))

@@ -36,6 +36,7 @@ def arrived(machine: Machine, arrival: Outcome) -> None:
     branch, effect = wait
     machine.fresh.pop(arrival.id, None)
     if arrival.artifacts:
+        machine.artifacts = machine.artifacts or {}
         machine.artifacts.update((stored.name, stored) for stored in arrival.artifacts)
     known = effect.outcome
     if known is not None and known[0] is (arrival.value if arrival.blob is None else arrival.blob):
