@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -14,7 +15,8 @@ import anyio
 import msgspec
 
 from tests.adapters.nats.cluster import NODES
-from tests.chaos.fleet import CLIENT, WORKERS, Fleet, server_name, worker_name
+from tests.chaos.crafts import ACK_SECONDS
+from tests.chaos.fleet import CLIENT, OWNERS, PERFORMERS, Fleet, server_name, worker_name
 from tests.chaos.links import Link, Way
 
 WAYS: tuple[Way, ...] = ("there", "back")
@@ -29,14 +31,17 @@ ROOM_LEFT = 2_000
 
 
 async def worker_killed(fleet: Fleet, chance: Random) -> None:
-    number = chance.randrange(WORKERS)
+    number = chance.choice(OWNERS)
     await fleet.end(number, signal.SIGKILL)
     await anyio.sleep(chance.uniform(0, 1))
     await fleet.hire(number)
 
 
 async def two_workers_killed(fleet: Fleet, chance: Random) -> None:
-    numbers = chance.sample(range(WORKERS), 2)
+    await killed_at_once(fleet, chance.sample(OWNERS, 2))
+
+
+async def killed_at_once(fleet: Fleet, numbers: Sequence[int]) -> None:
     for number in numbers:
         await fleet.end(number, signal.SIGKILL)
     async with anyio.create_task_group() as group:
@@ -44,24 +49,52 @@ async def two_workers_killed(fleet: Fleet, chance: Random) -> None:
             group.start_soon(fleet.hire, number)
 
 
-async def worker_frozen(fleet: Fleet, chance: Random) -> None:
-    hand = fleet.hand(chance.randrange(WORKERS))
+async def worker_frozen(fleet: Fleet, chance: Random, *, among: Sequence[int] = OWNERS, seconds: float = 4) -> None:
+    hand = fleet.hand(chance.choice(among))
     hand.send(signal.SIGSTOP)
-    await anyio.sleep(chance.uniform(0.5, 4))
+    await anyio.sleep(chance.uniform(0.5, seconds))
     hand.send(signal.SIGCONT)
 
 
-async def worker_leaves(fleet: Fleet, chance: Random) -> None:
-    number = chance.randrange(WORKERS)
+async def worker_leaves(fleet: Fleet, chance: Random, *, among: Sequence[int] = OWNERS) -> None:
+    number = chance.choice(among)
     code = await fleet.end(number, signal.SIGTERM)
     if code != 0:
         fleet.died.append(f"{worker_name(number)} was told to leave and ended with {code}")
     await fleet.hire(number)
 
 
-async def worker_cut_off(fleet: Fleet, chance: Random) -> None:
-    async with cut(fleet.links_of(worker_name(chance.randrange(WORKERS)))):
-        await anyio.sleep(chance.uniform(0.5, 4))
+async def worker_cut_off(fleet: Fleet, chance: Random, *, among: Sequence[int] = OWNERS, seconds: float = 4) -> None:
+    async with cut(fleet.links_of(worker_name(chance.choice(among)))):
+        await anyio.sleep(chance.uniform(0.5, seconds))
+
+
+# -- workers of a task queue -------------------------------------------------------------------------------------------
+
+LONGEST = 2 * ACK_SECONDS
+"""Half of them are away for so long that what they have is handed to another."""
+
+
+async def queue_worker_killed(fleet: Fleet, chance: Random) -> None:
+    """It ends when the time is over after which what it had is in other hands."""
+    number = chance.choice(PERFORMERS)
+    await fleet.end(number, signal.SIGKILL)
+    async with anyio.create_task_group() as group:
+        group.start_soon(fleet.hire, number)
+        await anyio.sleep(ACK_SECONDS + chance.uniform(0, 1))
+
+
+async def all_queue_workers_killed(fleet: Fleet, chance: Random) -> None:
+    await killed_at_once(fleet, PERFORMERS)
+
+
+async def owner_and_queue_worker_killed(fleet: Fleet, chance: Random) -> None:
+    await killed_at_once(fleet, [chance.choice(OWNERS), chance.choice(PERFORMERS)])
+
+
+queue_worker_frozen = partial(worker_frozen, among=PERFORMERS, seconds=LONGEST)
+queue_worker_cut_off = partial(worker_cut_off, among=PERFORMERS, seconds=LONGEST)
+queue_worker_leaves = partial(worker_leaves, among=PERFORMERS)
 
 
 # -- servers -----------------------------------------------------------------------------------------------------------
@@ -102,7 +135,7 @@ async def server_half_cut_off(fleet: Fleet, chance: Random) -> None:
 
 async def connections_reset(fleet: Fleet, chance: Random) -> None:
     """Several times in a row, and so that answers are lost on the way."""
-    name = chance.choice([*map(server_name, range(NODES)), *map(worker_name, range(WORKERS)), CLIENT])
+    name = chance.choice([*map(server_name, range(NODES)), *map(worker_name, [*OWNERS, *PERFORMERS]), CLIENT])
     for _ in range(chance.randint(1, 3)):
         for link in fleet.links_of(name):
             link.reset()
@@ -179,6 +212,12 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "worker_frozen": (worker_frozen, 3),
     "worker_leaves": (worker_leaves, 2),
     "worker_cut_off": (worker_cut_off, 3),
+    "queue_worker_killed": (queue_worker_killed, 3),
+    "all_queue_workers_killed": (all_queue_workers_killed, 1),
+    "owner_and_queue_worker_killed": (owner_and_queue_worker_killed, 1),
+    "queue_worker_frozen": (queue_worker_frozen, 2),
+    "queue_worker_leaves": (queue_worker_leaves, 1),
+    "queue_worker_cut_off": (queue_worker_cut_off, 2),
     "server_killed": (server_killed, 2),
     "all_servers_killed": (all_servers_killed, 1),
     "server_frozen": (server_frozen, 1),

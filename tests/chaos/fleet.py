@@ -1,4 +1,5 @@
-"""The fleet that chaos befalls: three nats-servers that sync every write, three `perdure worker` processes, a link for every wire.
+"""The fleet that chaos befalls: three nats-servers that sync every write, three workers of runs, two of a task queue, a link for
+every wire.
 
 An operator beside it has wires of its own that nothing befalls, to see when all is well again.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
@@ -30,14 +32,23 @@ from tests import machine
 from tests.adapters.nats.cluster import NODES, led
 from tests.adapters.nats.crew import ENVIRONMENT, SCRIPT, Hand
 from tests.adapters.nats.server import NatsServer
-from tests.chaos.flows import JOURNAL
+from tests.chaos.crafts import ACK_SECONDS
 from tests.chaos.links import Link, laid
+from tests.chaos.noting import JOURNAL
 
 NAMESPACE = "chaos"
-WORKERS = 3
+OWNERS = range(3)
+"""The places of the workers that serve runs."""
+
+PERFORMERS = range(3, 5)
+"""The places of the workers that serve the task queue."""
+
 CLIENT = "client"
 HEALS_WITHIN = 90.0
 """Seconds after which a fleet that nothing befalls any more must be well."""
+
+EMPTIES_WITHIN = 3 * ACK_SECONDS
+"""Seconds after which no order is left of runs that have ended."""
 
 TENDED_AFTER = 45.0
 """Seconds after which the operator starts a server anew that does not catch up by itself: some that were killed never do."""
@@ -74,8 +85,14 @@ class Config(Struct, frozen=True):
     num_replicas: int = 1
 
 
+class Contents(Struct, frozen=True):
+    messages: int = 0
+    subjects: dict[str, int] = {}
+
+
 class Listed(Struct, frozen=True):
     config: Config
+    state: Contents = Contents()
     cluster: Group = Group()
 
 
@@ -84,6 +101,7 @@ class Streams(Struct, frozen=True):
 
 
 _streams = msgspec.json.Decoder(Streams).decode
+_stream = msgspec.json.Decoder(Listed).decode
 
 
 class Unwell(Exception):
@@ -97,7 +115,7 @@ class Fleet:
         self.room = room
         self.servers = servers
         self.links = links
-        self.hands: list[Hand | None] = [None] * WORKERS
+        self.hands: list[Hand | None] = [None] * (len(OWNERS) + len(PERFORMERS))
         self.store: Store
         self.died: list[str] = []
         """Workers that ended though nobody had ended them."""
@@ -161,9 +179,12 @@ class Fleet:
                 self.died.append(f"{worker_name(number)} ended before it served: {' '.join(words.read_text().splitlines()[-8:])}")
 
     def _begun(self, number: int, words: Path) -> Hand:
+        url = self.url(worker_name(number))
+        owner = [str(SCRIPT), "worker", "tests.chaos.flows", "tests.chaos.films", "--log", url, "--json"]
+        performer = [sys.executable, "-m", "tests.chaos.crafts", url]
         with words.open("w") as told:
             process = subprocess.Popen(
-                [str(SCRIPT), "worker", "tests.chaos.flows", "--log", self.url(worker_name(number)), "--json"],
+                owner if number in OWNERS else performer,
                 cwd=machine.ROOT, env=ENVIRONMENT | {JOURNAL: str(self.journal)}, stdout=subprocess.PIPE, stderr=told, text=True,
             )  # fmt: skip
         return Hand(process)
@@ -196,6 +217,15 @@ class Fleet:
         for number, hand in enumerate(self.hands):
             if hand is None:
                 await self.hire(number)
+
+    async def emptied(self) -> list[str]:
+        """Wait until no order is in the task queue; those that stay."""
+        bucket, deadline = self.store.subjects.bucket_of("TASKS"), time.monotonic() + EMPTIES_WITHIN
+        while (found := _stream(await self.store.call(f"STREAM.INFO.{bucket}", {"subjects_filter": ">"})).state).messages:
+            if time.monotonic() > deadline:
+                return sorted(found.subjects)
+            await anyio.sleep(LOOKS_EVERY)
+        return []
 
     # -- health --------------------------------------------------------------------------------------------------------
 
@@ -257,7 +287,7 @@ class Fleet:
             owners = Counter(fence.owner for fence in await Fences(self.store).all())
         except PerdureError:
             return False
-        living = {hand.name for hand in self.hands if hand is not None}
+        living = {hand.name for number in OWNERS if (hand := self.hands[number]) is not None}
         if not living:
             return False
         even = sorted(PARTITIONS // len(living) + (place < PARTITIONS % len(living)) for place in range(len(living)))
@@ -277,7 +307,7 @@ def server_name(number: int) -> str:
 
 
 def worker_name(number: int) -> str:
-    return f"worker{number}"
+    return f"worker{number}" if number in OWNERS else f"queue-worker{number - len(OWNERS)}"
 
 
 @asynccontextmanager
@@ -295,7 +325,7 @@ async def fleet(room: Path) -> AsyncGenerator[Fleet]:
         found = Fleet(room, servers, links)
         stack.callback(ended, servers)
         await found.start_servers(range(NODES))
-        for who in chain((worker_name(number) for number in range(WORKERS)), [CLIENT]):
+        for who in chain(map(worker_name, chain(OWNERS, PERFORMERS)), [CLIENT]):
             for server, name in zip(servers, names, strict=True):
                 links[who, name] = await stack.enter_async_context(laid(server.port))
         await led(servers[0].url)
@@ -303,9 +333,9 @@ async def fleet(room: Path) -> AsyncGenerator[Fleet]:
         connection = await stack.enter_async_context(connect(direct, ping_interval=1))
         found.store = Store(connection, Subjects(NAMESPACE, PARTITIONS))
         stack.callback(found.dismiss)
-        await found.hire(0)  # the first makes the streams
+        await found.hire(OWNERS[0])  # the first makes the streams
         async with anyio.create_task_group() as group:
-            for number in range(1, WORKERS):
+            for number in chain(OWNERS[1:], PERFORMERS):
                 group.start_soon(found.hire, number)
         await found.settled()
         yield found

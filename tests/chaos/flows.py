@@ -1,17 +1,14 @@
-"""The workflows that chaos plays, served by real workers: `perdure worker tests.chaos.flows`.
+"""The workflows that chaos plays, served by real workers: `perdure worker tests.chaos.flows tests.chaos.films`.
 
-Every attempt of a step writes a line into the journal, in one write, before it does anything else: what the world saw, whatever
-the log says. Together they use what crosses workers: children, signals from run to run, limits.
+Every attempt of a step notes itself in the journal. Together they use what crosses workers: children, signals from run to run,
+limits, and in `films` task queues.
 """
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
 import anyio
-import msgspec
-from msgspec import Struct
 
 from perdure import (
     Cancelled,
@@ -20,7 +17,6 @@ from perdure import (
     Retry,
     child,
     continue_as,
-    current,
     gather,
     handling,
     on_update,
@@ -31,9 +27,7 @@ from perdure import (
     wait_until,
     workflow,
 )
-
-JOURNAL = "CHAOS_JOURNAL"
-"""The environment variable that says where the journal is."""
+from tests.chaos.noting import note
 
 WORK = 0.01
 """Seconds that a step takes, so that faults find steps at work."""
@@ -42,33 +36,11 @@ SOON = timedelta(milliseconds=20)
 TILLS = Limit("tills", concurrency=8)
 
 
-class Attempted(Struct, frozen=True):
-    """A step began an attempt."""
-
-    run: str
-    effect: str
-    step: str
-    attempt: int
-    key: str
-
-
-def note() -> int:
-    """Write the attempt that runs here down; its number."""
-    now = current()
-    line = msgspec.json.encode(Attempted(now.run, now.effect, now.step, now.attempt, now.idempotency_key)) + b"\n"
-    file = os.open(os.environ[JOURNAL], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        os.write(file, line)
-    finally:
-        os.close(file)
-    return now.attempt
-
-
 @step(retry=Retry(attempts=3, first=timedelta(milliseconds=5)))
 async def charge(number: int) -> int:
-    attempt = note()
+    made = note()
     await anyio.sleep(WORK)
-    if attempt < 2:
+    if made.attempt < 2:
         raise OSError("not yet")
     return number
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Container, Generator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -54,6 +54,8 @@ class History:
     """Everything that the checker is given besides the final log and the journal."""
 
     def __init__(self) -> None:
+        self.ahead = time.time() - time.monotonic()
+        """What makes seconds since 1970 of the times of windows."""
         self.commands: list[Command] = []
         self.calls: list[Call] = []
         self.ends: list[End] = []
@@ -75,6 +77,10 @@ class History:
             yield
         finally:
             window.ended = time.monotonic()
+
+    def befell(self, faults: Container[str], since: float, until: float) -> bool:
+        """Whether one of these faults was there at some time between these, in seconds since 1970."""
+        return any(one.fault in faults and self.ahead + one.began <= until and self.ahead + one.ended >= since for one in self.windows)
 
     def calm(self) -> list[Call]:
         """The calls that began outside all windows."""

@@ -29,6 +29,7 @@ from perdure.runtime.requests import (
     TerminateRun,
     UpdateRun,
 )
+from tests.chaos import film_scenes as films
 from tests.chaos.history import Call, Command, End, History
 
 CALL_SECONDS = 5.0
@@ -231,4 +232,10 @@ SCENES: list[Callable[[Player, str, int], Awaitable[None]]] = [
     a_payment,
     a_call,
     several_lives,
+    films.a_film,
+    films.a_long_film,
+    films.a_graded_film,
+    films.a_first_night,
+    films.an_unreadable_film,
+    films.a_film_given_up,
 ]

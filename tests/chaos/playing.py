@@ -19,8 +19,10 @@ from tests.chaos.faults import FAULTS, sequence
 from tests.chaos.fleet import CLIENT, Fleet, Unwell, fleet
 from tests.chaos.history import History
 from tests.chaos.load import GivenUp, Player
+from tests.chaos.noting import attempts_in
 from tests.chaos.promises import broken
-from tests.chaos.reading import Seen, Witness, attempts_in, by_stream, events_in, records_of
+from tests.chaos.queue_promises import queue_figures
+from tests.chaos.reading import Seen, Witness, by_stream, dead_letters_of, events_in, records_of, stored_in
 
 LOOKS_EVERY = 2.0
 CALM = (0.2, 0.8)
@@ -55,10 +57,24 @@ class Play:
                 self._over = True
             watching.cancel_scope.cancel()
         await self.witness.look()
+        waiting = await self.fleet.emptied()
         self.fleet.muster()
-        records = await records_of(self.fleet.store)
-        attempts = attempts_in(self.fleet.journal)
-        return Seen(self.history, by_stream(records), events_in(records), attempts, self.witness.found, self.fleet.died)
+        return await self._seen(waiting)
+
+    async def _seen(self, waiting: list[str]) -> Seen:
+        store = self.fleet.store
+        records, stored = await records_of(store), await stored_in(store)
+        return Seen(
+            history=self.history,
+            records=by_stream(records),
+            events=events_in(records, stored),
+            attempts=attempts_in(self.fleet.journal),
+            witnessed=self.witness.found,
+            died=self.fleet.died,
+            dead=await dead_letters_of(store),
+            waiting=waiting,
+            slots=events_in(records, stored, "limit"),
+        )
 
     async def _befalls(self, faults: Iterable[str]) -> None:
         chance = Random(f"{self.seed}:blows")
@@ -119,6 +135,7 @@ def figures_of(seen: Seen, seconds: float) -> tuple[dict[str, float], str]:
         "attempts_again": len(seen.attempts) - len({(one.key, one.attempt) for one in seen.attempts}),
         "servers_started_anew_by_hand": len(history.tended),
         "takeovers_of_runs": sum(happened.type == "Recovered" for happened in seen.events),
+        **queue_figures(seen),
         **{f"fault_{name}": counted[name] for name in FAULTS},
         **gaps(history),
         "seconds": seconds,

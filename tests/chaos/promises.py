@@ -12,8 +12,9 @@ from typing import Any
 
 from msgspec.json import encode
 
+from tests.chaos import queue_promises as queues
 from tests.chaos.history import Command
-from tests.chaos.reading import Happened, Seen
+from tests.chaos.reading import Happened, Seen, stream_of, stream_of_attempt
 
 ENDINGS = frozenset({"RunCompleted", "RunFailed", "RunCancelled", "RunTerminated", "RunTimedOut"})
 
@@ -22,11 +23,6 @@ EVENTS = {
     "cancel": ("CancelRequested", ""), "terminate": ("RunTerminated", ""), "update": ("UpdateCompleted", "result"),
 }  # fmt: skip
 """The event that answers a command of each kind, and the field that holds its content."""
-
-
-def stream_of(run: str) -> str:
-    """Ids here are made of letters, digits and '-', but for those of children, which clients never name."""
-    return f"run/default/{run}"
 
 
 def records_follow_each_other(seen: Seen) -> Iterator[str]:
@@ -148,11 +144,6 @@ def effects_are_wanted_and_outcomes_have_effects(seen: Seen) -> Iterator[str]:
                 yield f"attempt {attempt} of step {happened.event['id']} of {happened.stream} was never performed"
 
 
-def stream_of_attempt(run: str) -> str:
-    """As `stream_of`; the slashes and points in the ids of children are escaped."""
-    return stream_of("".join(one if one.isalnum() or one == "-" else f"_{ord(one):02x}" for one in run))
-
-
 def keys_stay_the_same(seen: Seen) -> Iterator[str]:
     """One key for all attempts of a step, another for every other step."""
     keys: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -166,7 +157,7 @@ def keys_stay_the_same(seen: Seen) -> Iterator[str]:
 
 
 def at_most_once_is_kept(seen: Seen) -> Iterator[str]:
-    for key, count in Counter(attempt.key for attempt in seen.attempts if attempt.step == "ring").items():
+    for key, count in Counter(attempt.key for attempt in seen.attempts if attempt.step in ("ring", "premiere")).items():
         if count > 1:
             yield f"a step that must run at most once ran {count} times under {key}"
 
@@ -184,6 +175,7 @@ PROMISES: dict[str, Callable[[Seen], Iterable[str]]] = {
     "effects_and_outcomes_apart": effects_are_wanted_and_outcomes_have_effects,
     "attempts_with_another_key": keys_stay_the_same,
     "at_most_once_broken": at_most_once_is_kept,
+    **queues.PROMISES,
     "strange_answers": lambda seen: seen.history.strange,
     "workers_that_died": lambda seen: seen.died,
     "fleets_that_did_not_heal": lambda seen: seen.history.unwell,

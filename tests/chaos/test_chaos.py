@@ -10,7 +10,7 @@ import pytest
 from tests.chaos import playing
 
 SEED = 7
-SHARE = ["worker_killed", "stream_full", "server_killed", "worker_cut_off"]
+SHARE = ["owner_and_queue_worker_killed", "stream_full", "server_killed", "worker_cut_off"]
 RUNS = 20
 
 
