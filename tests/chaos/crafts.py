@@ -13,14 +13,20 @@ from perdure import Limit, Retry, step
 from tests.chaos.noting import noted
 
 QUEUE = "gpu"
-ACK_SECONDS = 4.0
+ACK_SECONDS = 3.0
 LATER_SECONDS = 0.3
 
 WORK = 0.05
 LONG = 1.5 * ACK_SECONDS
 """Seconds that some steps take: who gave no signs of life would lose them."""
 
-LICENCES = Limit("licences", concurrency=2, key=lambda number: number % 2)
+
+
+def licence(number: int) -> int:
+    return number % 2
+
+
+LICENCES = Limit("licences", concurrency=2, key=licence)
 
 
 @step(queue=QUEUE)
@@ -48,7 +54,7 @@ async def shoot(number: int) -> int:
 
 @step(queue=QUEUE, limit=LICENCES)
 async def grade(number: int) -> int:
-    with noted(f"licences {number % 2}"):
+    with noted(f"licences {licence(number)}"):
         await anyio.sleep(WORK)
     return number
 

@@ -6,9 +6,9 @@ A command that is not answered is asked again under the same id until it is; now
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import msgspec
@@ -45,6 +45,9 @@ AGAIN = 0.1
 encode = msgspec.json.Encoder(order="deterministic").encode
 
 
+Scene: TypeAlias = Callable[["Player", str, int], Awaitable[None]]
+
+
 class GivenUp(Exception):
     """A player cannot go on; the history says why."""
 
@@ -52,10 +55,11 @@ class GivenUp(Exception):
 class Player:
     """One client's life: run after run."""
 
-    def __init__(self, client: Calling, history: History, chance: Random) -> None:
+    def __init__(self, client: Calling, history: History, chance: Random, scenes: Sequence[Scene]) -> None:
         self.client = client
         self.history = history
         self.chance = chance
+        self.scenes = scenes
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
@@ -129,7 +133,7 @@ class Player:
 
     async def plays(self, run: str, number: int) -> None:
         """One run of a chosen kind, and what belongs to it; raises GivenUp."""
-        await self.chance.choice(SCENES)(self, run, number)
+        await self.chance.choice(self.scenes)(self, run, number)
 
 
 def result_in(reply: Applied) -> bytes:
@@ -219,7 +223,7 @@ async def several_lives(player: Player, run: str, number: int) -> None:
     await player.ends(run, "completed", "done")
 
 
-SCENES: list[Callable[[Player, str, int], Awaitable[None]]] = [
+SCENES: list[Scene] = [
     an_order,
     many_at_once,
     a_talk,

@@ -18,7 +18,7 @@ from perdure.runtime.calling import Calling
 from tests.chaos.faults import FAULTS, sequence
 from tests.chaos.fleet import CLIENT, Fleet, Unwell, fleet
 from tests.chaos.history import History
-from tests.chaos.load import GivenUp, Player
+from tests.chaos.load import SCENES, GivenUp, Player, Scene
 from tests.chaos.noting import attempts_in
 from tests.chaos.promises import broken
 from tests.chaos.queue_promises import queue_figures
@@ -32,13 +32,14 @@ CALM = (0.2, 0.8)
 class Play:
     """One seed's history."""
 
-    def __init__(self, place: Fleet, client: Calling, seed: int, *, players: int, pause: float) -> None:
+    def __init__(self, place: Fleet, client: Calling, seed: int, *, players: int, pause: float, scenes: Sequence[Scene]) -> None:
         self.fleet = place
         self.client = client
         self.seed = seed
         self.players = players
         self.pause = pause
         """Seconds that a player rests between two runs."""
+        self.scenes = scenes
         self.history = History()
         self.witness = Witness(place.store)
         self.begun = 0
@@ -91,7 +92,7 @@ class Play:
 
     async def _lives(self, number: int) -> None:
         """A player, until all is over, or what it waits for does not come."""
-        player = Player(self.client, self.history, Random(f"{self.seed}:player {number}"))
+        player = Player(self.client, self.history, Random(f"{self.seed}:player {number}"), self.scenes)
         while not self._over:
             self.begun += 1
             try:
@@ -106,12 +107,14 @@ class Play:
             await anyio.sleep(LOOKS_EVERY)
 
 
-async def played(seed: int, faults: Sequence[str], runs: int, players: int, pause: float) -> tuple[Seen, float]:
+async def played(  # noqa: PLR0917 - what is played, and how
+    seed: int, faults: Sequence[str], runs: int, players: int, pause: float, scenes: Sequence[Scene] = SCENES
+) -> tuple[Seen, float]:
     """What a seed led to, and the seconds that it took."""
     with TemporaryDirectory() as room:
         async with fleet(Path(room)) as place, perdure.connect(place.url(CLIENT)) as client:
             began = time.monotonic()
-            seen = await Play(place, client, seed, players=players, pause=pause).plays(faults, runs)
+            seen = await Play(place, client, seed, players=players, pause=pause, scenes=scenes).plays(faults, runs)
             return seen, time.monotonic() - began
 
 

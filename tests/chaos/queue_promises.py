@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from statistics import quantiles
 
-from tests.chaos.crafts import ACK_SECONDS, LICENCES, LONG
+from tests.chaos.crafts import ACK_SECONDS, LICENCES
 from tests.chaos.noting import Attempted
 from tests.chaos.reading import Happened, Seen, stream_of_attempt
 
@@ -135,5 +135,5 @@ def left_alone(seen: Seen) -> Iterator[bool]:
     harmful = {window.fault for window in seen.history.windows} - ELSEWHERE
     for all_of_it in performed(seen).values():
         first = all_of_it[0]
-        if first.step == "shoot" and first.ended and not seen.history.befell(harmful, first.began - ACK_SECONDS, first.began + LONG):
+        if first.step == "shoot" and first.ended and not seen.history.befell(harmful, first.began, first.ended):
             yield len(all_of_it) == 1

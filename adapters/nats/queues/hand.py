@@ -39,6 +39,9 @@ CONFIRMED_EVERY = 10.0
 LATER_SECONDS = 5.0
 """After so long an order is handed out again that could not be begun."""
 
+BURIALS = 10
+"""So often an order that is poison is offered to the dead letters, which may be away for a while, before its run is told without."""
+
 POISON = "Poison"
 
 
@@ -82,9 +85,9 @@ class Hand:
         try:
             order = decode(delivery.data)
         except (msgspec.MsgspecError, ValueError) as error:
-            await self._bury(delivery, Invalid("a message in a task queue is no order", who=delivery.subject, found=str(error),
-                                               instead="let nothing but perdure publish below this subject"))
-            await say(self._store.connection, delivery, DONE)
+            strange = Invalid("a message in a task queue is no order", who=delivery.subject, found=str(error),
+                              instead="let nothing but perdure publish below this subject")
+            await say(self._store.connection, delivery, DONE if await self._is_buried(delivery, strange) else later())
             return
         known = self.entries.get(name_of(order))
         if known is not None:
@@ -216,17 +219,25 @@ class Hand:
         why = f"the order was given to {TRIES} workers of queue {order.queue!r}, and each was lost with it or did not understand it"
         dead = Unavailable("an order is poison", who=f"run {order.stream!r}", where=f"step {order.step!r}", expected="an outcome",
                            found=why, instead="see what it does to its workers; retry the run once that is mended")
-        await self._bury(entry.delivery, dead)
+        for _ in range(BURIALS):
+            if await self._is_buried(entry.delivery, dead):
+                break
+            await asyncio.sleep(LATER_SECONDS)
+        else:  # its run is told all the same
+            logger.error("nats: a dead letter of %s is lost", entry.delivery.subject)
         broke = StepBroke(order.id, order.attempt, Failure(POISON, why), entry.started, now, self._name, None)
         await self._end(entry, broke)
 
-    async def _bury(self, delivery: Delivery, why: PerdureError) -> None:
+    async def _is_buried(self, delivery: Delivery, why: PerdureError) -> bool:
+        """Whether the message lies with the dead letters by now; while these cannot be reached it does not."""
         place = delivery.subject.removeprefix(f"perdure.{self._store.subjects.namespace}.").rpartition(".")[0]
         dead = f"perdure.{self._store.subjects.namespace}.{DEAD.tree}.{place}"
         try:
             await bury(self._store, delivery, Declined.of(why), dead, f"{delivery.subject}/{delivery.sequence}")
-        except PerdureError as full:  # its run is told all the same
-            logger.warning("nats: a dead letter of %s is lost: %s", delivery.subject, full)
+        except PerdureError as away:
+            logger.warning("nats: a dead letter of %s waits: %s", delivery.subject, away)
+            return False
+        return True
 
     async def _drop(self, entry: Entry, word: bytes) -> None:
         await say(self._store.connection, entry.delivery, word)
@@ -234,9 +245,14 @@ class Hand:
         self._left.set()
 
     async def _hand_over_later(self, entry: Entry) -> None:
-        await self._drop(entry, AGAIN + b" " + json.dumps({"delay": round(LATER_SECONDS * 1e9)}).encode())
+        await self._drop(entry, later())
 
     def _begin(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def later() -> bytes:
+    """The word that has an order handed out again after a while."""
+    return AGAIN + b" " + json.dumps({"delay": round(LATER_SECONDS * 1e9)}).encode()

@@ -1,7 +1,8 @@
 """Orders in JetStream: a subject for each attempt, in a stream that keeps a message until a queue worker is done with it.
 
 The subject names the attempt, and holds one message at most. So an owner that puts an order again, after a crash or to be sure,
-finds it there; and to withdraw one, a subject is purged.
+finds it there; and to withdraw one, that message is deleted. A purge of its subject would do, too, but for nats-server (2.15): it
+takes what was handed out before the purged message for acknowledged once the next one is, so that nobody gets it any more.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from nats.errors import Error
 
 from ....eventlog.errors import PerdureError
 from ....runtime.perform.elsewhere import Order
+from ..wire import api
 from ..wire.buckets import TASKS
 from ..wire.connection import NoAnswer
 from ..wire.store import Store
@@ -51,7 +53,7 @@ class Wish(Struct):
 
     order: Order
     stop: bool = False
-    purge: bool = False
+    remove: bool = False
     put: bool = False
 
 
@@ -69,7 +71,7 @@ class Orders:
 
     def withdraw(self, order: Order, *, stop: bool) -> None:
         wish = self._wish(order)
-        wish.put, wish.purge, wish.stop = False, True, wish.stop or stop
+        wish.put, wish.remove, wish.stop = False, True, wish.stop or stop
 
     def _wish(self, order: Order) -> Wish:
         self._more.set()
@@ -100,8 +102,8 @@ class Orders:
         try:
             if wish.stop and self._store.connection.client.is_connected:
                 await self._store.connection.tell(stop_subject(self._namespace, wish.order.queue), name_of(wish.order).encode())
-            if wish.purge:
-                await self._store.purge(TASKS.part, subject)
+            if wish.remove:
+                await self._remove(subject)
             if wish.put:
                 await self._store.replace(TASKS.part, subject, encode(wish.order), 0)
         except (PerdureError, NoAnswer, Error) as away:
@@ -115,5 +117,19 @@ class Orders:
         since = self._wishes.get(subject)
         if since is None:
             self._wishes[subject] = wish
-        elif not since.purge:
-            since.purge, since.stop = wish.purge, wish.stop
+        elif not since.remove:
+            since.remove, since.stop = wish.remove, wish.stop
+
+    async def _remove(self, subject: str) -> None:
+        """Delete what is there; whoever is done with it meanwhile was faster."""
+        store = self._store
+        found = await store.last(TASKS.part, subject)
+        if found is None:
+            return
+        question = {"seq": found.sequence, "no_erase": True}
+        done = api.done(await store.call(f"STREAM.MSG.DELETE.{store.subjects.bucket_of(TASKS.part)}", question))
+        if done.error is None:
+            return
+        still = await store.last(TASKS.part, subject)
+        if still is not None and still.sequence == found.sequence:
+            raise store.refused(TASKS.part, done.error)

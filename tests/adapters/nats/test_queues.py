@@ -19,10 +19,14 @@ import pytest
 from nats.errors import TimeoutError as NoAnswerInTime
 
 import perdure
+from perdure.adapters.nats.doors.dead_letters import bury
 from perdure.adapters.nats.inspecting import QueueLine, status
 from perdure.adapters.nats.queues import hand, orders, worker
+from perdure.adapters.nats.wire.pulling import Delivery
+from perdure.adapters.nats.wire.store import Store
 from perdure.runtime.authoring.steps import Step
 from perdure.runtime.inspect.replay import fold, workflow_hash
+from perdure.runtime.requests import Declined
 from perdure.runtime.run.events import CODEC
 from perdure.runtime.run.step_events import StepCompleted
 from tests.adapters.nats.doors.shop import customer
@@ -195,6 +199,25 @@ async def test_an_order_that_no_worker_understands_lies_with_the_dead_letters_an
         await queues_stand(url, QueueLine("gpu", 0, 0))
         assert sum(line.messages for line in (await status(url)).stored if line.name.endswith("_DLQ")) == 1
     assert lines(journal) == []
+
+
+async def test_a_dead_letter_waits_for_the_stream_that_keeps_it(url: str, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hand, "LATER_SECONDS", 0.02)
+    tries = list[str]()
+
+    async def away_twice(store: Store, delivery: Delivery, why: Declined, dead: str, origin: str) -> None:
+        tries.append(origin)
+        if len(tries) <= 2:
+            raise perdure.Unavailable("no leader", who=dead)
+        await bury(store, delivery, why, dead, origin)
+
+    monkeypatch.setattr(hand, "bury", away_twice)
+    async with owner(url) as runtime, perdure.work_for(url, ["gpu"], steps=[publish]):
+        run = await runtime.start(film, "sea", str(journal), id="r")
+        with pytest.raises(perdure.RunError, match="did not understand it"):
+            await run.result()
+        assert sum(line.messages for line in (await status(url)).stored if line.name.endswith("_DLQ")) == 1
+    assert len(tries) == 3
 
 
 async def test_what_runs_in_a_queue_outlives_the_worker_that_serves_its_run(url: str, journal: Path) -> None:
