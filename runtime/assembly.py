@@ -21,7 +21,7 @@ from ..eventlog.log import Carrier, Summary
 from .authoring.workflows import Registry, Workflow
 from .calling.conversations import Conversations
 from .definitions.interpreter import Interpreter
-from .definitions.keeping import Keeping
+from .definitions.keeping import DefinitionKeeping
 from .definitions.types import Types
 from .kinds.access import Access
 from .kinds.definition import Definitions
@@ -90,7 +90,7 @@ class Assembly:
         self._last_command = 0
         self._left_alone: set[str] = set()
 
-        self.keeping = Keeping(self.ask_actor, carrier.heads, types or Types(), lambda: self.registry, threads)
+        self.keeping = DefinitionKeeping(self.ask_actor, carrier.heads, types or Types(), lambda: self.registry, threads)
         interpreter = Interpreter(self.keeping.types, self.keeping.find)
         self.registry = interpreter.registry = Registry(workflows, interpreter.workflow)
         known, queued = self.registry.by_key.values(), task_queues is not None

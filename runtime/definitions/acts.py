@@ -18,7 +18,7 @@ from ..authoring.words import signal, sleep
 from . import shapes
 from .approving import policy_of
 from .durations import duration_of
-from .evaluating import Answer
+from .evaluating import Evaluated
 from .finding import Wanted
 from .model import ITEMS_MAX, StepSpec
 from .plain import is_list
@@ -40,7 +40,7 @@ def _accepted(arguments: Arguments, given: list[Any] | dict[str, Any]) -> Raw:
     return arguments.accept(msgspec.json.encode(given))
 
 
-def _as(shape: Any, answer: Answer, step: StepSpec) -> Any:
+def _as(shape: Any, answer: Evaluated, step: StepSpec) -> Any:
     """The config, its expressions evaluated, as the shape of its type."""
     try:
         return msgspec.convert(answer.config, shape)
@@ -49,25 +49,25 @@ def _as(shape: Any, answer: Answer, step: StepSpec) -> Any:
         raise Unfit(f"config of step {step.id!r}, {where}: expected {expected}, found {found}") from None
 
 
-async def _set(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _set(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     return answer.config
 
 
-async def _transform(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _transform(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     return _as(shapes.Transform, answer, step).value
 
 
-async def _log(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _log(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     line: shapes.Log = _as(shapes.Log, answer, step)
     driver("log").note(line.level, line.message, line.fields)
 
 
-async def _delay(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _delay(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     delay: shapes.Delay = _as(shapes.Delay, answer, step)
     await sleep(duration_of(delay.duration, f"step {step.id!r}, for"))
 
 
-async def _branch(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _branch(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     branch: shapes.Branch = walk.shape(step)
     taken = branch.cases[answer.chosen].steps if answer.chosen >= 0 else branch.otherwise
     for inner in inner_lists(step, branch):
@@ -76,7 +76,7 @@ async def _branch(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> A
     return await walk.through(taken, scope)
 
 
-async def _parallel(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _parallel(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     parallel: shapes.Parallel = walk.shape(step)
     given: dict[str, Any] = dict.fromkeys(parallel.branches)
 
@@ -89,7 +89,7 @@ async def _parallel(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) ->
     return given
 
 
-async def _map(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _map(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     """A branch for each item, named by its place, so that it makes no difference to their ids which of them end first."""
     each: shapes.Map = walk.shape(step)
     items: object = answer.value
@@ -117,7 +117,7 @@ async def _map(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
     return given
 
 
-async def _loop(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _loop(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     loop: shapes.Loop = walk.shape(step)
     inside = [one.id for one in all_inside(loop.steps)]
     given, last = None, dict[str, Any]()
@@ -131,7 +131,7 @@ async def _loop(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any
     raise LimitReached(f"step {step.id!r} still goes on after {loop.limit} rounds, which is its limit")
 
 
-async def _wait_for_signal(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _wait_for_signal(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     wait: shapes.WaitForSignal = _as(shapes.WaitForSignal, answer, step)
     limit = limit_of(step.timeout, step.id)
     if limit is None:
@@ -140,7 +140,7 @@ async def _wait_for_signal(walk: Walk, step: StepSpec, answer: Answer, scope: Sc
         return await signal(wait.name)
 
 
-async def _wait_for_approval(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _wait_for_approval(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     asks: shapes.WaitForApproval = _as(shapes.WaitForApproval, answer, step)
     name, policy = asks.name or step.id, None if asks.policy is None else policy_of(asks.policy, step.id)
     decision = await approval(name, show=asks.show, timeout=limit_of(step.timeout, step.id), policy=policy)
@@ -152,7 +152,7 @@ async def _wait_for_approval(walk: Walk, step: StepSpec, answer: Answer, scope: 
     return told if asks.policy is None else {**told, "voices": voices}
 
 
-async def _workflow(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _workflow(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     """As a child: code of the version that is the newest when the step begins, or a definition likewise."""
     call: shapes.Call = _as(shapes.Call, answer, step)
     whole = walk.interpreter
@@ -165,7 +165,7 @@ async def _workflow(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) ->
     return msgspec.to_builtins(await child(flow, *args, **named))
 
 
-async def _python(walk: Walk, step: StepSpec, answer: Answer, scope: Scope) -> Any:
+async def _python(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope) -> Any:
     asked: shapes.Python = _as(shapes.Python, answer, step)
     code = walk.interpreter.types.code_of(step, asked.step)
     args, named = code.arguments.split(code.arguments.decode(_accepted(code.arguments, asked.arguments)))

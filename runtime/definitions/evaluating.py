@@ -26,7 +26,7 @@ class Question(Struct, frozen=True, omit_defaults=True):
     """A value whose texts may hold expressions."""
 
 
-class Answer(Struct, frozen=True, omit_defaults=True):
+class Evaluated(Struct, frozen=True, omit_defaults=True):
     """What it gave. `chosen`: the place of the first case that is true, -1 where none is."""
 
     when: bool = True
@@ -40,7 +40,7 @@ class ExpressionFailed(Fatal):
 
 
 @step(name="perdure.evaluate")
-async def evaluate(question: Question) -> Answer:
+async def evaluate(question: Question) -> Evaluated:
     """What a question's expressions give, by the values that it brings along; Fatal where one gives nothing."""
     scope = question.scope
 
@@ -52,8 +52,9 @@ async def evaluate(question: Question) -> Answer:
 
     try:
         if question.when and not holds(question.when):
-            return Answer(when=False)
+            return Evaluated(when=False)
         chosen = next((place for place, case in enumerate(question.cases) if holds(case)), -1)
-        return Answer(chosen=chosen, value=value_of(question.value) if question.value else None, config=filled(question.config, value_of))
+        value = value_of(question.value) if question.value else None
+        return Evaluated(chosen=chosen, value=value, config=filled(question.config, value_of))
     except expressions.Fails as fails:
         raise ExpressionFailed(str(fails)) from None

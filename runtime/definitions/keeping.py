@@ -59,7 +59,7 @@ R = TypeVar("R")
 Ask = Callable[[str, Any], Awaitable[Any]]
 
 
-class Keeping:
+class DefinitionKeeping:
     """Answers for a runtime, which says how actors are asked, which heads there are, and which types it performs."""
 
     def __init__(self, ask: Ask, heads: Heads, types: Types, registry: Callable[[], Registry], threads: Threads) -> None:

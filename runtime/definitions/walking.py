@@ -12,7 +12,7 @@ from ..authoring.groups import TaskGroup, task_group, timeout
 from ..authoring.steps import Step
 from ..authoring.workflows import Registry, Workflow
 from . import shapes
-from .evaluating import Answer, Question, evaluate
+from .evaluating import Evaluated, Question, evaluate
 from .finding import Found, Wanted
 from .model import Bound, Handling, StepSpec
 from .results import SKIPPED, Result, Scope, error_as_data
@@ -100,11 +100,11 @@ class Walk:
         async with timeout(limit):
             return Result("completed", await act(self, step, answer, scope))
 
-    async def _evaluated(self, step: StepSpec, scope: Scope) -> Answer:
+    async def _evaluated(self, step: StepSpec, scope: Scope) -> Evaluated:
         reads = self._reads.get(step.id)
         config = plain_config(step)
         if reads is None:
-            return Answer(config=config)
+            return Evaluated(config=config)
         match self.shape(step):
             case shapes.Branch(cases):
                 steering: dict[str, Any] = {"cases": [case.when for case in cases]}
@@ -154,5 +154,5 @@ def needs_of(steps: list[StepSpec]) -> Iterator[tuple[str, list[str]]]:
         before = [step.id]
 
 
-Act = Callable[[Walk, StepSpec, Answer, Scope], Awaitable[Any]]
+Act = Callable[[Walk, StepSpec, Evaluated, Scope], Awaitable[Any]]
 """What a core type does; gives what the step gives."""

@@ -85,7 +85,7 @@ class Report(Struct, frozen=True):
     """Whether `wants` is all that the node wants."""
 
 
-class Place(Struct, frozen=True, array_like=True):
+class Asker(Struct, frozen=True, array_like=True):
     """Whose asking it is."""
 
     node: str
@@ -97,8 +97,8 @@ class State(Struct):
 
     bounds: tuple[int, int, int] = (0, 0, 0)
     leases: dict[str, int] = field(default_factory=dict[str, int])
-    held: dict[str, Place] = field(default_factory=dict[str, Place])
-    queue: dict[str, Place] = field(default_factory=dict[str, Place])
+    held: dict[str, Asker] = field(default_factory=dict[str, Asker])
+    queue: dict[str, Asker] = field(default_factory=dict[str, Asker])
     given: list[int] = field(default_factory=list[int])
     since: int = 0
     at: int = 0
@@ -150,7 +150,7 @@ class Limits(Kind[State, Report | Wake, Said]):
         silent = [Expired(node) for node, until in state.leases.items() if until <= now]
         if silent:
             return silent
-        return [Acquired(holder, place.node, place.number) for holder, place in islice(state.queue.items(), state.allowed(now))]
+        return [Acquired(holder, asker.node, asker.number) for holder, asker in islice(state.queue.items(), state.allowed(now))]
 
     def evolve(self, state: State, event: Said, at: int) -> State:
         state.since = state.since or at
@@ -162,12 +162,12 @@ class Limits(Kind[State, Report | Wake, Said]):
                 state.leases[node] = until
             case Queued(holder, node, number, first):
                 if first:
-                    state.queue = {holder: Place(node, number), **state.queue}
+                    state.queue = {holder: Asker(node, number), **state.queue}
                 else:
-                    state.queue[holder] = Place(node, number)
+                    state.queue[holder] = Asker(node, number)
             case Acquired(holder, node, number):
                 state.queue.pop(holder, None)
-                state.held[holder] = Place(node, number)
+                state.held[holder] = Asker(node, number)
                 state.given.append(at)
                 del state.given[: -state.bounds[1] or None]  # no more than the rate has to remember
             case Released(holder):
@@ -175,14 +175,14 @@ class Limits(Kind[State, Report | Wake, Said]):
                     state.queue.pop(holder, None)
             case Expired(node):
                 del state.leases[node]
-                state.held = {holder: place for holder, place in state.held.items() if place.node != node}
-                state.queue = {holder: place for holder, place in state.queue.items() if place.node != node}
+                state.held = {holder: asker for holder, asker in state.held.items() if asker.node != node}
+                state.queue = {holder: asker for holder, asker in state.queue.items() if asker.node != node}
         return state
 
     def answer(self, state: State, command: Report | Wake) -> tuple[int, ...]:
         if isinstance(command, Wake):
             return ()
-        return tuple(place.number for place in state.held.values() if place.node == command.node)
+        return tuple(asker.number for asker in state.held.values() if asker.node == command.node)
 
     def head(self, state: State, old: Head | None) -> Head | None:
         status, wake_at = "held" if state.held or state.queue else "free", state.due()
@@ -210,21 +210,21 @@ def _renewed(state: State, report: Report, now: int) -> Iterator[Said]:
 def _released(state: State, report: Report) -> Iterator[str]:
     """Whose slots and places the node gives back."""
     for asking in report.ended:
-        place = Place(report.node, asking.number)
-        if place in (state.held.get(asking.holder), state.queue.get(asking.holder)):
+        asker = Asker(report.node, asking.number)
+        if asker in (state.held.get(asking.holder), state.queue.get(asking.holder)):
             yield asking.holder
     if report.whole:
         wanted = {asking.number for asking in report.wants}
-        for places in (state.held, state.queue):
-            yield from (holder for holder, place in places.items() if place.node == report.node and place.number not in wanted)
+        for askers in (state.held, state.queue):
+            yield from (holder for holder, asker in askers.items() if asker.node == report.node and asker.number not in wanted)
 
 
 def _asked(state: State, report: Report, released: dict[str, None]) -> Iterator[Said]:
     """What the node wants and has not asked for yet. Who takes an attempt over from another node takes its place or its turn."""
     for number, holder in ((asking.number, asking.holder) for asking in report.wants):
-        place = Place(report.node, number)
+        asker = Asker(report.node, number)
         held = state.held.get(holder) if holder not in released else None
-        if place in (held, state.queue.get(holder)):
+        if asker in (held, state.queue.get(holder)):
             continue
         if held is not None:
             yield Released(holder)

@@ -36,7 +36,7 @@ LOOKS_EVERY = 0.5
 LONGEST_PAUSE = 1.0
 
 
-class Performing(Protocol):
+class PoolPort(Protocol):
     """What is needed of the pool."""
 
     post: Callable[[str, Any], None]
@@ -61,7 +61,7 @@ class Turn(Struct, eq=False):
 class Desk:
     """Speaks to one limit for all attempts of this node."""
 
-    def __init__(self, pool: Performing, stream: str, bounds: tuple[int, int, int], node: str) -> None:
+    def __init__(self, pool: PoolPort, stream: str, bounds: tuple[int, int, int], node: str) -> None:
         self.pool = pool
         self.stream = stream
         self.bounds = bounds
@@ -150,7 +150,7 @@ class Desk:
 class Slots(Protocol):
     """Where attempts go that need a slot of a limit."""
 
-    def enter(self, pool: Performing, job: Job) -> None:
+    def enter(self, pool: PoolPort, job: Job) -> None:
         """Admit the attempt to the pool once it has one."""
         ...
 
@@ -158,7 +158,7 @@ class Slots(Protocol):
 class SlotsGiven:
     """For attempts that got theirs before they came here."""
 
-    def enter(self, pool: Performing, job: Job) -> None:
+    def enter(self, pool: PoolPort, job: Job) -> None:
         pool.admit(job)
 
 
@@ -180,7 +180,7 @@ class Limiting:
                 group.start_soon(self._speak, desk)
             await anyio.sleep_forever()
 
-    def enter(self, pool: Performing, job: Job) -> None:
+    def enter(self, pool: PoolPort, job: Job) -> None:
         """Have the attempt wait for a slot; one whose limit cannot be told has failed."""
         step, care = job.call.step, job.care
         limit = step.rules.limit

@@ -82,7 +82,7 @@ class Spoken(Struct, frozen=True, tag_field="request", tag="speak", omit_default
     tell: bool = False
 
 
-class Told(Struct, frozen=True, tag_field="reply", tag="told"):
+class ActorAnswer(Struct, frozen=True, tag_field="reply", tag="told"):
     """What the actor answers."""
 
     answer: Raw
@@ -91,7 +91,7 @@ class Told(Struct, frozen=True, tag_field="reply", tag="told"):
 _encode = msgspec.json.Encoder().encode
 Letter = AnyRequest | Spoken | Taking
 _letter: Callable[[bytes], Letter] = msgspec.json.Decoder(Letter).decode
-_reply: Callable[[bytes], AnyReply | Told] = msgspec.json.Decoder(AnyReply | Told).decode
+_reply: Callable[[bytes], AnyReply | ActorAnswer] = msgspec.json.Decoder(AnyReply | ActorAnswer).decode
 
 
 class Passing:
@@ -166,7 +166,7 @@ class Passing:
 
     async def answer(self, asked: Letter) -> bytes:
         """Do here what a neighbour passed on, whoever owns it by now: what is not ours is Unavailable, never passed on again."""
-        reply: AnyReply | Told
+        reply: AnyReply | ActorAnswer
         try:
             match asked:
                 case Spoken():
@@ -192,7 +192,7 @@ class Passing:
         except PerdureError as error:
             return _encode(Declined.of(error))
 
-    async def _hear(self, said: Spoken) -> Told:
+    async def _hear(self, said: Spoken) -> ActorAnswer:
         kind = self._kind_of(said.stream)
         known = _names(kind)
         if said.command not in known:
@@ -200,32 +200,32 @@ class Passing:
         command = _read(known[said.command], said.data, said.stream, "command")
         if said.tell:
             await self._speaking.tell(said.stream, command)
-            return Told(Raw(b"null"))
+            return ActorAnswer(Raw(b"null"))
         answer = await self._speaking.ask(said.stream, command, within=said.within)
         if self.queueing is not None:
             self.queueing.heard(said.stream, command)
-        return Told(_bytes_of(said.stream, answer))
+        return ActorAnswer(_bytes_of(said.stream, answer))
 
-    async def _judge(self, taking: Taking) -> Told:
+    async def _judge(self, taking: Taking) -> ActorAnswer:
         if self.queueing is None:
             raise Unavailable("this node leaves no steps to task queues", who=taking.stream, where=f"step {taking.id}",
                               instead="let all nodes of a namespace run releases that know each other")
-        return Told(Raw(_encode(await self.queueing.judge(taking))))
+        return ActorAnswer(Raw(_encode(await self.queueing.judge(taking))))
 
     async def _there(self, node: str | None, stream: str, request: AnyRequest) -> Applied | Answered:
         reply = await self._sent(node, stream, _encode(request), request.within or 0.0)
-        if isinstance(reply, Told):
+        if isinstance(reply, ActorAnswer):
             raise _senseless(stream, "told")
         return reply
 
     async def _speak(self, node: str | None, said: Spoken) -> Raw:
         within = self._patience if said.within is None else said.within
         reply = await self._sent(node, said.stream, _encode(said), within)
-        if not isinstance(reply, Told):
+        if not isinstance(reply, ActorAnswer):
             raise _senseless(said.stream, type(reply).__name__)
         return reply.answer
 
-    async def _sent(self, node: str | None, stream: str, letter: bytes, within: float) -> Applied | Answered | Told:
+    async def _sent(self, node: str | None, stream: str, letter: bytes, within: float) -> Applied | Answered | ActorAnswer:
         node = _known(node, stream)
         try:
             reply = _reply(guard(await self.neighbours.ask(node, letter, within + GRACE), f"node {node!r}"))
@@ -275,7 +275,7 @@ def answer_in(reply: bytes, stream: str) -> Raw:
         raise _senseless(stream, str(error)) from error
     if isinstance(found, Declined):
         raise found.error()
-    if not isinstance(found, Told):
+    if not isinstance(found, ActorAnswer):
         raise _senseless(stream, type(found).__name__)
     return found.answer
 

@@ -78,7 +78,7 @@ class Away(Struct, eq=False):
     """How often a worker did not understand the order."""
 
 
-class Performing(Protocol):
+class PoolPort(Protocol):
     """What is needed of the pool."""
 
     clock: Clock
@@ -95,7 +95,7 @@ class Performing(Protocol):
 class Queueing:
     """All attempts of a node that are away."""
 
-    def __init__(self, queues: TaskQueues, pool: Performing, ask: Callable[[str, Any], Awaitable[Any]]) -> None:
+    def __init__(self, queues: TaskQueues, pool: PoolPort, ask: Callable[[str, Any], Awaitable[Any]]) -> None:
         self.queues = queues
         self.pool = pool
         self._ask = ask

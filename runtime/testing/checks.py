@@ -26,7 +26,7 @@ from .world import FOREIGN, World
 FOUND = Quarantine(lambda stream: None).codec
 """The events of what was found not to hold."""
 
-Told = Sequence[tuple[Batch[Event], Event]]
+History = Sequence[tuple[Batch[Event], Event]]
 """The events of a run in their order, each with the batch it came in."""
 
 
@@ -70,7 +70,7 @@ def told_by(records: Sequence[Record], codec: Codec[Any] = CODEC) -> Iterator[tu
     return ((batch, event) for batch in (codec.decode(record.data) for record in records) for event in batch.events)
 
 
-def of_owners(told: Told) -> Iterator[str]:
+def of_owners(told: History) -> Iterator[str]:
     """No append of an older epoch after the first of a newer one; time never goes back within a stream."""
     for (before, _), (batch, event) in pairwise(told):
         if batch.epoch < before.epoch:
@@ -79,7 +79,7 @@ def of_owners(told: Told) -> Iterator[str]:
             yield f"{type(event).__name__} at {batch.at} after one at {before.at}"
 
 
-def of_outcomes(told: Told, builds: AbstractSet[str]) -> Iterator[str]:
+def of_outcomes(told: History, builds: AbstractSet[str]) -> Iterator[str]:
     """Each effect is wanted once and has one outcome, no timer fires early, nothing follows the end, and these builds agree with the log.
 
     A retry takes back what the code asked for behind the failure, and wants again what had failed; then the facts say what is open.
@@ -121,7 +121,7 @@ OUTCOMES = (ev.StepCompleted, ev.StepSkipped, ev.StepFailed, ev.TimerFired, ev.A
 ENDS = (ev.RunCompleted, ev.RunFailed, ev.RunCancelled, ev.RunTerminated, ev.RunTimedOut)
 
 
-def of_commands(told: Told) -> Iterator[str]:
+def of_commands(told: History) -> Iterator[str]:
     """A command from outside is applied once."""
     seen: dict[str, None] = {}
     for _, event in told:

@@ -41,7 +41,7 @@ class Begun:
         return f"{self.stream} {self.effect}#{self.attempt} on {self.node} (epoch {self.epoch}) at {self.at:g}"
 
 
-class Told(NamedTuple):
+class AttemptEnded(NamedTuple):
     """One attempt that ended on a living node, whose run was told of it; `at` in microseconds of the world."""
 
     stream: str
@@ -54,7 +54,7 @@ class Journal:
 
     def __init__(self) -> None:
         self.begun: list[Begun] = []
-        self.ended: list[Told] = []
+        self.ended: list[AttemptEnded] = []
 
     def repeats(self) -> list[list[Begun]]:
         """The attempts that began more than once, each with all its beginnings."""
@@ -111,5 +111,5 @@ class WatchedPool(Pool):
     def _told(self, post: Callable[[str, Any], None], stream: str, told: Any) -> None:
         """Post an outcome, with a note that the attempt has ended here."""
         if isinstance(told, StepCompleted | StepBroke) and not self._dead():
-            self._journal.ended.append(Told(stream, told.id, world_time()))
+            self._journal.ended.append(AttemptEnded(stream, told.id, world_time()))
         post(stream, told)

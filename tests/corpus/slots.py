@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from perdure.eventlog.log import Log
-from perdure.runtime.kinds.limit import LEASE, Limits, Place
+from perdure.runtime.kinds.limit import LEASE, Asker, Limits
 from tests.corpus.crowded import LIMITED
 
 KIND = Limits(lambda stream, state: None, lambda stream, due: None)
@@ -60,7 +60,7 @@ class Slots:
             found.append((state.given[-rate] + per, "rate"))
         return found
 
-    def _is_ours(self, place: Place | None) -> bool:
+    def _is_ours(self, place: Asker | None) -> bool:
         return place is not None and place.node == self._node
 
 

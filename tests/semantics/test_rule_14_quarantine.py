@@ -7,34 +7,17 @@ import logging
 import pytest
 from msgspec.structs import replace
 
-import perdure
-from perdure import Corrupt, RunError, Settings, step, workflow
+from perdure import Corrupt, RunError, Settings, workflow
 from perdure.eventlog.codec import Event
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Record
 from perdure.runtime.engine import Runtime
 from perdure.runtime.kinds.quarantine import Lifted, Quarantine, Quarantined, quarantine_of
 from tests.laws.node import PATIENCE, killed_node, named, node, stream, until
+from tests.semantics.standing import differs, waits
 
 NO_AUDIT = Settings(audit_seconds=0)
 KIND = Quarantine(lambda stream: None)
-
-
-@step
-async def say(word: str) -> str:
-    return word
-
-
-@workflow(name="waits")
-async def waits() -> str:
-    await say("a")
-    return await perdure.signal("go", str)
-
-
-@workflow(name="waits")
-async def differs() -> str:
-    await say("b")
-    return await perdure.signal("go", str)
 
 
 @workflow

@@ -5,27 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-import perdure
-from perdure import Corrupt, step, workflow
+from perdure import Corrupt
 from perdure.eventlog.memory import MemoryLog
 from tests.laws.node import PATIENCE, killed_node, named, node, stream, until
-
-
-@step
-async def say(word: str) -> str:
-    return word
-
-
-@workflow(name="waits")
-async def waits() -> str:
-    await say("a")
-    return await perdure.signal("go", str)
-
-
-@workflow(name="waits")
-async def differs() -> str:
-    await say("b")
-    return await perdure.signal("go", str)
+from tests.semantics.standing import differs, waits
 
 
 @pytest.mark.anyio

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections import Counter
 from collections.abc import Generator
@@ -16,6 +15,7 @@ from perdure.actors import activation
 from perdure.eventlog.errors import Bug
 from perdure.runtime.testing import checks
 from perdure.runtime.testing.loop import run_seeded, stream_of_chance
+from perdure.runtime.testing.simulation import quiet
 from perdure.runtime.testing.weather import Weather
 from perdure.runtime.testing.world import World
 from tests.sim.accounts import differences, told
@@ -56,7 +56,7 @@ def play_seed(seed: int) -> Played:
     async def main() -> None:
         await world.play(lambda world: _scenario(world, deploying, clients, played))
 
-    with _quiet(), _short_tails(dice.choice((2, 5, 100))):
+    with quiet(), _short_tails(dice.choice((2, 5, 100))):
         try:
             run_seeded(seed, main)
         except BaseException as error:
@@ -95,18 +95,6 @@ async def _scenario(world: World, deploying: Deploying, clients: list[Racer], pl
         if client.end is None:
             events = "\n    ".join(map(repr, told(world, client.stream)))
             played.violations.append(f"{client.id} is stuck; its program: {client.program}; its events:\n    {events}")
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Warnings of nodes that lose their log are what is wanted here."""
-    logger = logging.getLogger("perdure")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, BinaryIO
 
 import msgspec
@@ -16,6 +16,7 @@ from ....eventlog.records import Record
 from ....eventlog.search import Condition, Search
 from ....eventlog.streams import parts_of, prefix_of, stream_of
 from ....runtime.artifacts import artifact_in
+from ....runtime.authoring.words import moment
 from ....runtime.definitions.replaying import CodeAtHand
 from ....runtime.inspect.replay import Verdict, fold, judged
 from ....runtime.kinds.quarantine import NAME as QUARANTINE
@@ -29,7 +30,6 @@ from ...system.clock import SystemClock
 from ..shared.loading import listed, suggestion
 from ..shared.places import Views, views_of
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STATUSES = (
     "delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out", "quarantined", "moved",
 )  # fmt: skip
@@ -63,10 +63,6 @@ class EventLine(Struct, frozen=True):
     def flat(self) -> dict[str, Any]:
         """All of it on one level, `type` right behind `at`."""
         return {"version": self.version, "at": self.at, **self.event, "epoch": self.epoch}
-
-
-def moment(microseconds: int) -> datetime:
-    return EPOCH + timedelta(microseconds=microseconds)
 
 
 async def list_runs(log: str, status: str | None, limit: int, where: str = "", *, dead: bool = False) -> list[RunLine]:

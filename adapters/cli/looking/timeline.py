@@ -12,10 +12,10 @@ from ....eventlog.blobs import Blob
 from ....eventlog.codec import Event
 from ....eventlog.records import Record
 from ....runtime.authoring.errors import Failure
+from ....runtime.authoring.words import moment
 from ....runtime.run import events as ev
 from ....runtime.run.events import CODEC
 from ....runtime.run.state import AFTER, ENDED
-from .questions import moment
 
 TEXT_MAX = 100
 

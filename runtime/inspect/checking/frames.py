@@ -28,7 +28,7 @@ FRAMES_MAX = 200
 """How far out the code of the workflow is looked for."""
 
 
-class Place(Struct, frozen=True):
+class CallSite(Struct, frozen=True):
     """The line of the workflow's own code that a call goes back to."""
 
     file: str
@@ -39,7 +39,7 @@ class Place(Struct, frozen=True):
     """The library function that made the call for it; empty where the line itself did."""
 
 
-def place_of(frame: FrameType | None, home: str) -> Place | None:
+def place_of(frame: FrameType | None, home: str) -> CallSite | None:
     """The innermost line of the workflow's package behind a call made in `frame`; None where perdure or a tolerated library made it."""
     package, through = home.partition(".")[0], ""
     for _ in range(FRAMES_MAX):
@@ -50,7 +50,7 @@ def place_of(frame: FrameType | None, home: str) -> Place | None:
         if is_trusted(frame, home):
             return None
         if (module == home or (top == package and package + "." != PERDURE)) and not frame.f_code.co_filename.startswith("<"):
-            return Place(frame.f_code.co_filename, frame.f_lineno, _column(frame), _qualname(frame), through)
+            return CallSite(frame.f_code.co_filename, frame.f_lineno, _column(frame), _qualname(frame), through)
         if top not in TRANSPARENT:
             through = through or f"{module}.{_qualname(frame)}"
         frame = frame.f_back
@@ -68,7 +68,7 @@ def is_quiet(frame: FrameType) -> bool:
     return is_trusted(frame, "") or str(frame.f_globals.get("__name__", "")).partition(".")[0] in LOOPS
 
 
-def is_allowed(place: Place) -> bool:
+def is_allowed(place: CallSite) -> bool:
     """Whether the line says `# perdure: allow`."""
     return ALLOW.search(linecache.getline(place.file, place.line)) is not None
 

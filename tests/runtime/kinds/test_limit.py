@@ -10,12 +10,12 @@ import pytest
 from perdure.runtime.kinds.limit import (
     LEASE,
     Acquired,
+    Asker,
     Asking,
     Attended,
     Bounded,
     Expired,
     Limits,
-    Place,
     Queued,
     Released,
     Report,
@@ -63,7 +63,7 @@ def test_the_next_owner_of_an_attempt_gets_its_slot_before_all_who_wait() -> Non
 def test_the_next_owner_of_an_attempt_that_waits_waits_at_its_place() -> None:
     moved = given(LIMIT, [*FULL, Attended("m", LEASE), Queued("c", "n", 3), Queued("d", "n", 4), Queued("c", "m", 1)])
 
-    assert list(moved.state().queue.items()) == [("c", Place("m", 1)), ("d", Place("n", 4))]
+    assert list(moved.state().queue.items()) == [("c", Asker("m", 1)), ("d", Asker("n", 4))]
 
 
 def test_a_silent_node_loses_its_slots_when_its_lease_ends() -> None:
@@ -85,7 +85,7 @@ def test_a_rate_gives_no_more_within_its_time() -> None:
     given(LIMIT, begun, now=0).when(Report("n", bounds, (C,))).then([Queued("c", "n", 3)])
     given(LIMIT, [*begun, Queued("c", "n", 3)], now=0).when(Wake()).then_nothing()
     assert given(LIMIT, [*begun, Queued("c", "n", 3)], now=5).state().due() == 1005
-    late = State(bounds, {"n": LEASE}, {}, {"c": Place("n", 3)}, [0, 0])
+    late = State(bounds, {"n": LEASE}, {}, {"c": Asker("n", 3)}, [0, 0])
     assert LIMIT.react(late, 999) == []
     assert LIMIT.react(late, 1000) == [Acquired("c", "n", 3)]
 

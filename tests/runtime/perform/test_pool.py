@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +21,6 @@ from tests.runtime.serving import PATIENCE, serving, until
 pytestmark = pytest.mark.anyio
 
 SOON = timedelta(milliseconds=20)
-COLOUR: ContextVar[str] = ContextVar("colour", default="none")
 
 
 class Meter:
@@ -143,24 +141,6 @@ async def fails_then_outlasts() -> str:
 async def test_the_time_limit_of_a_step_that_failed_strikes_no_later_step() -> None:
     async with serving(fails_then_outlasts, settings=Settings(worker_concurrency=1)) as runtime:
         assert await (await runtime.start(fails_then_outlasts)).result(within=PATIENCE) == "lasted"
-
-
-@step
-async def paint(colour: str) -> str:
-    before = COLOUR.get()
-    COLOUR.set(colour)
-    await anyio.lowlevel.checkpoint()
-    return f"{before} then {COLOUR.get()}"
-
-
-@workflow
-async def paints() -> list[str]:
-    return [await paint("red"), await paint("blue")]
-
-
-async def test_what_a_step_sets_in_its_context_reaches_no_other_step() -> None:
-    async with serving(paints, settings=Settings(worker_concurrency=1)) as runtime:
-        assert await (await runtime.start(paints)).result(within=PATIENCE) == ["none then red", "none then blue"]
 
 
 @step
