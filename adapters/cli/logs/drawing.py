@@ -11,6 +11,7 @@ from ....eventlog.report import Report
 from ...moving.arriving import Imported
 from ...moving.leaving import Exported
 from ...moving.returning import TakenBack
+from ..shared.console import how_many
 from .rebuilding import Rebuilt
 
 
@@ -18,7 +19,7 @@ def draw_report(out: Console, report: Report) -> None:
     intact = report.verdict == "intact"
     out.print(Text.assemble(("✓ intact" if intact else "✗ damaged", "green" if intact else "bold red"), f"  {report.path}"), soft_wrap=True)
     anchor = "no anchor" if report.anchored is None else f"anchored at position {report.anchored}"
-    counts = [f"{getattr(report, what)} {what}" for what in ("records", "events", "streams", "heads", "snapshots")]
+    counts = [how_many(getattr(report, f"{what}s"), what) for what in ("record", "event", "stream", "head", "snapshot")]
     out.print(Text(f"  {', '.join(counts)}, {anchor}", style="dim"), soft_wrap=True)
     for finding in report.findings:
         out.print(
@@ -29,10 +30,7 @@ def draw_report(out: Console, report: Report) -> None:
 
 
 def draw_rebuilt(out: Console, rebuilt: Rebuilt) -> None:
-    out.print(
-        Text.assemble(("✓ ", "green"), f"{rebuilt.heads} heads folded anew from {rebuilt.records} records of {rebuilt.path}"),
-        soft_wrap=True,
-    )
+    _say(out, "✓", "green", f"{how_many(rebuilt.heads, 'head')} folded anew from {how_many(rebuilt.records, 'record')} of {rebuilt.path}")
 
 
 def draw_identity(out: Console, found: dict[str, Any]) -> None:
@@ -41,7 +39,8 @@ def draw_identity(out: Console, found: dict[str, Any]) -> None:
 
 def draw_exported(out: Console, exported: Exported) -> None:
     _say(out, "‖", "yellow", f"{_runs(exported.runs)} left for the log {exported.to}")
-    out.print(Text(f"  {exported.move}, {exported.records} records and {exported.blobs} large values in {exported.file}", style="dim"))
+    what = f"{how_many(exported.records, 'record')} and {how_many(exported.blobs, 'large value')}"
+    out.print(Text(f"  {exported.move}, {what} in {exported.file}", style="dim"))
     out.print(Text("  they stand still until the file is imported there, or the move is taken back:", style="dim"))
     out.print(Text(f"  perdure log import {exported.file} --log THERE"), soft_wrap=True)
     out.print(Text(f"  perdure log export --abort {exported.move} --at THERE --log HERE"), soft_wrap=True)
@@ -49,7 +48,7 @@ def draw_exported(out: Console, exported: Exported) -> None:
 
 def draw_imported(out: Console, imported: Imported) -> None:
     _say(out, "✓", "green", f"{_runs(imported.runs)} came from the log {imported.source}, to go on here")
-    out.print(Text(f"  {imported.move}, {imported.records} records and {imported.blobs} large values", style="dim"))
+    out.print(Text(f"  {imported.move}, {how_many(imported.records, 'record')} and {how_many(imported.blobs, 'large value')}", style="dim"))
 
 
 def draw_taken_back(out: Console, taken: TakenBack) -> None:

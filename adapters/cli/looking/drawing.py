@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ....runtime.inspect.replay import Verdict
 from ....runtime.requests import OpenApproval
-from ..shared.console import say_columns
+from ..shared.console import how_many, say_columns
 from .questions import ArtifactLine, RunLine
 from .timeline import Moment, Timeline
 
@@ -108,10 +108,10 @@ def draw_timeline(out: Console, line: Timeline, limit: int) -> None:
     facts = [
         f"started {started}",
         f"{lasting(line.seconds)} from the first event to the last",
-        f"{line.events} events",
-        f"{line.steps} steps",
-        f"{line.retries} retries",
-        f"{line.recoveries} recoveries",
+        how_many(line.events, "event"),
+        how_many(line.steps, "step"),
+        how_many(line.retries, "retry", "retries"),
+        how_many(line.recoveries, "recovery", "recoveries"),
     ]
     out.print(Text(", ".join(facts), style="dim"), soft_wrap=True)
     out.print()

@@ -36,6 +36,11 @@ def answer(found: A, draw: Callable[[Console, A], None], *, as_json: bool) -> No
         draw(console(), found)
 
 
+def how_many(count: int, one: str, many: str = "") -> str:
+    """`1 step`, `2 steps`; `many` where that is not `one` and an s."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
 def say_json(found: Any, stream: TextIO | None = None) -> None:
     (stream or sys.stdout).write(msgspec.json.encode(found).decode() + "\n")
 
