@@ -171,7 +171,8 @@ class Partitions:
 
     def before_an_attempt(self, job: Job) -> Coroutine[Any, Any, None] | None:
         """The gate of a pool: nothing begins in doubt, and nothing of a stream that another owns."""
-        return None if self.is_sure and self._addresses[job.stream].partition in self.served else self._until_allowed(job)
+        is_sure = time.monotonic() < self._sure_until  # each step passes here
+        return None if is_sure and self._addresses[job.stream].partition in self.served else self._until_allowed(job)
 
     async def _until_allowed(self, job: Job) -> None:
         await self.until_sure()
