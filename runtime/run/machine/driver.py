@@ -92,7 +92,10 @@ class Machine(Seldom):
         self.at, self.fed = at, 0
         context = copy_context()
         context.run(DRIVER.set, self)
-        args, kwargs = self.workflow.arguments.split(self.workflow.arguments.decode(self.content(self.input, self.input_blob)))
+        arguments, given = self.workflow.arguments, self.input
+        if self.input_blob is not None:
+            given = self.content(given, self.input_blob)
+        args, kwargs = arguments.split(arguments.decode(given))
         path = "" if self.generation == 1 else f"{self.generation}:"
         self.root = root = Branch(path, context.run(self.workflow.function, *args, **kwargs), context)
         self.alive[root], root.started = None, True
@@ -118,13 +121,12 @@ class Machine(Seldom):
             lives.close(branch)
             branch.waiting = branch.group = None
             branch.joiners.clear()
-        kept = self.alive, self.waits, self.listeners, self.handles, self.given, self.conditions, self.ready, self.fresh, self.handling_for
-        for of_code in kept:
-            if of_code:
-                of_code.clear()
+        self.alive.clear()
+        self.waits.clear()
+        self.ready.clear()
+        self.fresh.clear()
+        self.forget()
         self.root = self.current = None
-        if self.listening is not None:
-            self.listening = None
 
     # -- what the author's words call ----------------------------------------------------------------------------------
 

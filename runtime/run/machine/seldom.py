@@ -57,6 +57,10 @@ class Seldom:
     """What looks at the code's state right now and must not change it; empty while the code itself runs."""
     listening: Heard | None = None
 
+    def forget(self) -> None:
+        """Have nothing of all this any more: the machine leaves memory, and is not to be kept there by what it holds."""
+        vars(self).clear()
+
     @property
     def heard(self) -> Heard:
         """The handlers of the code."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -164,6 +164,7 @@ def with_forks(programs: st.SearchStrategy[list[Any]]) -> st.SearchStrategy[list
 programs: st.SearchStrategy[list[Any]] = st.recursive(st.lists(words, max_size=4), with_forks, max_leaves=6)
 
 
+@settings(deadline=None)  # how long it takes is no law
 @given(programs, st.data())
 def test_the_short_cut_is_the_long_way(program: list[Any], data: st.DataObject) -> None:
     short, long = Way(Runs), Way(LongWay)
