@@ -21,7 +21,6 @@ LONG = 1.5 * ACK_SECONDS
 """Seconds that some steps take: who gave no signs of life would lose them."""
 
 
-
 def licence(number: int) -> int:
     return number % 2
 
