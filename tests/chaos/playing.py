@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import anyio
 
 import perdure
+from perdure.eventlog.errors import Unavailable
 from perdure.runtime.calling import Calling
 from tests.chaos.faults import FAULTS, sequence
 from tests.chaos.fleet import CLIENT, Fleet, Unwell, fleet
@@ -22,7 +23,7 @@ from tests.chaos.load import SCENES, GivenUp, Player, Scene
 from tests.chaos.noting import attempts_in
 from tests.chaos.promises import broken
 from tests.chaos.queue_promises import queue_figures
-from tests.chaos.reading import Seen, Witness, by_stream, dead_letters_of, events_in, records_of, stored_in
+from tests.chaos.reading import Letter, Seen, Witness, by_stream, dead_letters_of, events_in, records_of, stored_in
 
 LOOKS_EVERY = 2.0
 CALM = (0.2, 0.8)
@@ -58,12 +59,16 @@ class Play:
                 self._over = True
             watching.cancel_scope.cancel()
         await self.witness.look()
-        waiting = await self.fleet.emptied()
         self.fleet.muster()
-        return await self._seen(waiting)
+        return await self._seen()
 
-    async def _seen(self, waiting: list[str]) -> Seen:
+    async def _seen(self) -> Seen:
         store = self.fleet.store
+        waiting, dead = list[str](), list[Letter]()
+        try:
+            waiting, dead = await self.fleet.emptied(), await dead_letters_of(store)
+        except Unavailable as away:
+            self.history.unwell.append(f"in the end the task queue or its dead letters cannot be read: {away.found}")
         records, stored = await records_of(store), await stored_in(store)
         return Seen(
             history=self.history,
@@ -72,7 +77,7 @@ class Play:
             attempts=attempts_in(self.fleet.journal),
             witnessed=self.witness.found,
             died=self.fleet.died,
-            dead=await dead_letters_of(store),
+            dead=dead,
             waiting=waiting,
             slots=events_in(records, stored, "limit"),
         )
