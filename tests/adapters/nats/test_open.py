@@ -16,6 +16,7 @@ import pytest
 import perdure
 from perdure.adapters.nats.open import open_nats
 from perdure.adapters.nats.owning.ownership import Partitions
+from perdure.adapters.nats.wire.buckets import BUCKETS
 from perdure.eventlog.errors import Invalid, Unavailable
 from perdure.eventlog.streams import stream_of
 from tests.adapters.nats.server import NatsServer, running
@@ -136,3 +137,7 @@ async def test_a_url_that_makes_no_sense_is_refused_before_anything_is_asked(add
 
     assert caught.value.where == where
     assert caught.value.instead
+
+
+def test_no_stream_is_compressed_since_a_killed_server_may_not_read_it_again() -> None:
+    assert [bucket.part for bucket in BUCKETS if bucket.settings.get("compression", "none") != "none"] == []
