@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 import anyio
 import pytest
 
@@ -14,7 +12,7 @@ from perdure.adapters.http.serving import served
 from perdure.adapters.http.settings import HttpSettings
 from perdure.steps import webhook
 from tests.adapters.http.shop import SECRET, Shop, shop
-from tests.adapters.webhooks.receiver import Receiver, receiving
+from tests.adapters.webhooks.receiver import Receiver
 
 pytestmark = pytest.mark.anyio
 
@@ -25,14 +23,6 @@ COLUMNS = {"id", "tenant_id", "run_id", "url", "body_json", "attempts", "next_at
 @perdure.workflow
 async def tells(url: str) -> str:
     return await webhook(url, "order.paid", {"cents": 1200})
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Generator[Receiver]:
-    with receiving() as found:
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 async def until(runtime: perdure.Runtime, id: str, status: str, tenant: str = "acme") -> None:

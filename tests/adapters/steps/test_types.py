@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 import anyio.to_thread
 import pytest
 
 import perdure
-from tests.adapters.webhooks.receiver import Receiver, receiving
+from tests.adapters.webhooks.receiver import Receiver
 
 
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Generator[Receiver]:
+@pytest.fixture(autouse=True)
+def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERDURE_SECRET_KEY", "sesame-open-yourself")
-    with receiving() as found:
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 def definition(url: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import perdure
 from perdure.adapters.compose import deciding
 from perdure.eventlog.errors import Refused
 from perdure.runtime.requests import StartRun
-from tests.adapters.webhooks.receiver import Receiver, Request, receiving
+from tests.adapters.webhooks.receiver import Receiver, Request
 
 FAILING = True
 
@@ -29,14 +28,6 @@ async def ends(how: str) -> str:
     if how == "waits":
         await perdure.signal("go")
     return "y" * 40_000 if how == "says much" else "done"
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Generator[Receiver]:
-    with receiving() as found:
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 def said(request: Request) -> dict[str, Any]:

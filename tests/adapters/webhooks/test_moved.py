@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
 from pathlib import Path
 
 import anyio
@@ -15,20 +14,12 @@ import perdure
 from perdure.adapters.compose import deciding
 from perdure.runtime.requests import StartRun
 from tests.adapters.moving.shop import moved_in, moved_out
-from tests.adapters.webhooks.receiver import Receiver, receiving
+from tests.adapters.webhooks.receiver import Receiver
 
 
 @perdure.workflow
 async def waits() -> str:
     return await perdure.signal("go", str)
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Generator[Receiver]:
-    with receiving() as found:
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 async def at_rest(runtime: perdure.Runtime, run: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from perdure.runtime.delivery_settings import WebhookSettings
 from perdure.runtime.requests.webhooks import WebhookLine
 from perdure.steps import webhook
 from tests.adapters.cli.calling import Said
-from tests.adapters.webhooks.receiver import Receiver, receiving
+from tests.adapters.webhooks.receiver import Receiver
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105
 
@@ -27,14 +26,6 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105
 @perdure.workflow
 async def tells(url: str) -> str:
     return await webhook(url, "order.paid", {"cents": 1200})
-
-
-@pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Generator[Receiver]:
-    with receiving() as found:
-        for name, value in found.environment.items():
-            monkeypatch.setenv(name, value)
-        yield found
 
 
 async def until(runtime: perdure.Runtime, id: str, status: str) -> WebhookLine:
