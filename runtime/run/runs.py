@@ -97,7 +97,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             return self._try_again(state)
         return ()
 
-    advance = advance
+    advance = advance  # pyright: ignore[reportAssignmentType] # its first argument is more than any kind: Runs
 
     def with_what_follows(self, state: Run, event: Event, wishes: Sequence[Event], now: int) -> Sequence[Event]:
         """The event, and the wishes, which the state does not know yet, with all that they lead to."""
