@@ -8,7 +8,7 @@ import anyio
 from msgspec import Struct
 
 from ...eventlog.blobs import Artifact
-from ...eventlog.errors import Invalid
+from ...eventlog.errors import Gone, Invalid
 from ..authoring.effects import StepCall
 from ..authoring.errors import Fatal
 
@@ -20,7 +20,7 @@ class Unwanted(Exception):
     """The run no longer wants the step that it asked for."""
 
 
-FOR_GOOD = (Fatal, Invalid, Unwanted)
+FOR_GOOD = (Fatal, Gone, Invalid, Unwanted)
 """Errors after which another attempt would not help."""
 
 

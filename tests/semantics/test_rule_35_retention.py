@@ -221,19 +221,28 @@ async def test_a_run_that_goes_on_after_a_release_keeps_what_it_stores_anew() ->
     assert AGAIN not in log.blobs[STREAM]
 
 
+reads: list[str] = []
+
+
 @step
 async def read(one: Artifact) -> int:
+    reads.append(one.name)
     return len([chunk async for chunk in perdure.current().read(one)])
 
 
+@step(retry=perdure.Retry(attempts=2, first=timedelta(hours=1)))
+async def read_again_if_it_fails(one: Artifact) -> int:
+    return await read(one)
+
+
 @workflow
-async def rereading(times: int) -> dict[str, str]:
+async def rereading(times: int, retries: int = 0) -> dict[str, str]:
     await write("report.txt", "first")
     first = perdure.artifact("report.txt")
     await write("report.txt", "second")
     await stumble(times)
     try:
-        return {"chunks": str(await read(first))}
+        return {"chunks": str(await (read_again_if_it_fails if retries else read)(first))}
     except perdure.StepError as error:
         return {"type": error.type, **error.details}
 
@@ -241,14 +250,16 @@ async def rereading(times: int) -> dict[str, str]:
 async def test_a_step_that_reads_what_was_released_hears_that_it_is_gone() -> None:
     log, clock = MemoryLog(), HandClock()
     attempts.clear()
+    reads.clear()
     async with retaining(log, clock, rereading) as runtime:
-        run = await runtime.start(rereading, 1, id="r")
+        run = await runtime.start(rereading, 1, 1, id="r")
         with pytest.raises(perdure.RunError):
             await run.result(within=PATIENCE)
         clock.pass_by(31 * DAY)
         await released(runtime, log)
         await run.retry()
         told = await run.result(within=PATIENCE)
+    assert reads == ["report.txt"], "what is gone is not asked for twice"
     assert (told["type"], told["who"], told["where"]) == ("Gone", "run 'r'", "artifact 'report.txt'")
     assert "released at 2023-12-15" in told["found"]
     assert (await verdict(log, rereading)).agrees

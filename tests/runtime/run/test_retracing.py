@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -52,6 +52,7 @@ async def other(program: list[Any]) -> int:
 
 
 @given(programs, st.data())
+@settings(deadline=None)  # how long it takes is no law
 def test_the_short_way_of_replay_is_the_long_way(program: list[Any], data: st.DataObject) -> None:
     way = Way(Runs)
     now, command = 1_000_000, cmd.Start("play", 1, Raw(msgspec.json.encode([["step", "step", *program]])), 1)
