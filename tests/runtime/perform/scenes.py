@@ -20,7 +20,7 @@ async def render(scene: str) -> str:
     return f"{scene} by {perdure.current().attempt}"
 
 
-@step(queue="gpu", heartbeat_timeout=timedelta(hours=1))
+@step(queue="gpu", heartbeat_timeout=timedelta(hours=2))
 async def long(scene: str) -> str:
     me = perdure.current()
     try:
