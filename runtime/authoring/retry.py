@@ -28,6 +28,16 @@ class Retry(Struct, frozen=True):
     never_on: tuple[type[BaseException], ...] = ()
 
     def __post_init__(self) -> None:
+        for where in ("first", "longest"):
+            if not isinstance(pause := getattr(self, where), timedelta):
+                raise Invalid(
+                    "a retry policy's pauses are durations",
+                    who="Retry",
+                    where=where,
+                    expected="a timedelta",
+                    found=repr(pause),
+                    instead=f"write for example {where}=timedelta(seconds=5)",
+                )
         if self.attempts < 1 or self.first < timedelta(0) or self.longest < timedelta(0) or self.factor < 1 or not 0 <= self.jitter <= 1:
             raise Invalid(
                 "a retry policy makes no sense",

@@ -141,7 +141,7 @@ class Queueing:
             away.begun = away.begun or mine
         elif taking.asks != "begin":
             return self._returned(away, taking)
-        if away.begun == mine or taking.asks == "go on":
+        if taking.asks == "go on" or (away.begun == mine and away.losses < TRIES):
             return Verdict("begin", standing.heartbeat)
         return await self._hand_out(away, taking, standing.heartbeat) if standing.goes_on else Verdict("later")
 

@@ -96,7 +96,7 @@ class Run(Struct, eq=False):
     def is_plain(self) -> bool:
         """Whether the code stands ready to take the outcome of any open step, and nothing but outcomes is to be looked at for that."""
         facts, machine = self.facts, self.machine
-        if machine is None or machine.conditions or self.coming or facts.retries or facts.deferred or facts.step_deadlines:
+        if machine is None or machine.conditions or self.coming or facts.retries or facts.deferred or facts.step_deadlines or facts.retried:
             return False
         return facts.phase == "running" and machine.fed == len(facts.arrivals)
 

@@ -277,7 +277,7 @@ class RunState(Struct):
     abandoned: dict[str, OpenStep] = field(default_factory=dict)
     """Steps that the code no longer wants, whose outcome may still come."""
     tried: dict[str, int] = field(default_factory=dict)
-    """Attempts of steps that the code no longer wants and that nothing is awaited of: a run that is taken back counts on from there."""
+    """The last attempts of steps that a retry took back, or that the code no longer wants: a run taken back counts on from there."""
     timers: dict[str, int] = field(default_factory=dict)
     """What comes due by itself, and when: timers of the code, and approvals that escalate or expire."""
     approvals: dict[str, Asked] = field(default_factory=dict)

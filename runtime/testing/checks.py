@@ -20,7 +20,6 @@ from ..run import events as ev
 from ..run.events import CODEC
 from ..run.evolve import evolve
 from ..run.state import ENDED, RunState, canonical, restore
-from .journal import Begun
 from .world import FOREIGN, World
 
 FOUND = Quarantine(lambda stream: None).codec
@@ -181,28 +180,14 @@ def restore_frozen(data: bytes) -> RunState:
 
 
 def attempts_without_reason(world: World) -> Iterator[str]:
-    """An attempt begins again only where its first beginning was lost: never twice on one start of a node under one epoch.
-
-    Who retries a run from an earlier version wants anew what came behind it: then each time that it is wanted counts for itself.
-    """
+    """An attempt begins again only where its first beginning was lost: never twice on one start of a node under one epoch."""
     for many in world.journal.repeats():
-        wanted = times_wanted(world, many[0])
-        if max(Counter((begun.node, begun.epoch) for begun in many).values()) > wanted:
+        if max(Counter((begun.node, begun.epoch) for begun in many).values()) > 1:
             yield f"begun again though it had not been lost: {many}"
-        if many[0].once and len(many) > wanted:
+        if many[0].once:
             yield f"begun again though it may be begun at most once: {many}"
-        if len(many) > len(world.past) + takeovers(world) + wanted:
+        if len(many) > len(world.past) + takeovers(world) + 1:
             yield f"begun {len(many)} times: {many}"
-
-
-def times_wanted(world: World, begun: Begun) -> int:
-    """How often the log of its run says that the step is wanted; once at least."""
-    scheduled = 0
-    for record in world.log.streams.get(begun.stream, ()):
-        if b'"StepScheduled"' in record.data:
-            events = CODEC.decode(record.data).events
-            scheduled += sum(isinstance(event, ev.StepScheduled) and event.id == begun.effect for event in events)
-    return max(1, scheduled)
 
 
 def takeovers(world: World) -> int:

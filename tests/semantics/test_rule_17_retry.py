@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from msgspec.structs import replace
 
 import perdure
 from perdure import Refused, RunError, StepError, step, workflow
 from perdure.eventlog.memory import MemoryLog
-from perdure.runtime.inspect.replay import replay
+from perdure.runtime.inspect.replay import fold, replay
 from perdure.runtime.run import events as ev
+from perdure.runtime.run.decide import decide
 from tests.laws.node import PATIENCE, events_of, killed_node, named, node, stream
 
 keys: list[str] = []
@@ -54,6 +58,21 @@ async def compensates() -> str:
     except StepError:
         await refund()
         raise
+
+
+@workflow
+async def reserves_first() -> list[str]:
+    return [await reserve(), await charge()]
+
+
+@step(retry=perdure.Retry(attempts=2, first=timedelta(milliseconds=1)))
+async def charge_twice() -> str:
+    return str(await charge.function())
+
+
+@workflow
+async def insists() -> str:
+    return await charge_twice()
 
 
 @workflow
@@ -164,6 +183,39 @@ async def test_a_completed_compensation_forbids_it_and_from_version_is_offered()
 
 
 @pytest.mark.anyio
+async def test_attempts_of_what_is_done_again_count_on_so_that_a_late_outcome_of_before_is_not_taken_for_one() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), reserves_first) as runtime:
+        run = await runtime.start(reserves_first, id="r")
+        await failed(run)
+        mend()
+        await run.retry(from_version=1)
+
+        assert await run.result(within=PATIENCE) == ["reserved", "charged"]
+        assert (await replay(log, stream("r"), runtime.registry)).agrees
+
+    done = [event for event in events_of(log, "r") if isinstance(event, ev.StepCompleted)]
+    assert [event.attempt for event in done] == [1, 2, 2]
+    wanted = named(log, "r").index("StepScheduled", named(log, "r").index("RetryRequested")) + 1
+    facts = fold(stream("r"), log.streams[stream("r")], until=wanted)
+    late = ev.StepCompleted(done[-1].id, 1, done[-1].value, 0, 0, "lost")
+    assert not decide(facts, late, facts.at)
+    assert decide(facts, replace(late, attempt=2), facts.at)
+
+
+@pytest.mark.anyio
+async def test_a_step_may_be_tried_as_often_again() -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), insists) as runtime:
+        run = await runtime.start(insists, id="r")
+        await failed(run)
+        await run.retry()
+        await failed(run)
+
+    assert [event.attempt for event in events_of(log, "r") if isinstance(event, ev.StepFailed)] == [1, 2, 3, 4]
+
+
+@pytest.mark.anyio
 async def test_after_a_bug_the_last_turn_is_driven_with_todays_code() -> None:
     log = MemoryLog()
     async with node(log.carrier(), has_a_bug) as runtime:
@@ -175,6 +227,20 @@ async def test_after_a_bug_the_last_turn_is_driven_with_todays_code() -> None:
         assert await run.result(within=PATIENCE) == "reserved"
         assert (await replay(log, stream("r"), runtime.registry)).agrees
     assert len(keys) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("flow", [has_a_bug, insists])
+async def test_taken_back_to_its_very_failure_the_last_turn_is_driven_again(flow: perdure.Workflow[[], str]) -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), flow) as runtime:
+        run = await runtime.start(flow, id="r")
+        await failed(run)
+        await run.retry(from_version=len(named(log, "r")))
+        await failed(run)
+
+        assert named(log, "r")[-1] == "RunFailed"
+        assert (await replay(log, stream("r"), runtime.registry)).agrees
 
 
 @pytest.mark.anyio

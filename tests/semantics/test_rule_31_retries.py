@@ -77,6 +77,13 @@ def test_kinds_are_told_apart_by_their_modules() -> None:
     assert not Retry(on=(ConnectionError,)).covers(kinds_of(ours()))
 
 
+def test_a_pause_that_is_no_duration_is_refused() -> None:
+    wrong: Any = 3600.0
+    with pytest.raises(Invalid, match="durations") as refused:
+        Retry(longest=wrong)
+    assert refused.value.where == "longest"
+
+
 def test_what_cannot_be_raised_is_refused() -> None:
     wrong: Any = ("ConnectionError",)
     with pytest.raises(Invalid, match="cannot be raised"):

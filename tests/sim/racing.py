@@ -32,6 +32,7 @@ class Racer(Client):
     def __init__(self, world: World, number: int, dice: Random) -> None:
         super().__init__(world, number, dice)
         self.chance = stream_of_chance(world.seed, f"wishes:{self.id}")
+        self.back = stream_of_chance(world.seed, f"taken back:{self.id}")
         self.answered: dict[str, list[str]] = {}
         """Updates, by their command, and what they were answered."""
         self.retries = 0
@@ -144,13 +145,23 @@ class Racer(Client):
         if end.status != "failed":
             return False
         self.retries += 1
-        if self.retries <= RETRIES_MAX and await self.answer_to(RetryRun(run=self.id, command=f"retry{self.retries}")):
+        if self.retries <= RETRIES_MAX and await self.retry(len(self.told())):
             return True
         self.gave_up = True
         return self.has_begun_again(end.version)
 
+    async def retry(self, length: int) -> bool:
+        """From the failure on; or, now and then, from any version at which the run may be taken back."""
+        if self.back.random() < 0.3:
+            earlier = RetryRun(run=self.id, from_version=self.back.randint(1, length), command=f"back{self.retries}")
+            if await self.answer_to(earlier):
+                return True
+        return await self.answer_to(RetryRun(run=self.id, command=f"retry{self.retries}"))
+
     def has_begun_again(self, version: int) -> bool:
         """Whether the run has not ended, or is another by now."""
-        told = [event for record in self.world.log.streams[self.stream] for event in CODEC.decode(record.data).events]
         is_live = self.world.log.summaries[self.stream].head.status not in ENDED
-        return is_live or any(isinstance(event, RunStarted) for event in told[version:])
+        return is_live or any(isinstance(event, RunStarted) for event in self.told()[version:])
+
+    def told(self) -> list[object]:
+        return [event for record in self.world.log.streams[self.stream] for event in CODEC.decode(record.data).events]

@@ -25,6 +25,8 @@ HEARTBEATS_MISSED_MAX = 3
 ACK_WAIT_SECONDS = 10
 SIGNS_EVERY = ACK_WAIT_SECONDS / 3
 PAUSE = 0.1
+ANY = 0
+"""Instead of the number of a delivery, where others pull too, or the server cannot take back what they have."""
 
 DONE, AGAIN, AT_WORK = b"+ACK", b"-NAK", b"+WPI"
 
@@ -67,34 +69,41 @@ async def deliveries(store: Store, consumer: Consumer, room: Callable[[], Awaita
     """
     while True:
         await store.connection.ready()
-        if await begun(store, consumer):
+        if (first := await begun(store, consumer)) is not None:
             async with store.connection.inbox() as inbox:
-                async for delivery in pulled(store.connection, consumer, inbox, room):
+                async for delivery in pulled(store.connection, consumer, inbox, room, first):
                     yield delivery
         await asyncio.sleep(PAUSE)
 
 
-async def begun(store: Store, consumer: Consumer) -> bool:
-    """Whether the server has the consumer and begins where acknowledgements end; if not, it is tried again later."""
+async def begun(store: Store, consumer: Consumer) -> int | None:
+    """Have the server begin where acknowledgements end: the number that its next delivery has, or ANY; None to try again later."""
     where = f"{consumer.bucket}.{consumer.name}"
     try:
         made = api.done(await store.call(f"CONSUMER.CREATE.{where}", {"stream_name": consumer.bucket, "config": consumer.config()}))
         if made.error is not None:
             logger.warning("nats: pulling from %s waits: %s", consumer.bucket, made.error)
-            return False
+            return None
         if not consumer.alone:
-            return True
+            return ANY
         taken_back = api.done(await store.call(f"CONSUMER.RESET.{where}", {}))
     except Unavailable as unavailable:
         logger.warning("nats: pulling from %s waits: %s", consumer.bucket, unavailable.found)
-        return False
+        return None
     if taken_back.error is not None:  # servers before 2.14 cannot: what others had in hand comes when its time is over
         logger.info("nats: what others took from %s comes %d s later: %s", consumer.bucket, ACK_WAIT_SECONDS, taken_back.error)
-    return True
+        return ANY
+    return 1
 
 
-async def pulled(connection: Connection, consumer: Consumer, inbox: Inbox, room: Callable[[], Awaitable[int]]) -> AsyncIterator[Delivery]:
-    """What comes until the consumer has to be looked after."""
+async def pulled(
+    connection: Connection, consumer: Consumer, inbox: Inbox, room: Callable[[], Awaitable[int]], number: int
+) -> AsyncIterator[Delivery]:
+    """What comes until the consumer has to be looked after. `number` is that of the first delivery, or ANY.
+
+    A delivery of another number tells of one between that went elsewhere: to the one whose turn it was before, for as long as it
+    has not learned that it is over. What comes behind that must not be done before it.
+    """
     times = {"expires": EXPIRES_MS * api.MILLISECOND, "idle_heartbeat": HEARTBEAT_MS * api.MILLISECOND}
     bytes_max = max(BATCH_BYTES, 2 * connection.client.max_payload)
     try:
@@ -108,8 +117,13 @@ async def pulled(connection: Connection, consumer: Consumer, inbox: Inbox, room:
                 headers = message.headers or {}
                 match headers.get(api.STATUS):
                     case None:
-                        wanted -= 1
-                        yield Delivery(message.subject, message.metadata.sequence.stream, headers, message.data, message.reply)
+                        wanted, place = wanted - 1, message.metadata.sequence
+                        if number != ANY:
+                            if place.consumer != number:
+                                logger.info("nats: another worker takes from %s too: what it has is taken back", consumer.bucket)
+                                return
+                            number += 1
+                        yield Delivery(message.subject, place.stream, headers, message.data, message.reply)
                     case api.HEARTBEAT:
                         pass
                     case _ if message.subject != address:

@@ -96,6 +96,8 @@ def retry(state: RunState, command: cmd.Retry, now: int) -> Sequence[Event]:
                       instead="choose a later version: 'perdure events' shows them, or start a new run")
     if place is None and state.fault in ("step", "child"):
         place = _final_failure(state)
+    elif place == state.delivered:
+        place = None  # it failed in that very turn, which is driven again
     void = place is not None
     return [ev.RetryRequested(state.delivered - 1 if place is None else place, void, command.fresh_keys, command.command)]
 

@@ -27,7 +27,8 @@ def _step_broke(state: RunState, command: cmd.StepBroke, now: int) -> Sequence[E
     if step is None or step.attempt != command.attempt:
         return NONE
     again = command.retry if wanted is not None else None
-    pause = None if again is None or not again.covers(command.kinds) else pause_after(again, command.attempt, state.seed, command.id)
+    attempt = command.attempt - state.tried.get(command.id, 0)  # those before a person's retry do not count
+    pause = None if again is None or not again.covers(command.kinds) else pause_after(again, attempt, state.seed, command.id)
     retry_at = None if pause is None else now + pause
     if retry_at is not None and state.step_deadlines and retry_at >= state.step_deadlines.get(command.id, NEVER):
         retry_at = None

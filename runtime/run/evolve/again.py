@@ -66,9 +66,8 @@ def go_back(state: RunState, place: int, *, void: bool) -> None:
         ended |= {arrival.id for arrival in behind if isinstance(arrival, Outcome)}
     known = state.withdrawn | state.approvals
     open_lines = list(_open(state.script, ended))
-    state.steps = {
-        line.id: OpenStep(line.name, attempts.get(line.id, 0) + 1) for line in open_lines if line.what == "step"
-    }
+    state.steps = {line.id: OpenStep(line.name, attempts.get(line.id, 0) + 1) for line in open_lines if line.what == "step"}
+    state.tried = attempts
     state.timers = {line.id: int(bytes(line.key)) for line in open_lines if line.what == "timer"}
     state.approvals = {line.id: known[line.id] for line in open_lines if line.what == "approval"}
     state.timers |= {id: asked.due for id, asked in state.approvals.items() if asked.due is not None}

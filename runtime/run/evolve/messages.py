@@ -8,8 +8,9 @@ from typing import Any
 from ....eventlog.codec import Event
 from .. import events as ev
 from ..script import line_of
-from ..state import OpenStep, RunState, Signalled, Update, UpdateAsked
+from ..state import RunState, Signalled, Update, UpdateAsked
 from .arriving import arrive, copied, remember
+from .steps import opened
 
 ANSWERS_MAX = 1_000
 """Answers to updates that are kept for a repeat."""
@@ -53,7 +54,7 @@ def _sent(state: RunState, event: ev.SignalSent | ev.CancelSent, at: int) -> Non
     """Open like a step, and so retried, abandoned and recovered like one."""
     line = line_of(event, state.delivered)
     if line is not None:
-        state.steps[event.id] = OpenStep(line.name)
+        opened(state, event.id, line.name)
         state.script.append(line)
 
 

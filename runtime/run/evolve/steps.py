@@ -13,8 +13,13 @@ from .artifacts import keep
 from .children import leave
 
 
+def opened(state: RunState, id: str, name: str) -> None:
+    """The code wants it. In a run that was taken back its attempts count on, so that no outcome from before is taken for one of now."""
+    state.steps[id] = OpenStep(name, state.tried.get(id, 0) + 1) if state.retried else OpenStep(name)
+
+
 def scheduled(state: RunState, event: ev.StepScheduled, at: int) -> None:
-    state.steps[event.id] = OpenStep(event.name)
+    opened(state, event.id, event.name)
     if event.due:
         state.step_deadlines[event.id] = event.due
     state.script.append(Line(state.delivered, "step", event.id, event.name, key_of(event.args.copy(), event.blob)))

@@ -96,6 +96,7 @@ def test_an_order_that_workers_are_lost_with_is_poison_and_one_that_is_handed_ba
                 assert (await belt.ask(order, "leaves", "handed back", started=turn)).word == "later"
             words = [(await belt.ask(order, f"dies {turn}")).word for turn in range(TRIES + 1)]
             assert words == ["begin"] * TRIES + ["poison"]
+            assert (await belt.ask(order, f"dies {TRIES}")).word == "poison"  # its answer was lost, so it asks again
             assert (await belt.ask(order, "another", "go on")).word == "begin"
 
     in_virtual_time(main)

@@ -14,12 +14,14 @@ import anyio
 import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from perdure import Unavailable
-from perdure.adapters.nats.doors.inbox import inbox
+from perdure.adapters.nats.doors.inbox import CONSUMER, inbox
 from perdure.adapters.nats.wire.buckets import DEAD, INBOX, PARTITIONS, prepare
 from perdure.adapters.nats.wire.connection import connect
 from perdure.adapters.nats.wire.messages import Subjects
+from perdure.adapters.nats.wire.pulling import Consumer, deliveries
 from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.faults import FaultyLog, Script
 from perdure.eventlog.memory import MemoryLog
@@ -223,6 +225,50 @@ async def test_only_whose_turn_it_is_takes_out(nats_server: NatsServer, namespac
         assert await ann.state("IN") == 1
         whose[0] = "b"
         assert await runtime.run("o-1").result(within=PATIENCE) == "c: x"
+
+
+async def test_what_the_one_before_still_takes_is_not_overtaken(nats_server: NatsServer, namespace: str) -> None:
+    """A worker learns a moment late that its turn is over; what the server hands it until then comes first for the next one, too."""
+    first, second = list[int](), list[int]()
+    async with sender(nats_server.url, namespace) as ann, connect(nats_server.url) as connection:
+        store = Store(connection, Subjects(namespace, PARTITIONS), patience=2)
+        bucket = store.subjects.bucket_of("IN")
+
+        async def pull(taken: list[int]) -> None:
+            async for delivery in deliveries(store, Consumer(bucket, CONSUMER), room):
+                taken += [delivery.sequence]
+
+        async def pulls(number: int) -> None:
+            with anyio.fail_after(PATIENCE.total_seconds()):
+                while not await _waits(ann, bucket, number):  # noqa: ASYNC110 - the server tells nobody
+                    await asyncio.sleep(0.01)
+
+        before = asyncio.create_task(pull(first))
+        await pulls(1)
+        after = asyncio.create_task(pull(second))
+        await pulls(2)
+        for number in range(3):
+            await ann.send("run.o-1.signal.word", number)
+        await until(lambda: first)
+        before.cancel()
+        await until(lambda: len(set(second)) == 3)
+        after.cancel()
+        await asyncio.wait([before, after])
+
+    assert first[0] == 1
+    assert list(dict.fromkeys(second)) == [1, 2, 3]
+
+
+async def room() -> int:
+    return 200
+
+
+async def _waits(ann: Sender, bucket: str, number: int) -> bool:
+    """Whether so many pulls wait for a message."""
+    try:
+        return bool((await ann.js.consumer_info(bucket, CONSUMER)).num_waiting == number)
+    except NotFoundError:
+        return False
 
 
 async def test_a_server_that_is_killed_meanwhile_loses_nothing(tmp_path: Path, namespace: str, log: MemoryLog) -> None:
