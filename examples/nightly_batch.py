@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import perdure
-from perdure import ChildError, Fatal, RunHandle, Settings, child, gather, step, workflow
+from perdure import ChildError, Fatal, RunHandle, Settings, child, gather, signal, step, workflow
 
 CLOSED = range(99, 10_000, 100)
 
@@ -39,8 +39,12 @@ async def statement(account: int) -> str:
 
 @workflow
 async def nightly(accounts: int) -> Report:
-    """Every statement is a run of its own: it can be looked at, retried and cancelled by itself, and one that fails stops no other."""
+    """Every statement is a run of its own: it can be looked at, retried and cancelled by itself, and one that fails stops no other.
+
+    What came of it is reported in the morning.
+    """
     outcomes = await gather(*[child(statement, account) for account in range(accounts)], return_exceptions=True)
+    await signal("morning", str)
     refused = [outcome.run for outcome in outcomes if isinstance(outcome, ChildError)]
     return Report(len(outcomes) - len(refused), refused)
 
@@ -61,6 +65,7 @@ async def main(accounts: int) -> None:
             print("the process ends:", await run.status())
 
         async with perdure.open(url, workflows=[nightly, statement]) as runtime:
+            await runtime.run("night-1").signal("morning", "it is six o'clock")
             report = await runtime.run("night-1").result()
             print(f"{report.sent} statements sent, {len(report.refused)} refused, the first of them {report.refused[0]}")
             print("its log says:", (await runtime.run(report.refused[0]).look()).status)
