@@ -1,7 +1,7 @@
-"""Broadcast: what happens to runs, told live on `perdure.<namespace>.events.<run>` to whoever listens.
+"""Broadcast: what happens to runs, told live on `perdure.<namespace>.events.<run>` to whoever listens: a message a record.
 
 Each worker tells what it has appended itself: to read the log for it cost as much as all else that a step does, though mostly
-nobody listens. At most once: each event carries its version, so who missed one sees the gap, and reads the run.
+nobody listens. At most once: each message says which versions it has, so who missed one sees the gap, and reads the run.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Protocol
@@ -17,12 +16,9 @@ from typing import Protocol
 import msgspec
 from msgspec import Raw, Struct
 
-from ....eventlog.codec import Stored
 from ....eventlog.records import Append
 from ....eventlog.streams import unescape
-from ....runtime.authoring.words import moment
 from ..wire.connection import Connection, NoAnswer
-from ..wire.frames import END
 
 WAITING_BYTES_MAX = 16 * 1024 * 1024
 """What waits to be told beyond that is not told."""
@@ -31,13 +27,18 @@ AT_ONCE = 200
 """Records told between two looks at the loop."""
 
 
-class RunEvent(Struct, frozen=True, omit_defaults=True):
-    """One event of a run, as the log keeps it; `version` counts them without a gap."""
+class RunEvents(Struct, frozen=True, omit_defaults=True):
+    """What one record of a run holds, as the log keeps it: its events `first` to `last`, decided at `at` (microseconds since 1970).
+
+    Versions count without a gap, so the next message of a run begins behind `last`.
+    """
 
     run: str
-    version: int
-    at: datetime
-    event: Raw
+    first: int
+    last: int
+    at: int
+    epoch: int
+    events: list[Raw]
     tenant: str = "default"
 
 
@@ -47,12 +48,12 @@ class Appends(Protocol):
     told: Callable[[Sequence[Append]], object]
 
 
-BEGINNING = b"PUB %b  %d\r\n%b%d"
-"""A message up to the version in its body; what follows is there already."""
+FRAME = b"PUB %b  %d\r\n%b\r\n"
+BODY = b'%b"first":%d,"last":%d,%b'
+"""What the run is called, its versions, and the record's own object behind its brace."""
 
 DATA = attrgetter("data")
 _encode = msgspec.json.Encoder().encode
-_stored = msgspec.json.Decoder(Stored).decode
 
 
 class Teller:
@@ -91,34 +92,23 @@ class Teller:
             return
 
     def _frames(self, appends: list[Append], most: int) -> bytes:
-        """A message for each event that is not larger than messages may be."""
-        parts: list[bytes | Raw] = []
+        """A message for each record that is not larger than messages may be; no record is decoded for it."""
+        parts: list[bytes] = []
         for append in appends:
-            subject, head, end, around = _around(self._root, append.stream)
-            stored = _stored(append.data)
-            at = _at(stored.at)
-            around += len(at)
-            for version, event in enumerate(stored.events, append.expected.version + 1):
-                size = around + len(event) + len(str(version))
-                if size <= most:
-                    parts += BEGINNING % (subject, size, head, version), at, event, end, END
+            subject, named = _named(self._root, append.stream)
+            body = BODY % (named, append.expected.version + 1, append.tail.version, append.data[1:])
+            if len(body) <= most:
+                parts.append(FRAME % (subject, len(body), body))
         return b"".join(parts)
 
 
-@lru_cache(maxsize=64)
-def _at(moment_us: int) -> bytes:
-    """What stands between the version and the event; all appends of a turn have the same."""
-    return b',"at":%b,"event":' % _encode(moment(moment_us))
-
-
 @lru_cache(maxsize=4096)
-def _around(root: str, stream: str) -> tuple[bytes, bytes, bytes, int]:
-    """The subject of a run's events; what a `RunEvent` of it has before the version and behind the event, and how much that is."""
+def _named(root: str, stream: str) -> tuple[bytes, bytes]:
+    """The subject of a run's events, and how a message names the run."""
     _, tenant, id = stream.split("/")
-    run, who = unescape(id), unescape(tenant)
-    empty = _encode(RunEvent(run, 0, moment(0), Raw(b"{}"), who))
-    head, end = b'{"run":%b,"version":' % _encode(run), empty[empty.index(b',"event":{}') + len(b',"event":{}') :]
-    return f"{root}{id}".encode(), head, end, len(head) + len(end)
+    run, who = _encode(unescape(id)), unescape(tenant)
+    named = b'{"run":%b,' % run if who == "default" else b'{"run":%b,"tenant":%b,' % (run, _encode(who))
+    return f"{root}{id}".encode(), named
 
 
 def unheard(_: Sequence[Append]) -> None:

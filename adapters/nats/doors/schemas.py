@@ -15,19 +15,19 @@ from ....runtime.plain_types import plain_field, plain_type
 from ....runtime.requests import AnyList, AnyPage, AnyReply, AnyRequest
 from ....runtime.requests.definitions import AnyDefined, AnyDefining
 from .answers import AnyAnswer
-from .broadcast import RunEvent
+from .broadcast import RunEvents
 from .subjects import VERBS, Verb
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schemas() -> dict[str, Any]:
-    """By name, below `$defs`: `Answer` to a subject, `<verb>.body`, `Event` of a run, and `Request` and `Reply` for whole ones."""
+    """By name, below `$defs`: `Answer` to a subject, `<verb>.body`, `Events` of a run, and `Request` and `Reply` for whole ones."""
     bodies = {verb: _body(verb, known) for verb, known in VERBS.items() if known.body == "options"}
     whole_ones = AnyRequest | AnyList | AnyDefining, AnyReply | AnyPage | AnyDefined
-    types: list[Any] = [*map(_plain_union, (AnyAnswer, RunEvent, *whole_ones)), *bodies.values()]
-    (answer, event, request, reply, *shown), parts = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
-    whole = {"Answer": answer, "Event": event, "Request": request, "Reply": reply}
+    types: list[Any] = [*map(_plain_union, (AnyAnswer, RunEvents, *whole_ones)), *bodies.values()]
+    (answer, events, request, reply, *shown), parts = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    whole = {"Answer": answer, "Events": events, "Request": request, "Reply": reply}
     by_verb = {f"{verb}.body": schema for verb, schema in zip(bodies, shown, strict=True)}
     calls = {f"{verb}.body": _whole(known) for verb, known in VERBS.items() if known.body != "options"}
     return {"$schema": DRAFT, "$defs": {**whole, "start.body": CALL, **calls, **by_verb, **parts}}

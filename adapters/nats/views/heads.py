@@ -1,4 +1,4 @@
-"""Heads of a namespace: what is owned from the index, the rest from the view, which lags behind by a second."""
+"""Heads of a namespace: what is owned from the index, the rest from the view, which lags behind by some seconds."""
 
 from __future__ import annotations
 

@@ -26,6 +26,10 @@ BEHIND_MAX = 4000
 """So far behind the end of the log may an anchor stay in whose partition nothing happens: whoever takes over looks through that much."""
 
 
+YOUNG_SECONDS = 2.0
+"""So long a stream is live before the views have it: many runs have ended by then, and the views never hear of their beginning."""
+
+
 class Part:
     """What is known of one partition.
 
@@ -33,7 +37,8 @@ class Part:
     heads in the views, as the newest anchor says; those up to `laid` are known here.
     """
 
-    __slots__ = ("fence", "fresh", "laid", "listed", "looks", "owed", "quiet", "renewed", "seats", "tails", "through", "touched", "waking")
+    __slots__ = ("fence", "fresh", "laid", "listed", "looks", "owed", "quiet", "renewed", "seats", "tails", "through", "touched", "waking",
+                 "young")  # fmt: skip
 
     def __init__(self, fence: Fence) -> None:
         self.fence = fence
@@ -49,6 +54,8 @@ class Part:
         """Those with a wake-up; the only heads that are kept for good."""
         self.fresh: dict[str, Summary] = {}
         """The newest of those that the views do not have."""
+        self.young: dict[str, tuple[float, int]] = {}
+        """Of these the ones that have just come to live: since when, and the sequence of the record that has the head."""
         self.tails: dict[str, Tail] = {}
         """Of streams that grew since the anchor."""
         self.listed: set[str] = set()
@@ -63,10 +70,19 @@ class Part:
 
     def is_ahead_of_views(self, settled: int) -> bool:
         """Whether there is something to write; of what stands still, only now and then that the log has come to a sequence."""
-        return bool(self.fresh or self.tails or self.renewed) or (not self.looks and settled - self.through > BEHIND_MAX)
+        ripe = len(self.fresh) > len(self.young)
+        return bool(ripe or self.tails or self.renewed) or (not self.looks and settled - self.through > BEHIND_MAX)
 
-    def lay(self, summary: Summary) -> bool:
-        """Know the head of a stream that the views do not have; False where a newer one is known."""
+    def ripen(self, now: float) -> None:
+        """Those that have been live for long enough are for the views."""
+        for stream in [stream for stream, (since, _) in self.young.items() if since <= now - YOUNG_SECONDS]:
+            del self.young[stream]
+
+    def lay(self, summary: Summary, sequence: int = 0, now: float = 0.0) -> bool:
+        """Know the head of a stream that the views do not have; False where a newer one is known.
+
+        `sequence` is that of its record where it was written here, `now`: the views may wait for it then.
+        """
         stream, known = summary.stream, self.known(summary.stream)
         if known is not None and known.tail.version >= summary.tail.version:
             return False
@@ -77,6 +93,9 @@ class Part:
         else:
             self.waking.pop(stream, None)
         self.fresh[stream] = summary
+        since, _ = self.young.pop(stream, (now, 0))
+        if sequence and summary.head.wake_at == 0:
+            self.young[stream] = since, sequence
         return True
 
 
@@ -100,16 +119,16 @@ class Index:
         self._begun.update(dict.fromkeys(map(STREAM, appends), self._high))
 
     def stored(self, stored: Sequence[tuple[Append, int]]) -> None:
-        parts, addresses = self.parts, self.subjects.addresses
+        parts, addresses, now = self.parts, self.subjects.addresses, asyncio.get_running_loop().time()
         self._high = max(self._high, max(map(SEQUENCE, stored), default=0))
-        for append, _ in stored:
+        for append, sequence in stored:
             stream = append.stream
             del self._begun[stream]
             part = parts.get(addresses[stream].partition)
             if part is not None:
                 part.tails[stream] = append.tail
                 if append.head is not None:
-                    self.lay(part, Summary(stream, append.tail, append.head))
+                    self.lay(part, Summary(stream, append.tail, append.head), sequence, now)
         self._changed(len(stored))
 
     def unstored(self, append: Append, *, certain: bool) -> None:
@@ -141,7 +160,7 @@ class Index:
             self._changes = 0
             self.full.set()
 
-    def lay(self, part: Part, summary: Summary) -> None:
+    def lay(self, part: Part, summary: Summary, sequence: int = 0, now: float = 0.0) -> None:
         """The head of a stream is this, unless a newer one is known; the views do not have it.
 
         What was read late of a part that is another's by now, or was lost and won anew, is not for here.
@@ -149,7 +168,7 @@ class Index:
         if self.parts.get(part.fence.partition) is not part:
             return
         before = part.waking.get(summary.stream)
-        if part.lay(summary):
+        if part.lay(summary, sequence, now):
             self._order.move(summary.stream, None if before is None else before.head.wake_at, summary.head.wake_at)
 
     def wake(self, found: Iterable[tuple[Part, Summary]]) -> None:
@@ -181,6 +200,7 @@ class Index:
         self.drop(part.fence.partition)
         part.waking.clear()
         part.fresh.clear()
+        part.young.clear()
         part.listed.clear()
         for summary in summaries:
             part.lay(summary)

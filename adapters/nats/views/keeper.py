@@ -1,6 +1,7 @@
 """Keeps the partitions that are owned: takes them, writes their views and anchors, lets go of them.
 
-The views are written once a second, or when much has changed: only the newest head of each stream, whatever came in between.
+The views are written once a second, or when much has changed: only the newest head of each stream, whatever came in between. One
+that says "live now" waits a little longer, since most that begin are over soon.
 What is not written yet stands in the log, and whoever takes the partition over reads it there.
 """
 
@@ -29,6 +30,7 @@ logger = logging.getLogger("perdure.nats")
 
 EVERY = 1.0
 PAUSE = 0.002
+ENDLESS = 1 << 63
 GONE_AFTER = 1
 """Seconds for which the view of wake-ups keeps a stream that has none any more."""
 LOOKS = (2.0, 10.0, 60.0)
@@ -130,7 +132,9 @@ class Keeper:
         await self._look_again()
         await self._resolve()
         await self._vouch()
-        settled = self.index.settled()
+        settled, now = self.index.settled(), asyncio.get_running_loop().time()
+        for part in self.index.parts.values():
+            part.ripen(now)
         changed = [Change(part) for part in self.index.parts.values() if part.is_ahead_of_views(settled)]
         await self._write("HEADS", [post for change in changed for post in self._heads(change)])
         await self._write("WAKE", [post for change in self._ours(changed) for post in self._wakes(change)])
@@ -191,7 +195,7 @@ class Keeper:
 
     def _anchor(self, change: Change, settled: int) -> Post:
         part, fence, subjects = change.part, change.part.fence, self.store.subjects
-        change.through = max(part.through, part.laid, 0 if part.looks else settled)
+        change.through = max(part.through, min(change.until, max(part.laid, 0 if part.looks else settled)))
         data = anchors.encode(anchors.anchor_of(fence.owner, fence.epoch, change.through, change.tails))
         return Post(fence.partition, subjects.leaf(anchors.TREE, fence.partition), data, seat_of(subjects, part, anchors.PART))
 
@@ -246,10 +250,12 @@ class Change:
 
     def __init__(self, part: Part) -> None:
         self.part = part
-        self.heads = dict(part.fresh)
+        self.heads = {stream: summary for stream, summary in part.fresh.items() if stream not in part.young}
         self.entries = {stream: entry_data(summary) for stream, summary in self.heads.items()}
         self.tails = dict(islice(part.tails.items(), anchors.TAILS_MAX))
         self.through = part.through
+        self.until = min((sequence for _, sequence in part.young.values()), default=ENDLESS) - 1
+        """Behind this there are young streams, whose heads only the log has."""
 
     def written(self) -> None:
         """The heads are in the views."""

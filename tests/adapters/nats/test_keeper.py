@@ -13,6 +13,7 @@ import pytest
 from perdure.adapters.nats.owning.fences import Fence, Fences
 from perdure.adapters.nats.records.headlines import summary_in
 from perdure.adapters.nats.records.log import JetStreamLog
+from perdure.adapters.nats.views import index
 from perdure.adapters.nats.views.anchors import anchor_in
 from perdure.adapters.nats.views.heads import JetStreamHeads
 from perdure.adapters.nats.views.index import Index, Part
@@ -104,6 +105,35 @@ async def test_a_successor_knows_every_wake_up_whatever_was_flushed(
         assert await bob.due() == await ann.due() != []
         assert await bob.heads.all() == await ann.heads.all()
         assert [await bob.heads.get(append.stream) for append in appends] == [await ann.heads.get(append.stream) for append in appends]
+
+
+async def test_what_is_live_is_written_to_the_views_after_a_while_and_a_successor_finds_it_before(
+    nats_server: NatsServer, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def viewed(part: str, tree: str) -> list[int]:
+        found = [await ann.store.last(part, ann.store.subjects.of(one.stream, tree)) for one in appends]
+        return [number for number, message in enumerate(found) if message is not None]
+
+    async with node(nats_server.url, namespace) as ann, node(nats_server.url, namespace, "bob", claims=False) as bob:
+        appends = [opening(number, 0) for number in range(6)]
+        await accepted(ann.log, appends)
+        await ann.keeper.flush()
+        assert (await viewed("HEADS", "head"), await viewed("WAKE", "wake")) == ([], [])
+        await accepted(ann.log, [next_of(appends[0], None), next_of(appends[1], 7)])
+        await ann.keeper.flush()
+        assert (await viewed("HEADS", "head"), await viewed("WAKE", "wake")) == ([0, 1], [1])
+
+        await bob.claim()
+        assert await bob.due() == await ann.due() != []
+        assert await bob.heads.all() == await ann.heads.all()
+
+        await bob.keeper.flush()
+        monkeypatch.setattr(index, "YOUNG_SECONDS", 0.0)
+        await accepted(bob.log, [sealed("run/default/7", EMPTY, content(1), 1, head(wake_at=0))])
+        appends.append(opening(7, 0))
+        await bob.keeper.flush()
+        assert await viewed("HEADS", "head") == list(range(7))
+        assert await viewed("WAKE", "wake") == list(range(1, 7))
 
 
 async def test_a_takeover_reads_none_of_the_records_that_the_views_know(nats_server: NatsServer, namespace: str) -> None:

@@ -87,7 +87,7 @@ async def test_a_log_is_read_in_one_question_or_in_many_to_the_same_end(
 ) -> None:
     monkeypatch.setattr(taking, "TOGETHER_MAX", together_max)
     async with node(nats_server.url, namespace) as ann, node(nats_server.url, namespace, "bob", claims=False) as bob:
-        appends = [opening(number, number) for number in range(COUNT)]
+        appends = [opening(number, 1 + number) for number in range(COUNT)]
         await accepted(ann.log, appends)
         await ann.keeper.flush()
         await accepted(ann.log, [next_of(append, None if number % 2 else 100 + number) for number, append in enumerate(appends[:10])])

@@ -1,4 +1,4 @@
-"""What happens to runs is told live, each event with its version."""
+"""What happens to runs is told live, each record with its versions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from perdure.adapters.nats.wire.connection import connect
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Append, Tail
+from perdure.eventlog.streams import stream_of
+from perdure.runtime.run.events import CODEC
 from tests.adapters.nats.doors.shop import SHOP, listening, order, plain_client, total
 from tests.adapters.nats.server import NatsServer
 from tests.eventlog.making import row_of
@@ -45,13 +47,13 @@ def namespace() -> str:
     return uuid4().hex
 
 
-async def test_every_event_of_a_run_is_told_once_with_its_version(nats_server: NatsServer, namespace: str) -> None:
+async def test_every_event_of_a_run_is_told_once_with_its_versions(nats_server: NatsServer, namespace: str) -> None:
     log, heard = Heard(), list[dict[str, Any]]()
     end = asyncio.Event()
 
     async def hear(message: Msg) -> None:
         heard.append(json.loads(message.data) | {"subject": message.subject})
-        if heard[-1]["event"]["type"] == "RunCompleted":
+        if heard[-1]["events"][-1]["type"] == "RunCompleted":
             end.set()
 
     async with connect(nats_server.url) as connection, node(log.carrier(), *SHOP) as runtime:
@@ -65,11 +67,12 @@ async def test_every_event_of_a_run_is_told_once_with_its_version(nats_server: N
             await asyncio.wait_for(end.wait(), 10)
             await client.close()
 
+    told_by_log = [event for record in log.streams[stream_of("run", "north", "o 1")] for event in CODEC.decode(record.data).events]
     assert {line["subject"] for line in heard} == {f"perdure.{namespace}.events.o_201"}
-    assert [line["version"] for line in heard] == list(range(1, len(heard) + 1))
+    assert [line["first"] for line in heard] == [1, *(line["last"] + 1 for line in heard[:-1])]
+    assert [event["type"] for line in heard for event in line["events"]] == [type(event).__name__ for event in told_by_log]
     assert {(line["run"], line["tenant"]) for line in heard} == {("o 1", "north")}
-    assert heard[0]["event"]["type"] == "RunStarted"
-    assert all(line["at"].endswith("Z") for line in heard)
+    assert all(isinstance(line["at"], int) and line["last"] - line["first"] + 1 == len(line["events"]) for line in heard)
     assert named(log, "before")[0] == "RunStarted"
 
 
@@ -87,9 +90,9 @@ async def test_what_cannot_be_told_is_a_gap_and_nothing_is_kept_for_it(
         for append in (first, *others):
             teller.hear([append])
         serving = asyncio.create_task(teller.serve())
-        versions = [json.loads((await asyncio.wait_for(told.get(), 10)).data)["version"] for _ in range(2)]
+        versions = [json.loads((await asyncio.wait_for(told.get(), 10)).data)["last"] for _ in range(2)]
         teller.hear(others[-1:])
-        versions.append(json.loads((await asyncio.wait_for(told.get(), 10)).data)["version"])
+        versions.append(json.loads((await asyncio.wait_for(told.get(), 10)).data)["last"])
         serving.cancel()
         await client.close()
 

@@ -62,7 +62,7 @@ def test_every_part_that_a_schema_names_is_there() -> None:
     known = schemas.schemas()["$defs"]
 
     assert set(re.findall(r'"#/\$defs/([^"]+)"', schemas.text())) <= set(known)
-    assert {"Answer", "Request", "Reply", "Event", "start.body", *(f"{verb}.body" for verb in VERBS)} <= set(known)
+    assert {"Answer", "Request", "Reply", "Events", "start.body", *(f"{verb}.body" for verb in VERBS)} <= set(known)
 
 
 @pytest.mark.anyio
