@@ -106,10 +106,9 @@ class Committer:
         self._addresses, self._root = self.store.subjects.addresses, self.store.subjects.root("log")
         self._losses = 0
         self._room = Room()
-        self._flying = Flying(
+        self.flying = Flying(
             self.connection, within=self.store.answer_timeout, at_once=IN_FLIGHT_MAX, bytes_at_once=IN_FLIGHT_BYTES_MAX
         )
-        self.pace = self._flying.pace
         self._queues: dict[str, deque[Wish] | None] = {}
         """Of the streams with an append under way: what waits behind it."""
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -160,7 +159,7 @@ class Committer:
         self.witness.begun(list(map(second, lot.flying)))
         sent, root, addresses = monotonic(), self._root, self._addresses
         parcels = [parcel_of(root + addresses[append.stream].tokens, append, behind) for _, append, behind in lot.flying]
-        verdicts = await self._flying.fly(parcels)
+        verdicts = await self.flying.fly(parcels)
         if any(isinstance(verdict, int) for verdict in verdicts):
             self.reached(sent)
         return verdicts

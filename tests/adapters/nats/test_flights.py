@@ -35,7 +35,7 @@ async def stored(log: JetStreamLog, number: int) -> list[Record]:
 def way(log: JetStreamLog, *, as_one: bool) -> None:
     """Make this way the faster one, as far as the log knows."""
     for each in (True, False):
-        log.committer.pace.note(MANY, 1.0 if each == as_one else 1000.0, as_one=each)
+        log.committer.flying.pace_of(MANY).note(MANY, 1.0 if each == as_one else 1000.0, as_one=each)
 
 
 @pytest.mark.parametrize("as_one", [True, False])
@@ -119,12 +119,12 @@ async def test_only_a_few_are_tried_the_way_that_is_far_slower(
     ways: list[tuple[bool, int]] = []
     async with connect(nats_server.url) as connection:
         flying = Flying(connection, within=1.0, at_once=1, bytes_at_once=1)
-        flying.pace.note(MANY, 0.001 * MANY, as_one=True)
-        flying.pace.prefers_together(MANY)
+        flying.pace_of(3 * TRIED).note(MANY, 0.001 * MANY, as_one=True)
+        flying.pace_of(3 * TRIED).prefers_together(MANY)
 
-        async def timed(parcels: Sequence[Parcel], *, as_one: bool) -> list[int]:
+        async def timed(parcels: Sequence[Parcel], pace: Pace, *, as_one: bool) -> list[int]:
             ways.append((as_one, len(parcels)))
-            flying.pace.note(len(parcels), 0.1 if as_one else seconds_apart * len(parcels) / TRIED, as_one=as_one)
+            pace.note(len(parcels), 0.1 if as_one else seconds_apart * len(parcels) / TRIED, as_one=as_one)
             return [1] * len(parcels)
 
         monkeypatch.setattr(flying, "timed", timed)
@@ -132,6 +132,19 @@ async def test_only_a_few_are_tried_the_way_that_is_far_slower(
 
     assert len(verdicts) == 3 * TRIED
     assert sum(count for as_one, count in ways if not as_one) == one_by_one
+
+
+async def test_small_flights_say_nothing_of_large_ones(nats_server: NatsServer) -> None:
+    """Of twenty records a batch is slower, of hundreds it is many times faster: a burst after a quiet time is not sent one by one."""
+    async with connect(nats_server.url) as connection:
+        flying = Flying(connection, within=1.0, at_once=1, bytes_at_once=1)
+        for as_one, seconds in ((True, 0.004), (False, 0.001)):
+            flying.pace_of(20).prefers_together(20)
+            flying.pace_of(20).note(20, seconds, as_one=as_one)
+
+    assert not flying.pace_of(20).prefers_together(20)
+    assert flying.pace_of(600).prefers_together(600)
+    assert flying.pace_of(600) is flying.pace_of(1000)
 
 
 def test_what_does_not_fit_one_batch_goes_in_several() -> None:
