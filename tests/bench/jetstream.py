@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from statistics import median
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,7 @@ from nats.errors import Error
 
 import perdure
 from perdure import Unavailable
+from perdure.adapters.nats.wire.api import IN_FLIGHT as BUSY
 from tests.bench.bare import PADDING, Done, encode
 from tests.bench.loads import WORKFLOWS, many_runs, sequence
 from tests.bench.measuring import settle_collector, share_of
@@ -40,6 +41,10 @@ _seq = msgspec.json.Decoder(dict[str, Any]).decode
 def payload(run: int, place: int) -> bytes:
     value: dict[str, object] = {"run": run, "step": place, "value": 7 * place, "padding": PADDING}
     return encode(Done(str(place), "work", value)).ljust(RECORD_BYTES)
+
+
+class Busy(Exception):
+    """Of three servers, the leader still has an earlier message of the subject in hand, though it is acknowledged: try again."""
 
 
 class Bare:
@@ -66,12 +71,17 @@ class Bare:
         if waiting.done():
             return
         if "error" in answer:
-            waiting.set_exception(AssertionError(answer))
+            waiting.set_exception(Busy() if answer["error"]["err_code"] == BUSY else AssertionError(answer))
         else:
             waiting.set_result(int(answer["seq"]))
 
     async def append(self, run: int, place: int, behind: int, headers: dict[str, str] | None = None) -> int:
         """The sequence of the next record of a run, once it is stored; Unavailable where the server goes away."""
+        while True:
+            with suppress(Busy):
+                return await self._append(run, place, behind, headers)
+
+    async def _append(self, run: int, place: int, behind: int, headers: dict[str, str] | None) -> int:
         if self._away is not None:
             raise self._away
         self._count += 1
