@@ -61,6 +61,8 @@ class Diagnosis(Struct):
     """Errors that are no alarm: whoever reads them would not look for damage."""
     whole: bool = False
     """Whether opening the log at all was refused as Corrupt or Invalid."""
+    hung: bool = False
+    """Whether the server of the log never came up."""
     quarantined: int = 0
     neighbours: int = 0
     stopped: list[str] = field(default_factory=list[str])
