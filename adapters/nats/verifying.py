@@ -103,7 +103,7 @@ class Verification:
         for anchors in found.values():
             for stream, tail in tails_in(anchors).items():
                 self.words[stream].append(Word("an anchor", ANCHORS, tail))
-        self.report.anchored = max((anchor.through for anchors in found.values() for anchor in anchors), default=None)
+        self.report.anchored = max((anchor.until for anchors in found.values() for anchor in anchors), default=None)
         self.through = await throughs(self.store, found, self.there)
 
     async def hear_heads(self) -> None:

@@ -17,20 +17,29 @@ TAILS_MAX = 2000
 
 
 class Anchor(Struct, frozen=True, gc=False):
-    """`through`: all records of the partition up to this sequence have their heads in the views. `tails`: of streams that grew, in text."""
+    """`through`: all records of the partition up to this sequence have their heads in the views. `tails`: of streams that grew, in text.
+
+    `reached`: the log had come to this sequence, which is further where heads wait for their time.
+    """
 
     owner: str
     epoch: int
     through: int
     tails: Mapping[str, tuple[int, str]]
+    reached: int = 0
+
+    @property
+    def until(self) -> int:
+        """The log must never end before this sequence."""
+        return max(self.through, self.reached)
 
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Anchor).decode
 
 
-def anchor_of(owner: str, epoch: int, through: int, tails: Mapping[str, Tail]) -> Anchor:
-    return Anchor(owner, epoch, through, {stream: (tail.version, tail.digest.hex()) for stream, tail in tails.items()})
+def anchor_of(owner: str, epoch: int, through: int, tails: Mapping[str, Tail], reached: int = 0) -> Anchor:
+    return Anchor(owner, epoch, through, {stream: (tail.version, tail.digest.hex()) for stream, tail in tails.items()}, reached)
 
 
 def anchor_in(message: Message) -> Anchor:

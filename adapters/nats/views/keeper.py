@@ -196,7 +196,7 @@ class Keeper:
     def _anchor(self, change: Change, settled: int) -> Post:
         part, fence, subjects = change.part, change.part.fence, self.store.subjects
         change.through = max(part.through, min(change.until, max(part.laid, 0 if part.looks else settled)))
-        data = anchors.encode(anchors.anchor_of(fence.owner, fence.epoch, change.through, change.tails))
+        data = anchors.encode(anchors.anchor_of(fence.owner, fence.epoch, change.through, change.tails, max(part.laid, settled)))
         return Post(fence.partition, subjects.leaf(anchors.TREE, fence.partition), data, seat_of(subjects, part, anchors.PART))
 
     async def _look_again(self) -> None:

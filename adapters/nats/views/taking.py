@@ -174,7 +174,7 @@ def _lay(part: Part, message: Message) -> None:
 
 async def hold(store: Store, anchors: list[Anchor]) -> int:
     """Hold the log against anchors: one that ends before what was anchored is Corrupt as a whole. The sequence at which it ends."""
-    bucket, until = store.subjects.bucket, max((anchor.through for anchor in anchors), default=0)
+    bucket, until = store.subjects.bucket, max((anchor.until for anchor in anchors), default=0)
     info = api.stream_info(await store.call(f"STREAM.INFO.{bucket}", {}))
     if info.error is not None:
         raise store.unavailable(str(info.error))

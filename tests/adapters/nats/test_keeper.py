@@ -14,7 +14,7 @@ from perdure.adapters.nats.owning.fences import Fence, Fences
 from perdure.adapters.nats.records.headlines import summary_in
 from perdure.adapters.nats.records.log import JetStreamLog
 from perdure.adapters.nats.views import index
-from perdure.adapters.nats.views.anchors import anchor_in
+from perdure.adapters.nats.views.anchors import Anchor, anchor_in
 from perdure.adapters.nats.views.heads import JetStreamHeads
 from perdure.adapters.nats.views.index import Index, Part
 from perdure.adapters.nats.views.keeper import LOOKS, Keeper
@@ -119,6 +119,8 @@ async def test_what_is_live_is_written_to_the_views_after_a_while_and_a_successo
         await accepted(ann.log, appends)
         await ann.keeper.flush()
         assert (await viewed("HEADS", "head"), await viewed("WAKE", "wake")) == ([], [])
+        written = await anchors(ann.store)
+        assert max(anchor.reached for anchor in written) == len(appends) > max(anchor.through for anchor in written)
         await accepted(ann.log, [next_of(appends[0], None), next_of(appends[1], 7)])
         await ann.keeper.flush()
         assert (await viewed("HEADS", "head"), await viewed("WAKE", "wake")) == ([0, 1], [1])
@@ -285,6 +287,12 @@ async def test_the_view_vouches_for_a_record_that_changed_no_head_before_its_anc
         assert await written_head(ann.store, one.stream) == Summary(one.stream, silent.tail, head(wake_at=None))
         assert len(keeper.index.parts[partition].quiet) == 0
         assert await written_head(ann.store, headless.stream) is None
+
+
+async def anchors(store: Store) -> list[Anchor]:
+    """Those that the view has."""
+    found = await store.everything("ANCHORS", f"perdure.{store.subjects.namespace}.anchor.*")
+    return [anchor_in(message) for message in found]
 
 
 async def written_head(store: Store, stream: str) -> Summary | None:
