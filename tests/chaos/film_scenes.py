@@ -38,5 +38,8 @@ async def an_unreadable_film(player: Player, run: str, number: int) -> None:
 
 async def a_film_given_up(player: Player, run: str, number: int) -> None:
     await player.start("long_film", run, number)
-    await player.command("cancel", run, CancelRun(run=run, command=f"cancel {run}"))
-    await player.ends(run, "cancelled")
+    wish = await player.command("late cancel", run, CancelRun(run=run, command=f"cancel {run}"))
+    if wish.answer == "applied":
+        await player.ends(run, "cancelled")
+    else:  # who wished it was cut off for so long that the film was over
+        await player.ends(run, "completed", number)

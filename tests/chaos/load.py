@@ -42,6 +42,9 @@ PATIENCE = 150.0
 AGAIN = 0.1
 """The share of commands that are asked again though they were answered."""
 
+MAY_BE_LATE = ("late signal", "late cancel")
+"""Kinds of commands whose run may have ended before they come."""
+
 encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -101,7 +104,7 @@ class Player:
             return
         except Refused as no:
             call.answered, wish.answer = True, "refused"
-            if wish.kind != "late signal":
+            if wish.kind not in MAY_BE_LATE:
                 self.history.strange.append(f"{wish.id!r} was refused: {no}")
             return
         except PerdureError as error:
