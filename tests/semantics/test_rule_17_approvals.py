@@ -82,3 +82,31 @@ async def test_rule_17_what_a_person_decided_behind_the_failure_still_counts() -
         result = await run.result()
 
     assert result == ["whole", "Ada"]
+
+
+@step
+async def faster() -> str:
+    return "faster"
+
+
+@workflow
+async def behind_a_race() -> str:
+    await perdure.first_of(faster(), approval("slower"))
+    return await fragile()
+
+
+async def test_rule_17_a_run_that_was_taken_back_may_be_taken_back_further_to_where_it_still_asked() -> None:
+    log = MemoryLog()
+    broken[:] = [True]
+    async with node(log.carrier(), behind_a_race) as runtime:
+        run = await runtime.start(behind_a_race, id="one")
+        for from_version in (None, 1):
+            with pytest.raises(perdure.RunError):
+                await run.result()
+            await run.retry(from_version=from_version)
+        with pytest.raises(perdure.RunError):
+            await run.result()
+        broken.clear()
+        await run.retry()
+
+        assert await run.result() == "whole"

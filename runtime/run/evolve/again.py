@@ -71,7 +71,8 @@ def go_back(state: RunState, place: int, *, void: bool) -> None:
     state.timers = {line.id: int(bytes(line.key)) for line in open_lines if line.what == "timer"}
     state.approvals = {line.id: known[line.id] for line in open_lines if line.what == "approval"}
     state.timers |= {id: asked.due for id, asked in state.approvals.items() if asked.due is not None}
-    state.retries, state.deferred, state.abandoned, state.withdrawn = {}, {}, {}, {}
+    state.retries, state.deferred, state.abandoned = {}, {}, {}
+    state.withdrawn = {id: one for id, one in known.items() if id in asked and id not in state.approvals}  # it may go back further
     state.step_deadlines = {}  # a person wants them done, however long it takes
     state.arrivals, state.delivered = [*taken, *behind], place
     want_again(state, open_lines)
