@@ -165,6 +165,8 @@ class Runtime(Assembly, Listing, Artifacts, Handing):
                 await must_be_taken(self.carrier.log, request)
                 look_anew(self.dispatcher, stream)
             command = COMMANDS[type(request)](request)
+            if isinstance(command, cmd.Decide | cmd.Resume) and self.alarm.doubted():
+                command = replace(command, believed=False)
         letter = await self.dispatcher.asked(stream, command, within=request.within)
         standing: Standing = letter.value
         if isinstance(request, HoldRun) or (isinstance(request, PauseRun) and request.wait):

@@ -138,9 +138,9 @@ class Alarm:
             resting |= {s.stream for s in ours if s.stream in rested and s.head.status == "suspended"}
             asleep = [s.stream for s in ours if s.head.wake_at == 0 and s.stream not in resting and not self._is_awake(s.stream)]
             for stream in asleep[:-1]:
-                self._post(stream, Wake(timers=believed))
+                self._post(stream, Wake(believed=believed))
             if asleep:
-                await self._wake_and_wait(asleep[-1], Wake(timers=believed))
+                await self._wake_and_wait(asleep[-1], Wake(believed=believed))
             for summary in ours:
                 if summary.head.wake_at:
                     self.wake_at(summary.stream, summary.head.wake_at)

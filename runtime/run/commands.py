@@ -135,7 +135,7 @@ class Skip(Struct, frozen=True, gc=False):
 class Wake(Struct, frozen=True, gc=False):
     """Look at the clock: fire what is due, perform what is wanted."""
 
-    timers: bool = True
+    believed: bool = True
     """Whether the clock can be believed; where not, nothing fires."""
 
 
@@ -162,6 +162,8 @@ class Decide(Struct, frozen=True, gc=False):
     """Those of who decides."""
     named: bool = False
     """Whether they may decide only where they, or a role of theirs, are named."""
+    believed: bool = True
+    """Whether the clock can be; where not, an approval that moves with the time is not decided."""
 
 
 class Update(Struct, frozen=True, gc=False):
@@ -238,6 +240,8 @@ class Resume(Struct, frozen=True, gc=False):
 
     command: str = ""
     children: bool = False
+    believed: bool = True
+    """Whether the clock can be; where not, no timer fires yet."""
 
 
 class Retry(Struct, frozen=True, gc=False):

@@ -110,3 +110,59 @@ async def test_meanwhile_runs_that_wait_for_no_timer_go_on() -> None:
         await until(lambda: "RunCompleted" in named(log, "w"))
 
         assert await run.result(within=PATIENCE) == "on"
+
+
+@workflow
+async def asks(timeout: int) -> str:
+    found = await perdure.approval("pay", timeout=timedelta(seconds=timeout) if timeout else None)
+    return found.outcome
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+@pytest.mark.anyio
+async def test_an_approval_that_expires_is_decided_by_a_clock_that_is_believed(seconds: int) -> None:
+    log, clock = MemoryLog(), HandClock()
+    async with clocked(log, clock, asks) as runtime:
+        run = await runtime.start(asks, NAP, id="r")
+        await looked(runtime)
+        (asked,) = await run.approvals()
+        clock.jump(seconds)
+
+        with pytest.raises(perdure.Unavailable, match="the wall clock has jumped"):
+            await run.approve(asked, by="Ada", command="once")
+
+        clock.jump(-seconds)
+        await run.approve(asked, by="Ada", command="once")
+        assert await run.result(within=PATIENCE) == "approved"
+
+
+@pytest.mark.anyio
+async def test_an_approval_without_an_end_is_decided_whatever_the_clock_shows() -> None:
+    log, clock = MemoryLog(), HandClock()
+    async with clocked(log, clock, asks) as runtime:
+        run = await runtime.start(asks, 0, id="r")
+        await looked(runtime)
+        (asked,) = await run.approvals()
+        clock.jump(3600)
+
+        await run.approve(asked, by="Ada")
+        assert await run.result(within=PATIENCE) == "approved"
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+@pytest.mark.anyio
+async def test_a_run_that_is_resumed_meanwhile_keeps_its_timers_until_the_clock_is_back(seconds: int) -> None:
+    log, clock = MemoryLog(), HandClock()
+    async with clocked(log, clock, naps) as runtime:
+        run = await runtime.start(naps, id="r")
+        await looked(runtime)
+        await run.pause()
+        clock.jump(seconds)
+        await run.resume()
+        await looked(runtime)
+        assert "TimerFired" not in named(log, "r")
+
+        clock.jump(-seconds)
+        clock.pass_by(NAP)
+        await looked(runtime)
+        assert await run.result(within=PATIENCE) == "awake"

@@ -1,7 +1,8 @@
 """Approvals: may this decision count? One does, the first in the log; a person's must name the digest of what they were shown.
 
 Where it takes several people, each that approves is recorded, and the last of them decides. Who may is judged now, by the clock: what
-has not been recorded yet of the time that has gone by is recorded before the decision.
+has not been recorded yet of the time that has gone by is recorded before the decision. While the clock is doubted nobody can tell
+what has gone by: timers are held, and so is a decision about an approval that escalates or expires.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ....eventlog.codec import Event
-from ....eventlog.errors import Invalid, NotFound, PerdureError, Refused
+from ....eventlog.errors import Invalid, NotFound, PerdureError, Refused, Unavailable
 from ...authoring.words import moment
 from .. import commands as cmd
 from .. import events as ev
@@ -31,6 +32,8 @@ def _decide(state: RunState, command: cmd.Decide, now: int) -> Sequence[Event]:
     if not open_:
         raise _not_open(state, command)
     id, asked = _seen(open_, command)
+    if asked.due is not None and not command.believed:
+        raise _no_time(asked.name)
     if asked.expires is not None and asked.expires <= now:
         raise _too_late(asked.name, f"it expired on {moment(asked.expires)}: nobody had decided")
     role = _must_be_allowed(state, asked, command, now)
@@ -49,6 +52,13 @@ def overtaken(id: str, asked: Asked, now: int) -> list[tuple[int, Event]]:
     if asked.expires is not None and asked.expires <= now:
         due.append((asked.expires, ev.ApprovalDecided(id, "expired")))
     return due
+
+
+def _no_time(name: str) -> Unavailable:
+    return Unavailable("the wall clock has jumped, and this approval moves with the time", who=f"approval {name!r}", where="decide",
+                       expected="a clock that is believed", found="one that is more than 30 s from where it was",
+                       instead="try again with the same command id; who runs this node sets its clock right or, where it is right as "
+                               "it is, calls runtime.confirm_clock() or starts the node anew")
 
 
 def _must_be_allowed(state: RunState, asked: Asked, command: cmd.Decide, now: int) -> str:

@@ -40,7 +40,7 @@ def _resume(state: RunState, command: cmd.Resume, now: int) -> Sequence[Event]:
     if state.phase == "running":
         return [ev.ChildrenTold("resume", command=command.command)] if children else NONE
     must_live(state, "resume")
-    goes_on = [ev.Resumed("", command.command), *fired(state, now)]
+    goes_on = [ev.Resumed("", command.command), *(fired(state, now) if command.believed else NONE)]
     return [ev.ChildrenTold("resume"), *goes_on] if children else goes_on
 
 
@@ -69,7 +69,7 @@ def _by_time(event: tuple[int, Event]) -> int:
 def _wake(state: RunState, command: cmd.Wake, now: int) -> Sequence[Event]:
     if state.ended or state.phase == "new":
         return NONE
-    if not command.timers:
+    if not command.believed:
         return [ev.Resumed()] if state.goes_on else NONE
     if state.deadline and not state.frozen_at and state.deadline <= now:
         return [ev.RunTimedOut()]

@@ -16,6 +16,7 @@ from perdure.eventlog.codec import Event
 from perdure.runtime.authoring.drawing import Drawing
 from perdure.runtime.authoring.workflows import Registry, Workflow
 from perdure.runtime.inspect import replay as inspecting
+from perdure.runtime.perform.alarm import Alarm
 from perdure.runtime.perform.steadiness import Steadiness
 from perdure.runtime.run.live import Run
 from perdure.runtime.run.machine import groups, lives, replay, shell
@@ -102,6 +103,14 @@ def time_goes_back() -> Generator[None]:
 def every_clock_believed() -> Generator[None]:
     """A wall clock that jumps is followed at once."""
     with patch.object(Steadiness, "jumped", return_value=0):
+        yield
+
+
+@breaks("13-decided", "test_rule_13_clock_jumps.py::test_an_approval_that_expires_is_decided_by_a_clock_that_is_believed")
+@contextmanager
+def every_decision_by_the_clock() -> Generator[None]:
+    """Timers are held while the clock is doubted, and people are still judged by it."""
+    with patch.object(Alarm, "doubted", return_value=False):
         yield
 
 
