@@ -39,8 +39,8 @@ class Steadiness:
         if not self._held:
             self._held = True
             logger.warning(
-                "the wall clock has jumped by %+.1f s: no timer fires until it is back, or until runtime.confirm_clock() says that it "
-                "is right", jump / 1e6
+                "the wall clock has jumped by %+.1f s: no timer fires until it is back, or where it is right as it is, until "
+                "runtime.confirm_clock() says so or this process is started anew", jump / 1e6
             )
         return jump
 
