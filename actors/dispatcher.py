@@ -20,6 +20,7 @@ from anyio.lowlevel import checkpoint
 from ..eventlog.errors import Bug, PerdureError, Unavailable
 from ..eventlog.log import Log, Snapshots
 from . import losing, passivating, restarting, waking
+from .backoff import backoff
 from .deadlines import Deadlines, too_late
 from .fetching import Fetching
 from .judging import Judged, judge
@@ -204,7 +205,7 @@ class Dispatcher:
                 await self.gate()
             await self._turn(group)
             if storing.failed_in_a_row:
-                await anyio.sleep(min(1.0, 0.01 * 2**storing.failed_in_a_row))
+                await anyio.sleep(backoff(storing.failed_in_a_row, first=0.01, longest=1.0))
 
     def close(self) -> None:
         """Take no more commands from outside."""

@@ -10,6 +10,7 @@ import anyio.abc
 
 from ..eventlog.blobs import Blob
 from ..eventlog.errors import Bug, Corrupt, PerdureError, Unavailable
+from .backoff import backoff
 from .mailbox import Actor, Letter
 from .shelf import Shelf
 
@@ -60,7 +61,7 @@ class Fetching:
             except Exception as error:
                 self._tell_away(actor, error, failures)
                 failures += 1
-                await anyio.sleep(min(LONGEST_PAUSE, 0.05 * 2**failures))
+                await anyio.sleep(backoff(failures, first=0.05, longest=LONGEST_PAUSE))
                 continue
             self.under_way -= not failures
             actor.queued = False

@@ -16,6 +16,7 @@ import anyio
 import anyio.abc
 from msgspec import Struct
 
+from ...actors.backoff import backoff
 from ...actors.ports import Clock
 from ...eventlog.errors import Invalid, PerdureError
 from ..authoring.retry import microseconds
@@ -223,7 +224,7 @@ class Limiting:
                 desk.unsure = True
                 level = logging.WARNING if failures == 1 and not desk.pool.stopping else logging.DEBUG
                 logger.log(level, "%s does not answer: %r", desk.stream, away)
-                await anyio.sleep(min(LONGEST_PAUSE, 0.01 * 2 ** min(failures, 20)))
+                await anyio.sleep(backoff(failures, first=0.01, longest=LONGEST_PAUSE))
             else:
                 failures, desk.unsure = 0, False
                 renew_at = now + RENEWED_EVERY if whole else renew_at

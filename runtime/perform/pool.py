@@ -20,6 +20,7 @@ import anyio.abc
 from anyio.lowlevel import checkpoint
 from msgspec import UNSET, Raw
 
+from ...actors.backoff import backoff
 from ...actors.ports import Bell, Clock
 from ...actors.shelf import Shelf
 from ...eventlog.blobs import Blob
@@ -307,7 +308,7 @@ class Pool(Flights):
             except PerdureError as away:
                 logger.warning("the outcome of %s of %s cannot be written: %r", job.id, job.stream, away)
                 failures += 1
-                await anyio.sleep(min(LONGEST_PAUSE, 0.05 * 2**failures))
+                await anyio.sleep(backoff(failures, first=0.05, longest=LONGEST_PAUSE))
 
     @staticmethod
     async def _elsewhere(processes: Processes, job: Job) -> Any:

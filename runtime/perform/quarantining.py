@@ -13,6 +13,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from ...actors.auditing import RECORDS_BETWEEN_RESTS, Difference, Refold, reading
+from ...actors.backoff import backoff
 from ...actors.dispatcher import Dispatcher
 from ...actors.waking import wake_anew
 from ...eventlog.blobs import Blob, content_of
@@ -73,7 +74,7 @@ class Quarantining:
                     failures += 1
                     level = logging.WARNING if failures == 1 else logging.DEBUG
                     logger.log(level, "what was found out about a stream is told again later: %r", away)
-                    await anyio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 20)))
+                    await anyio.sleep(backoff(failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE))
             self._more = anyio.Event()
             await self._more.wait()
 

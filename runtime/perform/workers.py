@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 import anyio
 import anyio.abc
 
+from ...actors.backoff import backoff
+
 T = TypeVar("T")
 
 FIRST_PAUSE = 0.05
@@ -54,5 +56,5 @@ class Workers(Generic[T]):
 
     async def _later(self, thing: T, tries: int) -> None:
         """The pause takes no worker's time."""
-        await anyio.sleep(min(self._longest_pause, FIRST_PAUSE * 2 ** min(tries, 20)))
+        await anyio.sleep(backoff(tries, first=FIRST_PAUSE, longest=self._longest_pause))
         self.want(thing, tries)
