@@ -8,4 +8,4 @@ DOUBLINGS_MAX = 20
 
 def backoff(failures: int, *, first: float, longest: float) -> float:
     """Seconds to wait after so many failures in a row: each pause is twice the one before it, and `longest` is the longest."""
-    return min(longest, first * 2 ** min(failures, DOUBLINGS_MAX))
+    return min(longest, first * 2.0 ** min(failures, DOUBLINGS_MAX))

@@ -21,7 +21,7 @@ from ..runtime.engine import Runtime
 from ..runtime.perform.interceptors import Interceptor
 from ..runtime.perform.ports import TaskQueues
 from ..runtime.resources import Resources
-from ..runtime.settings import Settings
+from ..runtime.settings.node import Settings
 from .system.bell import bell
 from .system.clock import SystemClock, SystemIds, WorkerThreads, owner
 from .system.plugins import installed_types

@@ -11,7 +11,7 @@ from ..eventlog.errors import Invalid, NotFound
 from ..runtime.authoring.steps import Step
 from ..runtime.perform.interceptors import Interceptor
 from ..runtime.resources import Resources
-from ..runtime.settings import Settings
+from ..runtime.settings.node import Settings
 from ..runtime.step_worker import StepWorker
 from .compose import nats_or_say_so
 from .system.bell import bell

@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from .adapters.connecting import connect
     from .adapters.serving import asgi
     from .adapters.working import work_for
-    from .runtime.artifact_settings import ArtifactSettings
     from .runtime.calling.handle import RunHandle
     from .runtime.definitions.types import StepType
     from .runtime.engine import Runtime
     from .runtime.requests import OpenApproval
-    from .runtime.settings import Settings
+    from .runtime.settings.artifacts import ArtifactSettings
+    from .runtime.settings.node import Settings
 
 __version__ = "0.1.0.dev0"
 
@@ -140,8 +140,8 @@ _LATER = {
     "OpenApproval": ("perdure.runtime.requests", "OpenApproval"),
     "RunHandle": ("perdure.runtime.calling.handle", "RunHandle"),
     "StepType": ("perdure.runtime.definitions.types", "StepType"),
-    "Settings": ("perdure.runtime.settings", "Settings"),
-    "ArtifactSettings": ("perdure.runtime.artifact_settings", "ArtifactSettings"),
+    "Settings": ("perdure.runtime.settings.node", "Settings"),
+    "ArtifactSettings": ("perdure.runtime.settings.artifacts", "ArtifactSettings"),
     "asgi": ("perdure.adapters.serving", "asgi"),
     "connect": ("perdure.adapters.connecting", "connect"),
     "open": ("perdure.adapters.compose", "open"),

@@ -48,7 +48,7 @@ from .run import commands as cmd
 from .run.machine.shell import outside_loop
 from .run.performing import Standing
 from .run.runs import Runs
-from .settings import Settings
+from .settings.node import Settings
 
 logger = logging.getLogger("perdure")
 

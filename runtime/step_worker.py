@@ -26,7 +26,7 @@ from .perform.limiting import SlotsGiven
 from .perform.pool import Pool
 from .perform.ports import Processes, Threads
 from .resources import Resources, entered, sufficient
-from .settings import Settings
+from .settings.node import Settings
 
 AnyStep = Step[..., Any]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from ...eventlog.errors import Invalid
 from ...eventlog.guard import BYTES_MAX
+from ...runtime.settings.environment import count_of
 from .auth.token_settings import TokenSettings
 
 
@@ -27,11 +27,8 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, environment: Mapping[str, str], *, single_user: bool = False) -> HttpSettings:
-        size = environment.get("PERDURE_HTTP_BODY_BYTES", "") or str(1024 * 1024)
-        if not (size.isascii() and size.isdigit() and 0 < int(size) <= BYTES_MAX):
-            raise Invalid("a setting does not fit", who="PERDURE_HTTP_BODY_BYTES", where="environment", expected=f"1 to {BYTES_MAX}",
-                          found=repr(size), instead="write a number of bytes, or unset it")
+        size = count_of(environment, "PERDURE_HTTP_BODY_BYTES", 1024 * 1024, BYTES_MAX)
         tokens = TokenSettings.of(environment)
         return cls(
-            key_secret=environment.get("PERDURE_KEY_SECRET", ""), tokens=tokens, single_user=single_user, body_bytes_max=int(size)
+            key_secret=environment.get("PERDURE_KEY_SECRET", ""), tokens=tokens, single_user=single_user, body_bytes_max=size
         )

@@ -106,7 +106,7 @@ def address_of(host: str, hidden: str) -> str:
     _, colon, port = host.rpartition(":")
     if not colon or host.endswith("]"):  # an address of IPv6 has colons of its own
         return f"{host}:{PORT}"
-    if not port.isdigit() or not 0 < int(port) <= PORT_MAX:
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) <= PORT_MAX):
         raise Invalid("a port of the URL is none", who=hidden, where=host, expected=f"a number from 1 to {PORT_MAX}", found=repr(port),
                       instead=f"write for example {EXAMPLE}")
     return host

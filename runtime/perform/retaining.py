@@ -17,10 +17,10 @@ from anyio.lowlevel import checkpoint
 from ...eventlog.blobs import Named
 from ...eventlog.errors import PerdureError, Unavailable
 from ...eventlog.search import Condition, Search
-from ..artifact_settings import ArtifactSettings
 from ..run.commands import Release
 from ..run.events import ArtifactsRemoved
 from ..run.heading import STORES
+from ..settings.artifacts import ArtifactSettings
 from .workers import Workers
 
 if TYPE_CHECKING:

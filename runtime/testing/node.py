@@ -24,7 +24,7 @@ from ..perform.handing import Handover
 from ..requests import Answered, AnyRequest, Applied, Commanding, QueryRun, UpdateRun
 from ..run.commands import Command
 from ..run.performing import Standing
-from ..settings import Settings
+from ..settings.node import Settings
 from .clock import NodeClock
 from .fences import Fences
 from .journal import WatchedPool

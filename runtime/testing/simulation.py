@@ -24,7 +24,7 @@ from ..perform.interceptors import Interceptor
 from ..requests import Answered, Applied, AwaitRun, Commanding, SignalRun, StartRun, UpdateRun
 from ..resources import Resources, check_transactional
 from ..run.events import CODEC, Recovered
-from ..settings import Settings
+from ..settings.node import Settings
 from ..translating import stream_for
 from . import checks
 from .acts import RUN, Act, request_for

@@ -24,7 +24,7 @@ from ..perform.interceptors import Interceptor
 from ..perform.ports import Ids
 from ..resources import Resources
 from ..run.events import CODEC, Logged
-from ..settings import Settings
+from ..settings.node import Settings
 from .clock import world_time
 from .fences import PARTITIONS, claims_of, fence_of
 from .journal import Journal

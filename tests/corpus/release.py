@@ -28,7 +28,7 @@ from perdure.runtime.perform.interceptors import Next
 from perdure.runtime.perform.job import Job
 from perdure.runtime.requests import AnyRequest, UpdateRun
 from perdure.runtime.run import events as ev
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.corpus.defined import INTERPRETER, TYPES
 from tests.corpus.gate import GATE, Gate, GatedProcesses, GatedThreads, turn
 from tests.corpus.ledger import GATED, Kill, Known, Ledger, Play, Played, Release

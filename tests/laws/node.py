@@ -21,7 +21,7 @@ from perdure.eventlog.streams import stream_of
 from perdure.runtime.authoring.workflows import Workflow
 from perdure.runtime.engine import Runtime
 from perdure.runtime.run.events import CODEC
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 
 PATIENCE = timedelta(seconds=10)
 AT_ONCE = Settings(drain_seconds=0.0)

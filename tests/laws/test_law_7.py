@@ -19,7 +19,7 @@ from perdure.runtime.run import events as ev
 from perdure.runtime.run.admitting import SIGNALS_MAX
 from perdure.runtime.run.machine import driver
 from perdure.runtime.run.runs import Runs
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.actors.account import Look, Move, WatchedLog, opened
 from tests.laws.node import PATIENCE, Bench, events_of, node, rest, stream, until
 

@@ -17,7 +17,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.authoring.workflows import Workflow
 from perdure.runtime.engine import Runtime
 from perdure.runtime.run.events import CODEC
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 
 PATIENCE = timedelta(seconds=10)
 

@@ -14,7 +14,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.requests import Applied, AwaitRun, Declined, LookAtRun, SignalRun, StartRun
 from perdure.runtime.run.events import CODEC, Suspended
 from perdure.runtime.run.machine import driver
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.runtime.serving import PATIENCE, events, serving, until
 
 pytestmark = pytest.mark.anyio

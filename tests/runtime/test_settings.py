@@ -6,7 +6,7 @@ import pytest
 
 import perdure
 from perdure import Invalid, step, workflow
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.laws.node import PATIENCE
 
 
@@ -25,7 +25,7 @@ def test_the_environment_names_how_many_steps_run_at_once() -> None:
     assert Settings.of({}).worker_concurrency == Settings().worker_concurrency == 100
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "²", "٣", "9" * 5000])
 def test_a_number_of_workers_that_is_none_is_invalid(text: str) -> None:
     with pytest.raises(Invalid, match="a setting does not fit") as caught:
         Settings.of({"WORKER_CONCURRENCY": text})
@@ -40,6 +40,13 @@ def test_the_environment_names_how_often_an_actor_is_audited() -> None:
     for text in ("-1", "often", "nan", "inf"):
         with pytest.raises(Invalid, match="a setting does not fit"):
             Settings.of({"AUDIT_SECONDS": text})
+
+
+@pytest.mark.parametrize(("text", "found"), [("1", True), ("true", True), ("on", True), ("0", False), ("No", False), ("", False)])
+def test_a_switch_is_said_as_everywhere(text: str, *, found: bool) -> None:
+    assert Settings.of({"WATCH_WORKFLOWS": text}).watch_workflows is found
+    with pytest.raises(Invalid, match="a setting does not fit"):
+        Settings.of({"WATCH_WORKFLOWS": "perhaps"})
 
 
 @pytest.mark.anyio

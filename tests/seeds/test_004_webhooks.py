@@ -18,8 +18,8 @@ from perdure import Refused
 from perdure.adapters.dialer.dialer import Dialer
 from perdure.adapters.dialer.rules import Rules
 from perdure.adapters.webhooks.signatures import Secret, signature
-from perdure.runtime.delivery_settings import WebhookSettings
 from perdure.runtime.kinds.delivery import Policy
+from perdure.runtime.settings.webhooks import WebhookSettings
 from tests.adapters.webhooks.receiver import Request
 from tests.seeds.served import DLQ, RUNS, Served, sql, tell
 

@@ -12,7 +12,7 @@ from perdure.adapters.system.clock import SystemIds, WorkerThreads
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.engine import Runtime
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.laws.node import PATIENCE, Flow
 
 

@@ -16,7 +16,7 @@ from perdure.eventlog.memory import MemoryBlobs, MemoryLog
 from perdure.eventlog.records import Record
 from perdure.runtime.authoring.workflows import Registry
 from perdure.runtime.inspect.replay import Verdict, replay
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.runtime.serving import PATIENCE, serving
 
 MANY = LARGE_BYTES + 1

@@ -113,8 +113,8 @@ async def test_meanwhile_runs_that_wait_for_no_timer_go_on() -> None:
 
 
 @workflow
-async def asks(timeout: int) -> str:
-    found = await perdure.approval("pay", timeout=timedelta(seconds=timeout) if timeout else None)
+async def asks(within: int) -> str:
+    found = await perdure.approval("pay", timeout=timedelta(seconds=within) if within else None)
     return found.outcome
 
 

@@ -14,7 +14,7 @@ from perdure import Retry, RunError, current, gather, step, workflow
 from perdure.eventlog.errors import Conflict
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Append, Tail
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.laws.node import PATIENCE, Bench, killed_node, node, until
 
 pytestmark = pytest.mark.anyio

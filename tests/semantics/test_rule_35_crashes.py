@@ -12,7 +12,7 @@ from perdure.eventlog.blobs import Blob, content_of, named_in
 from perdure.eventlog.errors import Corrupt, Unavailable
 from perdure.eventlog.faults import Fault, FaultyLog, Script
 from perdure.eventlog.memory import MemoryBlobs, MemoryLog
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from perdure.testing import Simulation, Weather
 from tests.runtime.serving import PATIENCE, serving
 

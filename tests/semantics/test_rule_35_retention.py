@@ -23,13 +23,13 @@ from perdure.eventlog.errors import Gone
 from perdure.eventlog.faults import Fault, FaultyLog, Script, What
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryBlobs, MemoryLog
-from perdure.runtime.artifact_settings import DAY, ArtifactSettings
 from perdure.runtime.authoring.errors import Failure
 from perdure.runtime.run import commands as cmd
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.decide import decide
 from perdure.runtime.run.evolve import evolve
 from perdure.runtime.run.state import RunState
+from perdure.runtime.settings.artifacts import DAY, ArtifactSettings
 from tests.laws.node import Flow
 from tests.runtime.serving import PATIENCE, events, until
 from tests.semantics.clocks import HandClock, clocked

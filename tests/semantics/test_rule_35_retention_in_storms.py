@@ -12,8 +12,8 @@ from msgspec import Raw
 import perdure
 from perdure import Settings, step, workflow
 from perdure.eventlog.blobs import Named
-from perdure.runtime.artifact_settings import DAY, ArtifactSettings
 from perdure.runtime.requests import AwaitRun, RetryRun, StartRun
+from perdure.runtime.settings.artifacts import DAY, ArtifactSettings
 from perdure.runtime.testing.checks import violations
 from perdure.runtime.testing.loop import run_seeded
 from perdure.runtime.testing.simulation import asked, quiet

@@ -7,7 +7,7 @@ import pytest
 import perdure
 from perdure import RunError, TooLarge
 from perdure.eventlog.memory import MemoryLog
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.runtime.serving import PATIENCE, serving
 from tests.semantics.large import (
     NEVER,

@@ -16,7 +16,7 @@ from perdure.adapters.system.clock import SystemClock, SystemIds, WorkerThreads
 from perdure.eventlog.faults import Fault, FaultyLog, Script
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.engine import Runtime
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.runtime.serving import until
 
 pytestmark = pytest.mark.anyio

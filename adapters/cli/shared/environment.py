@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ....runtime.settings import Settings
+    from ....runtime.settings.node import Settings
 
 OURS = ("PERDURE_", "WORKFLOWS_")
 """How the names of variables begin that a user has set for runs of their own."""
@@ -31,7 +31,7 @@ def settings(*, drain_seconds: float) -> Settings:
     """Those of a runtime; `drain_seconds` is how long steps may go on when it ends."""
     from msgspec.structs import replace
 
-    from ....runtime.settings import Settings
+    from ....runtime.settings.node import Settings
 
     return replace(Settings.of(os.environ), drain_seconds=drain_seconds)
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from perdure import ArtifactSettings, Settings
-from perdure.runtime.artifact_settings import DAY
+from perdure.runtime.settings.artifacts import DAY
 from tests.adapters.http.shop import RUNS, shop
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 
 import perdure
 from perdure import ArtifactSettings, Invalid, NotFound, Refused, RunError, Settings
-from perdure.runtime.artifact_settings import DAY
+from perdure.runtime.settings.artifacts import DAY
 from tests.adapters.moving.shop import (
     FLOWS,
     begun,

@@ -31,7 +31,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.streams import stream_of
 from perdure.runtime.engine import Runtime
 from perdure.runtime.run.events import CODEC
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.adapters.nats.proxy import proxied
 from tests.adapters.nats.server import NatsServer
 from tests.laws.node import Bench, until

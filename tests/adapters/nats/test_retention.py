@@ -16,7 +16,7 @@ from perdure.adapters.nats.verifying import verify
 from perdure.adapters.nats.wire.connection import connect
 from perdure.adapters.nats.wire.messages import Subjects
 from perdure.adapters.nats.wire.store import Store
-from perdure.runtime.artifact_settings import DAY
+from perdure.runtime.settings.artifacts import DAY
 from tests.adapters.nats.server import NatsServer
 
 SOON = Settings(artifacts=ArtifactSettings(enabled=True, retention_days=0.05 / DAY, interval_seconds=0.05), large_bytes=1024)

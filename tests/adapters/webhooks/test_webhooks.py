@@ -14,8 +14,8 @@ import perdure
 from perdure.adapters.cli.main import exit_code_of
 from perdure.adapters.webhooks.signatures import Secret, signature
 from perdure.eventlog.errors import NotFound, Refused
-from perdure.runtime.delivery_settings import WebhookSettings
 from perdure.runtime.requests.webhooks import WebhookLine
+from perdure.runtime.settings.webhooks import WebhookSettings
 from perdure.steps import webhook
 from tests.adapters.cli.calling import Said
 from tests.adapters.webhooks.receiver import Receiver

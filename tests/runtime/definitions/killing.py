@@ -23,7 +23,7 @@ from perdure.eventlog.records import Append, Record, Tail
 from perdure.runtime.engine import Runtime
 from perdure.runtime.inspect.replay import replay
 from perdure.runtime.run.events import CODEC, Recovered
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.runtime.definitions.describing import types
 
 RUN = "r"

@@ -18,7 +18,7 @@ import pytest
 
 import perdure
 from perdure.runtime.inspect.checking.auditing import warn_of_io
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.runtime.run.driving import done, fed
 
 

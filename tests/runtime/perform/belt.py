@@ -17,7 +17,7 @@ from perdure.runtime.perform.elsewhere import Order
 from perdure.runtime.perform.passing import answer_in, spoken, taken, verdict_in
 from perdure.runtime.perform.queueing import Asked, Taking, Verdict
 from perdure.runtime.run.events import StepHeartbeat
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from perdure.runtime.step_worker import StepWorker
 from perdure.runtime.testing.clock import NodeClock
 from perdure.runtime.testing.loop import run_seeded, stream_of_chance

@@ -17,7 +17,7 @@ from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.streams import partition_of, stream_of
 from perdure.runtime.engine import Runtime
 from perdure.runtime.perform.handing import Handover
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.laws.node import Bench, named, until
 
 pytestmark = pytest.mark.anyio

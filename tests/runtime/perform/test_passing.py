@@ -20,7 +20,7 @@ from perdure.runtime.engine import Runtime
 from perdure.runtime.perform.passing import Neighbours
 from perdure.runtime.requests import AwaitRun, LookAtRun, SignalRun, StartRun
 from perdure.runtime.run import commands as cmd
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.laws.node import PATIENCE, named, stream
 from tests.runtime.serving import until
 

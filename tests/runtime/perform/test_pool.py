@@ -14,7 +14,7 @@ import pytest
 import perdure
 from perdure import Retry, RunError, current, gather, step, workflow
 from perdure.runtime.perform.job import Job
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.conftest import Loop
 from tests.runtime.serving import PATIENCE, serving, until
 

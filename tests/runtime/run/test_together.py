@@ -18,7 +18,7 @@ from perdure.runtime.inspect.replay import replay
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.evolve import evolve
 from perdure.runtime.run.state import RunState, canonical, restore
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 
 SECOND = timedelta(seconds=1)
 

@@ -20,7 +20,7 @@ from perdure.adapters.system.clock import SystemClock, SystemIds, WorkerThreads
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.streams import partition_of, stream_of
 from perdure.runtime.engine import Runtime
-from perdure.runtime.settings import Settings
+from perdure.runtime.settings.node import Settings
 from tests.adapters.nats.doors.shop import SHOP, Customer, customer, total
 from tests.adapters.nats.server import NatsServer
 from tests.laws.node import PATIENCE, named

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from msgspec import Struct
 
-from ..actors.settings import Settings as ActorSettings
-from ..actors.shelf import LARGE_BYTES, VALUE_BYTES_MAX
-from ..eventlog.errors import Invalid
-from ..eventlog.guard import BYTES_MAX
-from .artifact_settings import ArtifactSettings
-from .delivery_settings import WebhookSettings
+from ...actors.settings import Settings as ActorSettings
+from ...actors.shelf import LARGE_BYTES, VALUE_BYTES_MAX
+from ...eventlog.errors import Invalid
+from ...eventlog.guard import BYTES_MAX
+from .artifacts import ArtifactSettings
+from .environment import count_of, number_of, switch_of
+from .webhooks import WebhookSettings
 
 LARGE_BYTES_MIN = 1024
 
@@ -50,46 +50,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     def of(cls, environment: Mapping[str, str]) -> Settings:
         """The settings that the environment names; what does not fit is Invalid."""
         return cls(
-            worker_concurrency=_count(environment, "WORKER_CONCURRENCY", 100),
-            audit_seconds=_seconds(environment, "AUDIT_SECONDS", 10.0),
-            watch_workflows=_is_on(environment, "WATCH_WORKFLOWS"),
+            worker_concurrency=count_of(environment, "WORKER_CONCURRENCY", 100),
+            audit_seconds=number_of(environment, "AUDIT_SECONDS", 10.0, zero="for never"),
+            watch_workflows=switch_of(environment, "WATCH_WORKFLOWS", default=False),
             webhooks=WebhookSettings.of(environment),
             artifacts=ArtifactSettings.of(environment),
         )
-
-
-def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
-    text = environment.get(name, "")
-    try:
-        seconds = float(text or default)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < math.inf:
-        raise Invalid("a setting does not fit", who=name, where="environment", expected="a number of seconds, or 0 for never",
-                      found=repr(text), instead=f"write a number, or unset it for {default:g}")
-    return seconds
-
-
-def _count(environment: Mapping[str, str], name: str, default: int) -> int:
-    text = environment.get(name, "")
-    if not text:
-        return default
-    if not text.isdigit() or int(text) < 1:
-        raise Invalid(
-            "a setting does not fit",
-            who=name,
-            where="environment",
-            expected="a whole number from 1",
-            found=repr(text),
-            instead=f"write a number, or unset it for {default}",
-        )
-    return int(text)
-
-
-def _is_on(environment: Mapping[str, str], name: str) -> bool:
-    text = environment.get(name, "") or "0"
-    if text not in ("0", "1"):
-        raise Invalid(
-            "a setting does not fit", who=name, where="environment", expected="1 or 0", found=repr(text), instead="write 1, or unset it"
-        )
-    return text == "1"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from .delivery_settings import seconds_of, switch_of
+from .environment import number_of, switch_of
 
 ENABLED, DAYS, INTERVAL = "WORKFLOWS_ARTIFACT_GC_ENABLED", "WORKFLOWS_ARTIFACT_RETENTION_DAYS", "WORKFLOWS_ARTIFACT_GC_INTERVAL_SEC"
 
@@ -33,6 +33,6 @@ class ArtifactSettings(Struct, frozen=True, kw_only=True):
         given = cls()
         return cls(
             enabled=switch_of(environment, ENABLED, default=given.enabled),
-            retention_days=seconds_of(environment, DAYS, given.retention_days, "a number of days"),
-            interval_seconds=seconds_of(environment, INTERVAL, given.interval_seconds),
+            retention_days=number_of(environment, DAYS, given.retention_days, "days"),
+            interval_seconds=number_of(environment, INTERVAL, given.interval_seconds),
         )

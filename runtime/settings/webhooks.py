@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import timedelta
 
 from msgspec import Struct
 
-from ..eventlog.errors import Invalid
-from .kinds.delivery import Policy
+from ..kinds.delivery import Policy
+from .environment import count_of, number_of, switch_of
 
 ENABLED = "WORKFLOWS_WEBHOOK_DLQ_ENABLED"
 BASE, LONGEST = "WORKFLOWS_WEBHOOK_DLQ_BASE_SEC", "WORKFLOWS_WEBHOOK_DLQ_MAX_BACKOFF_SEC"
 ATTEMPTS, INTERVAL = "WORKFLOWS_WEBHOOK_DLQ_MAX_ATTEMPTS", "WORKFLOWS_WEBHOOK_DLQ_INTERVAL_SEC"
 BATCH, TIMEOUT = "WORKFLOWS_WEBHOOK_DLQ_BATCH", "WORKFLOWS_WEBHOOK_DLQ_TIMEOUT_SEC"
-
-YES, NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 
 
 class WebhookSettings(Struct, frozen=True, kw_only=True):
@@ -48,42 +45,10 @@ class WebhookSettings(Struct, frozen=True, kw_only=True):
         given = cls()
         return cls(
             enabled=switch_of(environment, ENABLED, default=given.enabled),
-            base_seconds=seconds_of(environment, BASE, given.base_seconds),
-            max_backoff_seconds=seconds_of(environment, LONGEST, given.max_backoff_seconds),
-            max_attempts=_count(environment, ATTEMPTS, given.max_attempts),
-            interval_seconds=seconds_of(environment, INTERVAL, given.interval_seconds),
-            batch=_count(environment, BATCH, given.batch),
-            timeout_seconds=seconds_of(environment, TIMEOUT, given.timeout_seconds),
+            base_seconds=number_of(environment, BASE, given.base_seconds),
+            max_backoff_seconds=number_of(environment, LONGEST, given.max_backoff_seconds),
+            max_attempts=count_of(environment, ATTEMPTS, given.max_attempts),
+            interval_seconds=number_of(environment, INTERVAL, given.interval_seconds),
+            batch=count_of(environment, BATCH, given.batch),
+            timeout_seconds=number_of(environment, TIMEOUT, given.timeout_seconds),
         )
-
-
-def switch_of(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """Yes or no, as the environment says it."""
-    text = environment.get(name, "").lower()
-    if text and text not in YES | NO:
-        raise _unfit(name, "true or false", text)
-    return default if not text else text in YES
-
-
-def seconds_of(environment: Mapping[str, str], name: str, default: float, expected: str = "a number of seconds") -> float:
-    """A positive number that the environment says."""
-    text = environment.get(name, "")
-    try:
-        seconds = float(text or default)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < math.inf:
-        raise _unfit(name, expected, text)
-    return seconds
-
-
-def _count(environment: Mapping[str, str], name: str, default: int) -> int:
-    text = environment.get(name, "") or str(default)
-    if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise _unfit(name, "a whole number from 1", text)
-    return int(text)
-
-
-def _unfit(name: str, expected: str, found: str) -> Invalid:
-    return Invalid("a setting does not fit", who=name, where="environment", expected=expected, found=repr(found),
-                   instead="correct it, or unset it to have the default")

@@ -1,0 +1,1 @@
+"""What can be set, each with its default and the environment variable that gives it."""
