@@ -90,7 +90,7 @@ class Actor:
         self.wanted: tuple[Blob, ...] = ()
         """Large values without which its letters could not be judged."""
         self.broken: PerdureError | None = None
-        """Why its stream cannot be folded."""
+        """Why its stream cannot be folded: it does not hold, or the kind's own code breaks on it."""
         self.forget()
 
     def forget(self) -> None:

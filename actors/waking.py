@@ -30,7 +30,7 @@ async def wake(dispatcher: Dispatcher, turn: Sequence[Actor], cold: Sequence[Act
 
 
 def opens(actor: Actor) -> bool:
-    """Whether the first mail begins a stream that nothing is known of, so that nothing need be read."""
+    """Activate an actor whose first mail begins a stream that nothing is known of; nothing need be read then. Whether that was so."""
     first = actor.mail[0] if actor.mail and not actor.exists else None
     begins = first is not None and actor.kind.opens(first.command if type(first) is Letter else first)
     if begins:

@@ -58,16 +58,12 @@ async def _over_nats(url: str, workflows: Iterable[Workflow[..., Any]]) -> Async
                       found=repr(url.partition("?")[0]), instead="open an embedded log in this process with perdure.open")
     try:
         from .nats.client import Client
-        from .nats.open import on_asyncio
         from .nats.url import place_of
         from .nats.wire.connection import connect as reach
     except ModuleNotFoundError as missing:
         raise Unavailable("the client for NATS is not installed", who="perdure.connect", where="nats://", expected="the package nats-py",
                           found=f"no module {missing.name}", instead="pip install 'perdure[nats]'") from missing
     place = place_of(url)
-    if not on_asyncio():
-        raise Unavailable("the client for NATS runs on asyncio alone", who=place.hidden, expected="asyncio, or uvloop",
-                          found="another event loop", instead="anyio.run(main), without backend='trio'")
     name, ids, clock = f"{owner()}.{uuid4().hex[:8]}", SystemIds(), SystemClock()
     async with reach(place.servers, name=f"perdure client {name}", **place.settings()) as connection:
         yield Client(connection, place.namespace, name, ids.run_id, workflows, now=clock.now)

@@ -10,7 +10,7 @@ import anyio
 import msgspec
 
 from ..actors.ports import Clock
-from ..eventlog.errors import Invalid, PerdureError
+from ..eventlog.errors import PerdureError
 from ..eventlog.log import Carrier, Summary
 from ..eventlog.search import Condition, Search
 from ..eventlog.streams import escape, parts_of, stream_of
@@ -22,9 +22,9 @@ from .kinds.quarantine import NAME as QUARANTINE
 from .kinds.quarantine import QUARANTINED, quarantined_by
 from .perform.watching import Watching
 from .requests import AnyList, AnyPage, ApprovalPage, ListApprovals, ListRuns, OpenApproval, ReadEvents, RunLine, RunPage
+from .requests.paging import must_be_a_page
 from .requests.webhooks import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
 
-LIMIT_MAX = 1000
 DEAD = ("failed", "suspended")
 """With those that are quarantined: the runs that go on only when somebody sees to them."""
 QUARANTINED_MAX = 1000
@@ -45,10 +45,7 @@ class Listing(Calling):
         """What an actor answers, wherever it is."""
 
     async def _list(self, request: AnyList) -> AnyPage:
-        limit: int = getattr(request, "limit", 1)
-        if not 1 <= limit <= LIMIT_MAX:
-            raise Invalid("a page holds some runs and not all", who="limit", expected=f"1 to {LIMIT_MAX}", found=str(limit),
-                          instead="go on with after=page.after")
+        must_be_a_page(getattr(request, "limit", 1))
         match request:
             case ListRuns():
                 return await self._list_runs(request)

@@ -14,8 +14,6 @@ from .urls import Target
 
 HEADERS_BYTES_MAX = 32 * 1024
 CHUNK = 64 * 1024
-FIRST_FINAL = 200
-"""What has a smaller status only announces the answer."""
 
 NAME, VALUE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"), re.compile(r"[\t -~]*")
 OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "proxy-authorization", "te", "trailer", "expect"})

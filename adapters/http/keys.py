@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ...eventlog.errors import Unavailable
-from ...runtime.listing import LIMIT_MAX
 from ...runtime.requests.access import KeyLine, KeyPage
+from ...runtime.requests.paging import LIMIT_MAX
 from .auth.keyring import Keyring
 from .operations import Answer, Call, Operation
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from ...runtime.listing import LIMIT_MAX
 from ...runtime.requests.access import RolePage, UserChange, UserLine, UserPage
+from ...runtime.requests.paging import LIMIT_MAX
 from .keys import KeyParams
 from .operations import Answer, Call, Operation
 

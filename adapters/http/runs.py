@@ -14,7 +14,6 @@ from ...eventlog.search import Condition
 from ...eventlog.streams import parts_of
 from ...runtime.authoring.tokens import read_token
 from ...runtime.authoring.words import moment
-from ...runtime.listing import LIMIT_MAX
 from ...runtime.perform.watching import OVER, WAIT_MAX
 from ...runtime.permissions import CONTROL
 from ...runtime.requests import (
@@ -43,6 +42,7 @@ from ...runtime.requests import (
     UpdateRun,
     UpgradeRun,
 )
+from ...runtime.requests.paging import LIMIT_MAX
 from ...runtime.where import conditions
 from .following import MEDIA, stream, wants_stream
 from .operations import JSON, Answer, Call, Operation

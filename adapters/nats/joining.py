@@ -7,13 +7,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from ...actors.storing import Shared
-from ...eventlog.errors import Unavailable
 from ...runtime.authoring.triggers import Trigger
 from ...runtime.engine import Runtime
 from .carrying import Carrying, carrying, prepared
 from .doors.opening import doors
 from .doors.road import Road, road
-from .open import on_asyncio
 from .owning.fences import Fences
 from .owning.ownership import Partitions
 from .owning.presence import Presence, worker_id
@@ -75,9 +73,6 @@ class Membership:
 async def joined(url: str, *, hand_over_seconds: float) -> AsyncGenerator[Membership]:
     """The log that a URL names, made if there is none. Nothing of it is owned before `serving`."""
     place = place_of(url)
-    if not on_asyncio():
-        raise Unavailable("the client for NATS runs on asyncio alone", who=place.hidden, expected="asyncio, or uvloop",
-                          found="another event loop", instead="anyio.run(main), without backend='trio'")
     worker = worker_id()
     async with connect(place.servers, name=f"perdure {worker}", **place.settings()) as connection:
         store = Store(connection, Subjects(place.namespace, PARTITIONS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -31,9 +30,6 @@ async def open_nats(url: str, *, owner: str = "perdure") -> AsyncGenerator[Carri
     The name of an owner, which a random part makes its own, is for people to read.
     """
     place = place_of(url)
-    if not on_asyncio():
-        raise Unavailable("the client for NATS runs on asyncio alone", who=place.hidden, expected="asyncio, or uvloop",
-                          found="another event loop", instead="anyio.run(main), without backend='trio'")
     async with (
         connect(place.servers, name=f"perdure {owner}", **place.settings()) as connection,
         carried(connection, place, owner=f"{owner}.{uuid4().hex[:8]}") as carrier,
@@ -59,14 +55,6 @@ async def carried(
                 await left(ours.keeper, fences, held)
             except PerdureError as away:
                 logger.warning("nats: the log is left as it is, and read again by whoever opens it next: %s", away)
-
-
-def on_asyncio() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 async def claimed(fences: Fences, found: Sequence[Fence], owner: str) -> list[Fence]:

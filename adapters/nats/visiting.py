@@ -8,11 +8,9 @@ from uuid import uuid4
 
 from msgspec import Struct
 
-from ...eventlog.errors import Unavailable
 from ...eventlog.log import Carrier
 from .carrying import carrying, prepared
 from .client import Client
-from .open import on_asyncio
 from .url import place_of
 from .wire import api
 from .wire.buckets import PARTITIONS
@@ -34,9 +32,6 @@ class Visit(Struct, frozen=True):
 async def visited(url: str, *, now: Callable[[], int], run_id: Callable[[int], str]) -> AsyncGenerator[Visit | None]:
     """The log that a URL names, made if there is none, where workers serve it; None where nobody does."""
     place = place_of(url)
-    if not on_asyncio():
-        raise Unavailable("the client for NATS runs on asyncio alone", who=place.hidden, expected="asyncio, or uvloop",
-                          found="another event loop", instead="anyio.run(main), without backend='trio'")
     name = f"visitor {uuid4().hex[:8]}"
     async with connect(place.servers, name=f"perdure {name}", **place.settings()) as connection:
         if not await somebody_serves(connection, place.namespace):

@@ -28,7 +28,6 @@ WORDS_MAX = 64
 QUERY_MAX = 10_000
 """Characters of a query that are embedded."""
 LIMIT_MAX = 50
-COLLECTIONS_MAX = 16
 DEPTH = 100
 """Of each ranking, so many of the best are made one with those of the other."""
 TITLE, TEXT = 3.0, 1.0

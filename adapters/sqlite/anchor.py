@@ -47,11 +47,6 @@ class Place(Struct, frozen=True, gc=False):
         """The digest over the digests of all records up to here."""
         return sha256(self.base + self.block).digest() if self.block else self.base
 
-    @property
-    def block_start(self) -> int:
-        """The position of the last record of the last full block."""
-        return self.position - self.position % BLOCK_RECORDS
-
     def moved(self, digests: Sequence[bytes]) -> Place:
         """The place behind the records with these digests."""
         if not digests:

@@ -44,7 +44,6 @@ T = TypeVar("T")
 FOLLOW_WAIT = timedelta(seconds=20)
 """How long who follows a run waits for its next event before it asks again."""
 
-_signals = Shape(object, "signal")
 _call = Shape(Any, "the arguments of the call")
 
 

@@ -38,6 +38,7 @@ from ..requests.definitions import (
     ShowDefinition,
     StepTypes,
 )
+from ..requests.paging import must_be_a_page
 from .checking import bound_or_raise, check, check_text, inputs_for
 from .faults import Fault, refusal
 from .finding import Found, Wanted
@@ -51,7 +52,6 @@ BYTES_MAX = 512 * 1024
 SMALL = 4096
 """Characters of a definition that is read at once."""
 
-LIMIT_MAX = 1000
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -155,9 +155,7 @@ class DefinitionKeeping:
         return kept
 
     async def _list(self, asked: ListDefinitions) -> DefinitionPage:
-        if not 1 <= asked.limit <= LIMIT_MAX:
-            raise Invalid("a page holds some definitions and not all", who="limit", expected=f"1 to {LIMIT_MAX}", found=str(asked.limit),
-                          instead="go on with after=page.after")
+        must_be_a_page(asked.limit)
         search = Search(prefix=f"{kind.NAME}/{escape(asked.tenant)}/", status=None if asked.archived else "active")
         after = stream_of(kind.NAME, asked.tenant, asked.after) if asked.after else ""
         found = await self._heads.find(search, after=after, limit=asked.limit + 1)

@@ -17,7 +17,7 @@ from ...actors.backoff import backoff
 from ...actors.dispatcher import Dispatcher
 from ...actors.waking import wake_anew
 from ...eventlog.blobs import Blob, content_of
-from ...eventlog.errors import Corrupt, Invalid, PerdureError
+from ...eventlog.errors import Corrupt, Invalid, PerdureError, Unavailable
 from ...eventlog.log import Carrier
 from ..kinds.quarantine import NAME, Differed, Fact, Lifted, Quarantined, quarantine_of
 
@@ -73,7 +73,7 @@ class Quarantining:
                 except PerdureError as away:
                     failures += 1
                     level = logging.WARNING if failures == 1 else logging.DEBUG
-                    logger.log(level, "what was found out about a stream is told again later: %r", away)
+                    logger.log(level, "what is found out about a stream cannot be told, or looked for, now; again later: %r", away)
                     await anyio.sleep(backoff(failures, first=FIRST_PAUSE, longest=LONGEST_PAUSE))
             self._more = anyio.Event()
             await self._more.wait()
@@ -92,11 +92,16 @@ class Quarantining:
         stream = next(iter(self._looks))
         del self._looks[stream]
         dispatcher, kind = self._dispatcher, stream.partition("/")[0]
-        if dispatcher is None or kind not in dispatcher.kinds or not await self._holds(Refold(dispatcher.kinds[kind], stream)):
+        if dispatcher is None or kind not in dispatcher.kinds:
             return
-        logger.warning("%s holds again, and is quarantined no more", stream)
-        await self._ask(quarantine_of(stream), Lifted(stream))
-        wake_anew(dispatcher, stream)
+        try:
+            if await self._holds(Refold(dispatcher.kinds[kind], stream)):
+                logger.warning("%s holds again, and is quarantined no more", stream)
+                await self._ask(quarantine_of(stream), Lifted(stream))
+                wake_anew(dispatcher, stream)
+        except Unavailable:
+            self._looks.setdefault(stream)  # behind the others
+            raise
 
     async def _holds(self, fold: Refold) -> bool:
         """Whether every record of a stream, and every large value that they name, is what was written."""

@@ -155,7 +155,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         """What was decided, if the code agrees with the log as far as the run has come; else it is suspended instead of resumed."""
         try:
             run.machine = self._machine(run, self._workflow(run.facts))
-        except (Diverged, RecursionError) as error:
+        except Diverged as error:
             suspended = self.suspended(run, error)
             return [suspended if type(event) is ev.Resumed else event for event in decided]
         return decided
@@ -164,7 +164,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
         """Drive a paused run to where it stands, so that its code can be asked; that it disagrees is found at Resume."""
         try:
             run.machine = self._machine(run, self._workflow(run.facts))
-        except (Diverged, RecursionError):
+        except Diverged:
             run.machine = None
 
     def _under(self, run: Run, version: int) -> None:
@@ -208,10 +208,13 @@ class Runs(Kind[Run, cmd.Command, Event]):
             machine.close()
             run.machine = None
         build = self._build(facts)
+        recursed = isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError)
         if isinstance(error, RecursionError):
-            reason, error = "code", too_deep(f"run {run.id!r}")
+            error = too_deep(f"run {run.id!r}")
+        if self.registry.find(facts.workflow, facts.version) is None:
+            reason = "unknown_workflow"
         else:
-            reason = "diverged" if self.registry.find(facts.workflow, facts.version) is not None else "unknown_workflow"
+            reason = "code" if recursed else "diverged"
         return ev.Suspended(reason, build, delivered, error.message, error.where, error.expected, error.found, error.instead)
 
     def _try_again(self, run: Run) -> Sequence[Event]:
@@ -245,7 +248,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             return
         if state.revival is None:
             state.revival = Revival(state.id, workflow, facts, stream=state.stream, shelf=self.shelf)
-        with suppress(Diverged, RecursionError):  # told once the code is really to go on
+        with suppress(Diverged):  # told once the code is really to go on
             state.revival.go_on()
 
     def claim(self, state: Run, owner: str, epoch: int) -> Sequence[Event]:

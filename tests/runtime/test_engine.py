@@ -299,6 +299,22 @@ async def test_code_that_cannot_come_to_rest_suspends_its_run_alone(code: Any, m
     assert suspension(log, "one").message == message
 
 
+async def test_code_that_recurses_too_deeply_over_a_log_of_another_build_is_told_by_its_name() -> None:
+    @workflow(name="listen")
+    async def listen_deep() -> list[int]:
+        return [await recurses.function()]
+
+    log = MemoryLog()
+    async with serving(listen, log=log) as runtime:
+        run = await runtime.start(listen, id="one")
+        await run.signal("go", 1)
+    async with serving(listen_deep, carrier=log.carrier(epoch=2)) as runtime:
+        assert await runtime.run("one").status() == "suspended"
+
+    said = suspension(log, "one")
+    assert (said.reason, said.message) == ("code", "the workflow recurses too deeply")
+
+
 async def test_a_door_gets_errors_as_data_that_become_the_same_errors() -> None:
     async with serving(greet) as runtime:
         declined = await runtime.handle(StartRun(workflow="gret"))

@@ -7,12 +7,14 @@ import logging
 import pytest
 from msgspec.structs import replace
 
-from perdure import Corrupt, RunError, Settings, workflow
+from perdure import Corrupt, RunError, Settings, Unavailable, workflow
+from perdure.actors.auditing import Refold
 from perdure.eventlog.codec import Event
 from perdure.eventlog.memory import MemoryLog
 from perdure.eventlog.records import Record
 from perdure.runtime.engine import Runtime
 from perdure.runtime.kinds.quarantine import Lifted, Quarantine, Quarantined, quarantine_of
+from perdure.runtime.perform.quarantining import Quarantining
 from tests.laws.node import PATIENCE, killed_node, named, node, stream, until
 from tests.semantics.standing import differs, waits
 
@@ -74,6 +76,32 @@ async def test_it_is_recorded_once_over_restarts_and_lifted_when_the_stream_hold
         assert await statuses(runtime) == {"damaged": "running", "whole": "running"}
         await runtime.run("damaged").signal("go", "on")
         assert await runtime.run("damaged").result(within=PATIENCE) == "on"
+
+
+@pytest.mark.anyio
+async def test_a_look_that_could_not_read_is_taken_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "perdure")
+    log, real, looks = MemoryLog(), Quarantining._holds, list[str]()
+    await begun(log, "damaged")
+    kept = log.streams[stream("damaged")]
+    whole, kept[0] = kept[0], damaged(kept[0])
+    async with node(log.carrier(2), waits, settings=NO_AUDIT) as runtime:
+        with pytest.raises(Corrupt):
+            await runtime.run("damaged").signal("go", "on")
+        await until(lambda: known(log, "damaged"))
+    kept[0] = whole
+
+    async def holds(self: Quarantining, fold: Refold) -> bool:
+        looks.append(fold.stream)
+        if len(looks) == 1:
+            raise Unavailable("the log cannot be read right now")
+        return await real(self, fold)
+
+    monkeypatch.setattr(Quarantining, "_holds", holds)
+    async with node(log.carrier(3), waits, settings=NO_AUDIT):
+        await until(lambda: isinstance(known(log, "damaged")[-1], Lifted))
+
+    assert looks == [stream("damaged")] * 2
 
 
 @pytest.mark.anyio

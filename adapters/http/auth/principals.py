@@ -73,12 +73,6 @@ class Gates:
         raise Unauthenticated.at_all()
 
 
-def must_allow(principal: Principal, permission: str) -> None:
-    """Denied where the principal lacks the permission."""
-    if permission not in principal.permissions:
-        raise denied(principal, permission)
-
-
 def denied(principal: Principal, permission: str) -> Denied:
     return Denied("this is not allowed to who asks", who=f"user {principal.user!r}", where="permissions", expected=permission,
                   found=", ".join(sorted(principal.permissions)) or "none",

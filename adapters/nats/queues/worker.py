@@ -13,12 +13,11 @@ from nats.aio.msg import Msg
 
 from ....actors.ports import Clock
 from ....eventlog.blobs import Blobs
-from ....eventlog.errors import NotFound, PerdureError, Unavailable
+from ....eventlog.errors import NotFound, PerdureError
 from ....eventlog.log import Records
 from ....runtime.step_worker import StepWorker
 from ..doors.door import listening
 from ..fitness import fit
-from ..open import on_asyncio
 from ..owning.presence import worker_id
 from ..records.blobs import JetStreamBlobs
 from ..records.log import JetStreamLog
@@ -97,9 +96,6 @@ class Seat:
 async def seated(url: str, clock: Clock) -> AsyncGenerator[Seat]:
     """A place in the namespace that a URL names; NotFound where nobody has made that, for it is not made here."""
     place = place_of(url)
-    if not on_asyncio():
-        raise Unavailable("the client for NATS runs on asyncio alone", who=place.hidden, expected="asyncio, or uvloop",
-                          found="another event loop", instead="anyio.run(main), without backend='trio'")
     async with connect(place.servers, name="perdure queue worker", **place.settings()) as connection:
         store = Store(connection, Subjects(place.namespace, PARTITIONS))
         await fit(store)

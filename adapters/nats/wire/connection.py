@@ -311,6 +311,7 @@ class Inbox:
 @asynccontextmanager
 async def connect(servers: str | Sequence[str], **options: Any) -> AsyncGenerator[Connection]:
     """A connection with the settings that a log needs; `options` are those of nats-py and win."""
+    _must_be_on_asyncio(servers)
     connection = Connection()
     try:
         await connection.open(servers, **options)
@@ -326,6 +327,14 @@ async def connect(servers: str | Sequence[str], **options: Any) -> AsyncGenerato
         yield connection
     finally:
         await connection.close()
+
+
+def _must_be_on_asyncio(servers: str | Sequence[str]) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise Unavailable("the client for NATS runs on asyncio alone", who=str(servers), expected="asyncio, or uvloop",
+                          found="another event loop", instead="anyio.run(main), without backend='trio'") from None
 
 
 def unreachable(servers: str | Sequence[str], found: str) -> Unavailable:

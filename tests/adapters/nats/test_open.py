@@ -128,7 +128,8 @@ def test_on_trio_the_door_says_that_nats_needs_asyncio(url: str) -> None:
     ("address", "where"),
     [("nats://127.0.0.1:4222", "url"), ("nats:///shop", "url"), ("nats://h/a/b", "namespace"), ("nats://h/shop?sync=often", "sync"),
      ("nats://h/shop?replicas=2", "replicas"), ("nats://h/shop?colour=red", "colour"), ("nats://h/shop?creds=/not/there", "creds"),
-     ("nats://h/shop?sync=always&sync=always", "?…"), ("nats://h:99999/shop", "h:99999"), ("nats://h:4²/shop", "h:4²"), ("nats://h:4222,g:port/shop", "g:port")],
+     ("nats://h/shop?sync=always&sync=always", "?…"), ("nats://h:99999/shop", "h:99999"), ("nats://h:4²/shop", "h:4²"),
+     ("nats://h:4222,g:port/shop", "g:port")],
 )  # fmt: skip
 async def test_a_url_that_makes_no_sense_is_refused_before_anything_is_asked(address: str, where: str) -> None:
     with pytest.raises(Invalid) as caught:
