@@ -211,10 +211,8 @@ class Runs(Kind[Run, cmd.Command, Event]):
         recursed = isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError)
         if isinstance(error, RecursionError):
             error = too_deep(f"run {run.id!r}")
-        if self.registry.find(facts.workflow, facts.version) is None:
-            reason = "unknown_workflow"
-        else:
-            reason = "code" if recursed else "diverged"
+        is_known = self.registry.find(facts.workflow, facts.version) is not None
+        reason = "code" if recursed else "diverged" if is_known else "unknown_workflow"
         return ev.Suspended(reason, build, delivered, error.message, error.where, error.expected, error.found, error.instead)
 
     def _try_again(self, run: Run) -> Sequence[Event]:
