@@ -50,7 +50,7 @@ from .requests.definitions import AnyDefined, AnyDefining
 from .run import commands as cmd
 from .run.live import Run
 from .run.performing import Standing
-from .translating import COMMANDS, applied, must_make_sense, stream_for, with_result
+from .translating import COMMANDS, applied, must_make_sense, named_by_command, stream_for, with_result
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -136,7 +136,8 @@ class Runtime(Assembly, Listing, Artifacts, Handing):
         return await self.passing.do(self._with_id(request) if isinstance(request, StartRun) else request)
 
     def _with_id(self, request: StartRun) -> StartRun:
-        """The start, with an id made up where it names none."""
+        """The start, with an id where it names none: by its command, or made up."""
+        request = named_by_command(request)
         if request.run:
             return request
         id = self.ids.run_id(self.clock.now())
@@ -174,15 +175,14 @@ class Runtime(Assembly, Listing, Artifacts, Handing):
         return applied(parts_of(stream)[2], standing, receipt_of(stream, letter.tail))
 
     async def _start(self, request: StartRun) -> Applied:
-        if request.version is None:
-            workflow = self.registry.newest(request.workflow)
-        else:
-            workflow = self.registry.find(request.workflow, request.version) or self.registry.newest(request.workflow)
+        known, version = self.registry, request.version
+        workflow = known.newest(request.workflow) if version is None else known.known_or_raise(request.workflow, version)
         id, letter = await self._begin(workflow, workflow.arguments.accept(bytes(request.arguments)), request)
         return applied(id, letter.value, receipt_of(stream_of("run", request.tenant, id), letter.tail))
 
     async def _begin(self, workflow: Workflow[..., Any], raw: Raw, request: StartRun) -> tuple[str, Letter]:
         """Start a run with arguments in their stored form; its id, made up where the request names none, and the answered letter."""
+        request = named_by_command(request)
         must_make_sense(request)
         if request.on_end:
             self.delivering.check(request.on_end, request.tenant)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any, get_args
 
 import msgspec
 from msgspec import UNSET, Raw
 
 from ..actors.shelf import Shelf
-from ..eventlog.errors import Invalid
+from ..eventlog.errors import Invalid, Refused
 from ..eventlog.streams import stream_of
 from .authoring.approvals import Voice
 from .authoring.tokens import read_token
@@ -38,6 +39,7 @@ from .requests import (
 )
 from .requests.approvals import EscalatesTo
 from .run import commands as cmd
+from .run.child_ids import could_be_of_a_child
 from .run.commands import OnConflict, Reuse
 from .run.performing import Standing
 from .run.state import Asked
@@ -136,6 +138,18 @@ def stream_for(request: AnyRequest) -> str:
     return stream_of("run", request.tenant, request.run)
 
 
+def named_by_command(asked: StartRun) -> StartRun:
+    """A start that names no run but its command: the id follows from that, so that a repeat meets the same run.
+
+    One that asks for something else under the same command is refused then, as under any id that is taken; so the command is left out.
+    """
+    if asked.run or not asked.command:
+        return asked
+    run = f"c-{blake2b(f'{asked.workflow} {asked.command}'.encode(), digest_size=12).hexdigest()}"
+    told_by_id = type(asked) is StartRun and (asked.on_conflict, asked.reuse) == ("existing", "never")
+    return msgspec.structs.replace(asked, run=run, command="" if told_by_id else asked.command)
+
+
 def applied(run: str, standing: Standing, receipt: str = "") -> Applied:
     result = UNSET if standing.result is None or standing.blob is not None else standing.result
     approvals = [open_approval(run, id, asked, standing.by) for id, asked in standing.approvals.items()]
@@ -172,6 +186,10 @@ def must_make_sense(asked: StartRun) -> None:
     if asked.trace and not TRACE.fullmatch(asked.trace):
         raise Invalid("a trace context does not fit", who=f"workflow {asked.workflow!r}", where="trace", found=repr(asked.trace[:80]),
                       expected="00-<32 hexadecimal digits>-<16>-<2>, as in the header traceparent", instead="leave it out to have none")
+    if asked.by and could_be_of_a_child(asked.run):
+        raise Refused("the id is kept for the child of a run", who=f"workflow {asked.workflow!r}", where="run",
+                      expected="an id that does not end as those of children do: in a slash and a number", found=repr(asked.run),
+                      instead="choose another id, or leave it out to have one made up")
     if not 0 <= asked.delay <= SECONDS_MAX or (asked.deadline is not None and not asked.delay < asked.deadline <= SECONDS_MAX):
         raise Invalid("the times of a start make no sense", who=f"workflow {asked.workflow!r}", where="delay, deadline",
                       expected=f"0 <= delay < deadline <= {SECONDS_MAX} seconds",

@@ -33,6 +33,7 @@ from ...runtime.requests import (
     StartRun,
 )
 from ...runtime.requests.definitions import AnyDefined, AnyDefining
+from ...runtime.translating import named_by_command
 from .wire import api
 from .wire.connection import Connection, NoAnswer
 
@@ -105,6 +106,7 @@ class Client(Calling):
 
     def _named(self, request: AnyRequest) -> AnyRequest:
         """With ids of its own, so that it counts once however often it is asked."""
+        request = named_by_command(request) if isinstance(request, StartRun) else request
         if isinstance(request, StartRun) and not request.run:
             request = replace(request, run=self._run_id(self._now()))
         if request.command or isinstance(request, QueryRun | LookAtRun | AwaitRun):

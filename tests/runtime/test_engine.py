@@ -79,6 +79,31 @@ async def test_a_start_with_a_taken_id_and_other_input_is_refused() -> None:
             await runtime.start(listen, id="one")
 
 
+async def test_a_start_repeated_with_its_command_id_is_the_same_run_though_it_names_none() -> None:
+    log = MemoryLog()
+    async with serving(greet, listen, log=log) as runtime:
+        first = await runtime.start(greet, "Ada", command="c/1")
+        again = await runtime.start(greet, "Ada", command="c/1")
+        other = await runtime.start(greet, "Ada", command="c/2")
+        elsewhere = await runtime.start(listen, command="c/1")
+        with pytest.raises(Refused, match="the id belongs to another run"):
+            await runtime.start(greet, "Bob", command="c/1")
+
+        assert first.id == again.id
+        assert len({first.id, other.id, elsewhere.id}) == 3
+        await first.result(within=PATIENCE)
+        assert (await runtime.start(greet, "Ada", command="c/1")).id == first.id
+    assert events(log, first.id).count("RunStarted") == 1
+
+
+async def test_a_version_that_is_not_known_is_no_other() -> None:
+    async with serving(greet) as runtime:
+        with pytest.raises(NotFound, match="no such workflow") as caught:
+            await runtime.do(StartRun(workflow="greet", version=9, arguments=Raw(b'["Ada"]')))
+
+    assert caught.value.found == "greet 9"
+
+
 async def test_a_signal_repeated_with_its_command_id_counts_once_and_gets_its_first_answer() -> None:
     async with serving(listen) as runtime:
         run = await runtime.start(listen, id="one")

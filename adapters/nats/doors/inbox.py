@@ -21,7 +21,7 @@ from ....actors.shelf import VALUE_BYTES_MAX
 from ....eventlog.errors import Invalid, PerdureError, Unavailable
 from ....runtime.calling import Calling
 from ....runtime.requests import AnyRequest, AwaitRun, LookAtRun, PauseRun, QueryRun, StartRun, UpdateRun
-from ....runtime.translating import stream_for
+from ....runtime.translating import named_by_command, stream_for
 from ..wire.buckets import DEAD, INBOX, prepare
 from ..wire.pulling import Consumer, Delivery, deliveries
 from ..wire.store import Store
@@ -131,6 +131,7 @@ class Reading:
         if isinstance(request, QueryRun | LookAtRun | AwaitRun):
             raise Invalid("nobody would hear the answer", who=f"subject {address!r}", where="subject", expected="what changes a run",
                           found=f"a {request.__struct_config__.tag}", instead=f"ask {address.removeprefix('in.')!r}, which answers")
+        request = named_by_command(request) if isinstance(request, StartRun) else request
         request = replace(request, within=WITHIN, command=request.command or f"in-{self._stamp}/{delivery.sequence}")
         if isinstance(request, StartRun) and not request.run:
             return replace(request, run=f"in-{self._stamp}-{delivery.sequence}")

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from ....eventlog.errors import Diverged, Invalid
-from ....eventlog.streams import shortened
 from ...authoring.children import ChildHandle
 from ...authoring.effects import Attach, ChildCall, ChildResult
 from ...authoring.errors import ChildError, Failure
 from .. import events as ev
+from ..child_ids import default_id
 from ..state import Begun, Ended
 from .branches import Branch
 from .large import kept_or_named
 
 if TYPE_CHECKING:
     from .driver import Machine
-
-DEFAULT_ID_BYTES = 120
-"""A default id longer than this, once escaped, ends in a digest: there is room left for the longest name of a tenant."""
 
 UNKNOWN = Failure("Unknown", "the run ended without saying why")
 
@@ -72,11 +69,6 @@ def ask_result(machine: Machine, branch: Branch, effect: ChildResult[Any]) -> No
 def abandon_result(machine: Machine, branch: Branch, effect: ChildResult[Any]) -> None:
     """The branch no longer waits; the child goes on."""
     del machine.handles[effect.effect].waiting[branch]
-
-
-def default_id(parent: str, effect: str) -> str:
-    """The id of a child whose id the code did not choose: of its parent, and of the effect there."""
-    return shortened(f"{parent}/{effect}", DEFAULT_ID_BYTES)
 
 
 # -- arriving ----------------------------------------------------------------------------------------------------------

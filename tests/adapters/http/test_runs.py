@@ -47,6 +47,18 @@ async def test_under_one_idempotency_key_there_is_one_run_and_another_users_key_
         assert changed.status_code == 409
 
 
+@pytest.mark.parametrize("id", ["p-1/0", "p-1/0.1/2", "nobody/7", "p" * 103 + "-0123456789abcdef"])
+async def test_an_id_that_a_child_of_some_run_may_have_is_nobodys_to_take(id: str) -> None:
+    """Else who may start a run could stand in the way of another's child, or be taken for it."""
+    async with shop() as service:
+        ann = await service.caller("starter")
+        told = await ann.post(RUNS, {"workflow": "hello", "arguments": ["Eve"], "run": id})
+        free = await ann.post(RUNS, {"workflow": "hello", "arguments": ["Eve"], "run": "2026/order-7"})
+
+    assert (told.status_code, told.json()["where"]) == (409, "run")
+    assert free.status_code == 201
+
+
 async def test_events_come_in_pages_of_any_size_without_a_gap() -> None:
     async with shop() as service:
         ann = await service.caller("starter")

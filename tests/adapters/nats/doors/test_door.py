@@ -49,6 +49,20 @@ async def test_a_run_is_started_with_an_array_or_an_object_and_its_result_awaite
     assert (again["run"], again["version"], again["run_status"]) == ("t-1", 1, "completed")
 
 
+async def test_a_start_that_names_its_command_alone_counts_once(ann: Customer) -> None:
+    first, again, other = [await ann.ask("start.total", [1], Perdure_Command_Id=f"ann/{number}") for number in (1, 1, 2)]
+    changed = await ann.ask("start.total", [2], Perdure_Command_Id="ann/1")
+
+    assert first["run"] == again["run"] != other["run"]
+    assert changed["status"] == "refused"
+
+
+async def test_a_version_that_nobody_knows_is_refused(ann: Customer) -> None:
+    told = await ann.ask("start.total", [1], Perdure_Version="9")
+
+    assert (told["status"], told["code"]) == ("refused", "not_found")
+
+
 async def test_a_run_is_steered_by_subjects(ann: Customer) -> None:
     await ann.ask("start.order", ["bob"], Perdure_Run_Id="o-1")
 

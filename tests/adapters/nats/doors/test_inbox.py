@@ -131,6 +131,17 @@ async def test_a_start_without_an_id_begins_one_run_however_often_it_is_handed_o
         assert all(line.run.startswith("in-") for line in page.runs)
 
 
+async def test_a_start_that_names_its_command_alone_begins_one_run_however_often_it_is_sent(
+    nats_server: NatsServer, namespace: str, log: MemoryLog
+) -> None:
+    async with sender(nats_server.url, namespace) as ann, node(log.carrier(), *SHOP) as runtime:
+        for _ in range(2):
+            await ann.send("start.total", [1], Perdure_Command_Id="ann/7")
+        async with taken_out(nats_server.url, namespace, runtime):
+            await ann.drained()
+        assert len((await runtime.runs()).runs) == 1
+
+
 async def test_what_is_refused_lies_with_the_dead_letters_and_may_be_sent_again(
     nats_server: NatsServer, namespace: str, log: MemoryLog
 ) -> None:
