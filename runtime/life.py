@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ from .resources import Resources, entered
 
 if TYPE_CHECKING:
     from .engine import Runtime
+
+logger = logging.getLogger("perdure.runtime")
+
+SILENT_SECONDS = 1.0
+"""Closing that takes longer says what it waits for."""
 
 
 @asynccontextmanager
@@ -68,6 +74,11 @@ async def _serve(runtime: Runtime, service: Callable[[], Coroutine[Any, Any, Non
 async def _drain(runtime: Runtime) -> None:
     with anyio.move_on_after(runtime.settings.drain_seconds):
         runtime.dispatcher.close()
-        await runtime.pool.drain()
+        with anyio.move_on_after(SILENT_SECONDS) as silent:
+            await runtime.pool.drain()
+        if silent.cancelled_caught:
+            most = runtime.settings.drain_seconds
+            logger.warning("%d steps still run: closing waits for their ends, %g s at most", runtime.pool.flying, most)
+            await runtime.pool.drain()
         await runtime.dispatcher.drain()
         await runtime.dispatcher.passivate()

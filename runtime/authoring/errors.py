@@ -18,6 +18,9 @@ CAUSES_MAX = 8
 MESSAGE_MAX = 4000
 
 
+PARTS = ("who", "where", "expected", "found", "instead")
+
+
 class Failure(Struct, frozen=True, omit_defaults=True, gc=False):
     """An exception as data."""
 
@@ -25,6 +28,26 @@ class Failure(Struct, frozen=True, omit_defaults=True, gc=False):
     message: str
     details: Raw | UnsetType = UNSET
     cause: Failure | None = None
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What an error of perdure says beside its message, as its own `parts` do; empty for any other."""
+        if isinstance(self.details, UnsetType):
+            return {}
+        try:
+            fields = msgspec.json.decode(self.details, type=dict[str, Raw])
+            return {name: msgspec.json.decode(fields[name], type=str) for name in PARTS if name in fields and "instead" in fields}
+        except msgspec.ValidationError:  # another error, whose fields have the same names
+            return {}
+
+    def lesson(self) -> str:
+        """The parts of the first error of perdure in the chain, a line each, each behind a line break; empty where there is none."""
+        failure: Failure | None = self
+        while failure is not None:
+            if parts := failure.parts:
+                return "".join(f"\n  {name + ':':<10}{text}" for name, text in parts.items())
+            failure = failure.cause
+        return ""
 
 
 class Fatal(Exception):
@@ -104,7 +127,7 @@ class RunError(Exception):
     """A run ended without a result: it failed, was cancelled or was terminated. Raised by `result()`."""
 
     def __init__(self, run: str, status: str, failure: Failure | None) -> None:
-        text = f": {failure.type}: {failure.message}" if failure else ""
+        text = f": {failure.type}: {failure.message}{failure.lesson()}" if failure else ""
         super().__init__(f"run {run!r} {status}{text}")
         self.run = run
         self.status = status
@@ -115,7 +138,7 @@ class HandlerError(Exception):
     """A handler of a run raised, or its result could not be carried. Raised by `update()` and `query()`; the run goes on."""
 
     def __init__(self, run: str, handler: str, failure: Failure) -> None:
-        super().__init__(f"run {run!r}, {handler}: {failure.type}: {failure.message}")
+        super().__init__(f"run {run!r}, {handler}: {failure.type}: {failure.message}{failure.lesson()}")
         self.run = run
         self.handler = handler
         self.failure = failure

@@ -27,7 +27,7 @@ from ...eventlog.blobs import Blob
 from ...eventlog.errors import Bug, PerdureError, TooLarge
 from ...eventlog.transactions import Transactions
 from ..authoring.effects import StepCall
-from ..authoring.errors import CompleteLater, Failure, failure_of
+from ..authoring.errors import CompleteLater, Failure, Fatal, failure_of
 from ..authoring.retry import kinds_of
 from ..authoring.steps import ATTEMPT, Step, attempt_of
 from ..authoring.values import NOTHING
@@ -342,6 +342,10 @@ class Pool(Flights):
         elif isinstance(error, FailedElsewhere):
             report = error.report
             failure, kinds, retry = report.failure or failure, report.kinds, None if report.for_good else retry
+        if not isinstance(error, Unwanted):
+            unforeseen = not isinstance(error, (Fatal, *job.call.step.raises)) and (retry is None or job.attempt >= retry.attempts)
+            logger.log(logging.WARNING if unforeseen else logging.INFO, "attempt %d of step %r (%s of %s) failed", job.attempt,
+                       job.call.step.name, job.id, job.stream, exc_info=error)
         told = UNSET if job.care is None else job.care.untold()
         broke = StepBroke(job.id, job.attempt, failure, started, self.clock.now(), self.owner, retry, kinds, told)
         self.post(job.stream, broke)

@@ -117,7 +117,8 @@ def value(raw: Raw, blob: Blob | None) -> str:
 
 
 def told_of(failure: Failure) -> str:
-    return short(f"{failure.type}: {failure.message}")
+    """What failed; of an error of perdure all that it says."""
+    return short(f"{failure.type}: {failure.message}") + failure.lesson()
 
 
 def _started(fold: _Fold, event: ev.RunStarted) -> None:

@@ -154,6 +154,8 @@ def draw_end(_: Console, end: Applied) -> None:
     failure, depth = end.failure, 1
     while failure is not None:
         said.print(Text(f"{'  ' * depth}{failure.type}: {failure.message}"), soft_wrap=True)
+        for name, text in failure.parts.items():
+            said.print(Text(f"{'  ' * depth}  {name + ':':<10}{text}"), soft_wrap=True)
         failure, depth = failure.cause, depth + 1
     if end.reason:
         said.print(Text(f"  {end.reason}"))

@@ -8,6 +8,7 @@ from ....eventlog.codec import Event
 from ....eventlog.errors import Invalid
 from ...authoring.effects import CLOSING_REFUSALS, ContinueAs
 from ...authoring.errors import ChildError, StepError, failure_of
+from ...authoring.logs import hold_back
 from .. import events as ev
 from .branches import Branch
 
@@ -51,11 +52,19 @@ def ending_of(machine: Machine, value: Any, error: BaseException | None) -> Even
         return ev.RunCancelled()
     error = machine.failed or error
     if error is not None:
-        return ev.RunFailed(_kind_of(error), failure_of(error))
+        return _failed(machine, error)
     try:
         return ev.RunCompleted(*machine.keep(machine.workflow.returns.encode(value), f"workflow {machine.workflow.name!r}, result"))
     except Invalid as unfit:
-        return ev.RunFailed("code", failure_of(unfit))
+        return _failed(machine, unfit)
+
+
+def _failed(machine: Machine, error: BaseException) -> Event:
+    """What broke in the code itself is told to people with its traceback, which no event could hold."""
+    kind = _kind_of(error)
+    if kind == "code" and machine.lines is not None:
+        hold_back(machine.lines, machine.run, machine.workflow.name, "failed", error)
+    return ev.RunFailed(kind, failure_of(error))
 
 
 def _kind_of(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections import Counter
@@ -10,14 +11,20 @@ from pathlib import Path
 from uuid import uuid4
 
 import anyio
+import nats.errors
 import pytest
 
 from perdure.adapters.nats.wire.buckets import PARTITIONS
 from tests.adapters.nats.crew import Crew, crew, run_in
-from tests.adapters.nats.server import NatsServer
+from tests.adapters.nats.doors.shop import plain_client
+from tests.adapters.nats.server import NatsServer, running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
+
+PINGS = 'ping_interval: "1s"\nping_max: 2'
+SURELY = 40
+"""Requests answered one after another: of two in the group each would have been dealt half of them."""
 
 KILLED, FROZEN, DRAINED, SLOWEST = 2.0, 3.0, 1.0, 2.0
 """Seconds that are promised. Here twice as many are allowed, since the machine is shared; the claim `nats-gaps` measures them."""
@@ -88,6 +95,27 @@ async def test_a_worker_that_is_stopped_is_replaced_and_writes_nothing_late_when
     await team.word_to_all(runs, "the end", "end")
     assert await team.results(runs) == [2] * PARTITIONS
     assert in_order(await team.epochs())
+
+
+async def test_a_server_that_asks_its_clients_often_sends_nothing_to_one_that_is_stopped(tmp_path: Path) -> None:
+    """It stays in the group that requests are dealt to until the server misses it: docs/production.md says how to have that soon."""
+    (room := tmp_path / "nats").mkdir()
+    with running(room, PINGS) as server:
+        async with crew(server.url, "pings", tmp_path) as team:
+            first, second = await team.hire(), await team.hire()
+            await team.shared(first, second)
+            second.send(signal.SIGSTOP)
+            stopped = time.monotonic()
+            client, in_a_row = await plain_client(server.url), 0
+            while in_a_row < SURELY:
+                assert time.monotonic() - stopped < 4 * FROZEN
+                try:
+                    told = json.loads((await client.request("perdure.pings.start.waits", b"[]", timeout=0.5)).data)
+                    in_a_row += told["status"] == "applied"
+                except nats.errors.TimeoutError:
+                    in_a_row = 0
+            await client.close()
+            second.send(signal.SIGCONT)
 
 
 async def test_a_worker_that_is_told_to_end_hands_over_and_exits_with_0(team: Crew) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from logging import LogRecord
 from typing import Any, cast
 
 import msgspec
@@ -96,6 +97,10 @@ class Nobody:
         """To ask for it again is nothing new."""
         if ("wake_at", stream, due) not in self.asked:
             self.asked.append(("wake_at", stream, due))
+
+    def said(self, lines: list[LogRecord]) -> None:
+        self.asked.append(("said", *(line.getMessage() for line in lines)))
+        lines.clear()
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *what: self.asked.append((name, *(part for part in what if not isinstance(part, Effect))))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..eventlog.streams import parts_of
-from .authoring.driving import DRIVER
-from .authoring.steps import ATTEMPT
+from ...eventlog.streams import parts_of
+from .driving import DRIVER
+from .steps import ATTEMPT
 
 if TYPE_CHECKING:
-    from .authoring.driving import Driver
+    from .driving import Driver
 
 FIELDS = ("run", "workflow", "step", "effect", "attempt")
 
@@ -48,6 +48,7 @@ class _Held(LogContext):
 
 
 _held = _Held()
+_engine = logging.getLogger("perdure.runtime")
 
 
 def logger(name: str) -> logging.Logger:
@@ -58,6 +59,15 @@ def logger(name: str) -> logging.Logger:
     found = logging.getLogger(name)
     found.addFilter(_held)  # adding it again changes nothing
     return found
+
+
+def hold_back(lines: list[logging.LogRecord], run: str, workflow: str, what: str, error: BaseException | None = None) -> None:
+    """Have the engine itself say, as an error, what has become of a run, once that is durable."""
+    behind = None if error is None else (type(error), error, error.__traceback__)
+    text = f"run {run!r} of workflow {workflow!r} {what}"
+    record = _engine.makeRecord(_engine.name, logging.ERROR, __file__, 0, text, (), behind, extra={"run": run, "workflow": workflow})
+    _complete(record, None)
+    lines.append(record)
 
 
 def speak(lines: list[logging.LogRecord]) -> None:
