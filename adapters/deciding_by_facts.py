@@ -17,8 +17,8 @@ from ..actors.shelf import Shelf
 from ..eventlog.codec import Event
 from ..eventlog.log import Carrier
 from ..runtime.authoring.effects import StepCall
-from ..runtime.authoring.logs import speak
 from ..runtime.authoring.workflows import Registry
+from ..runtime.logs import speak
 from ..runtime.run.errands import Errand
 from ..runtime.run.live import Run
 from ..runtime.run.performing import Standing

@@ -26,7 +26,6 @@ from .runtime.authoring.errors import (
 )
 from .runtime.authoring.groups import First, first_of, gather, task_group, timeout
 from .runtime.authoring.limits import Limit
-from .runtime.authoring.logs import LogContext, logger
 from .runtime.authoring.messages import handling, on_query, on_signal, on_update, wait_until
 from .runtime.authoring.policies import ApprovalPolicy, Escalation
 from .runtime.authoring.retry import Retry
@@ -36,6 +35,7 @@ from .runtime.authoring.steps import Attempt, current, step
 from .runtime.authoring.triggers import Trigger
 from .runtime.authoring.words import attributes, continue_as, info, log, now, patched, random, signal, sleep, sleep_until, uuid
 from .runtime.authoring.workflows import workflow
+from .runtime.logs import LogContext, logger
 
 if TYPE_CHECKING:
     from .actors.ref import Ref

@@ -12,7 +12,7 @@ from ...actors.mailbox import Promise
 from ...actors.ports import Bell, Clock
 from ...eventlog.errors import Bug, Refused, Unavailable
 from ..authoring.effects import StepCall
-from ..authoring.logs import speak
+from ..logs import speak
 from ..run.admitting import answer_to
 from ..run.commands import StepBroke
 from ..run.errands import Errand, key_of_end, key_of_word

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Raw, Struct
 
@@ -13,6 +13,15 @@ from ..authoring.effects import StepCall
 from ..authoring.errors import Failure
 from .errands import Errand
 from .state import Asked, RunState, Update
+
+
+class Trouble(NamedTuple):
+    """What people are to be told of a run once it is durable: `what` has become of it, and by which error of its code."""
+
+    run: str
+    workflow: str
+    what: str
+    error: BaseException | None = None
 
 
 class Standing(Struct, frozen=True):

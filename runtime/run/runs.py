@@ -14,7 +14,6 @@ from ...actors.shelf import Shelf
 from ...eventlog.codec import Event
 from ...eventlog.errors import Diverged, PerdureError, Refused
 from ...eventlog.records import Head
-from ..authoring.logs import hold_back
 from ..authoring.workflows import Registry, Workflow
 from . import commands as cmd
 from . import events as ev
@@ -32,7 +31,7 @@ from .machine.driver import NO_SHELF, Machine
 from .machine.large import names_blobs
 from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
-from .performing import Answer, Performing, Standing, standing_of, status_of
+from .performing import Answer, Performing, Standing, Trouble, standing_of, status_of
 from .repeats import short
 from .state import ENDED, NEVER, RunState, canonical, restore
 
@@ -214,7 +213,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
             error = too_deep(f"run {run.id!r}")
         is_known = self.registry.find(facts.workflow, facts.version) is not None
         reason = "code" if recursed else "diverged" if is_known else "unknown_workflow"
-        hold_back(run.lines, run.id, facts.workflow, f"is suspended: {error}")
+        run.lines.append(Trouble(run.id, facts.workflow, f"is suspended: {error}"))
         return ev.Suspended(reason, build, delivered, error.message, error.where, error.expected, error.found, error.instead)
 
     def _try_again(self, run: Run) -> Sequence[Event]:

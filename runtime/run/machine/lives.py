@@ -8,8 +8,8 @@ from ....eventlog.codec import Event
 from ....eventlog.errors import Invalid
 from ...authoring.effects import CLOSING_REFUSALS, ContinueAs
 from ...authoring.errors import ChildError, StepError, failure_of
-from ...authoring.logs import hold_back
 from .. import events as ev
+from ..performing import Trouble
 from .branches import Branch
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _failed(machine: Machine, error: BaseException) -> Event:
     """What broke in the code itself is told to people with its traceback, which no event could hold."""
     kind = _kind_of(error)
     if kind == "code" and machine.lines is not None:
-        hold_back(machine.lines, machine.run, machine.workflow.name, "failed", error)
+        machine.lines.append(Trouble(machine.run, machine.workflow.name, "failed", error))
     return ev.RunFailed(kind, failure_of(error))
 
 

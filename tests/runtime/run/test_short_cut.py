@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from logging import LogRecord
 from typing import Any, cast
 
 import msgspec
@@ -26,7 +25,7 @@ from perdure.runtime.run import commands as cmd
 from perdure.runtime.run.events import StepCompleted
 from perdure.runtime.run.live import Run
 from perdure.runtime.run.machine.shell import outside_loop
-from perdure.runtime.run.performing import Performing
+from perdure.runtime.run.performing import Performing, Trouble
 from perdure.runtime.run.runs import Runs
 from perdure.runtime.run.state import RunState, canonical
 
@@ -98,8 +97,8 @@ class Nobody:
         if ("wake_at", stream, due) not in self.asked:
             self.asked.append(("wake_at", stream, due))
 
-    def said(self, lines: list[LogRecord]) -> None:
-        self.asked.append(("said", *(line.getMessage() for line in lines)))
+    def said(self, lines: list[Trouble]) -> None:
+        self.asked.append(("said", *(line.what for line in lines)))
         lines.clear()
 
     def __getattr__(self, name: str) -> Callable[..., None]:

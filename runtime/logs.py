@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ...eventlog.streams import parts_of
-from .driving import DRIVER
-from .steps import ATTEMPT
+from ..eventlog.streams import parts_of
+from .authoring.driving import DRIVER
+from .authoring.steps import ATTEMPT
+from .run.performing import Trouble
 
 if TYPE_CHECKING:
-    from .driving import Driver
+    from .authoring.driving import Driver
 
 FIELDS = ("run", "workflow", "step", "effect", "attempt")
 
@@ -61,20 +62,15 @@ def logger(name: str) -> logging.Logger:
     return found
 
 
-def hold_back(lines: list[logging.LogRecord], run: str, workflow: str, what: str, error: BaseException | None = None) -> None:
-    """Have the engine itself say, as an error, what has become of a run, once that is durable."""
-    behind = None if error is None else (type(error), error, error.__traceback__)
-    text = f"run {run!r} of workflow {workflow!r} {what}"
-    record = _engine.makeRecord(_engine.name, logging.ERROR, __file__, 0, text, (), behind, extra={"run": run, "workflow": workflow})
-    _complete(record, None)
-    lines.append(record)
-
-
-def speak(lines: list[logging.LogRecord]) -> None:
-    """Emit what was held back."""
+def speak(lines: list[logging.LogRecord | Trouble]) -> None:
+    """Emit what was held back, and what the engine itself has to say."""
     taken = lines.copy()
     lines.clear()
     for record in taken:
+        if isinstance(record, Trouble):
+            named = {"run": record.run, "workflow": record.workflow}
+            _engine.error("run %r of workflow %r %s", *named.values(), record.what, exc_info=record.error, extra=named)
+            continue
         try:
             logging.getLogger(record.name).handle(record)
         except Exception:
