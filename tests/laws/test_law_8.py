@@ -6,6 +6,8 @@ facts from outside still are recorded, and a build that agrees resumes it.
 
 from __future__ import annotations
 
+from inspect import getsourcelines
+
 import pytest
 
 import perdure
@@ -72,7 +74,8 @@ async def test_a_changed_code_suspends_the_run_with_both_columns() -> None:
     assert "disagree" in looked.reason
     assert suspended.reason == "diverged"
     assert ("charge" in suspended.expected, "weigh" in suspended.found) == (True, True)
-    assert suspended.where == "after the start"
+    line = getsourcelines(changed_build.function)[1] + 2
+    assert suspended.where == f"after the start, module {__name__}, line {line}, in changed_build"
     assert suspended.instead
 
 

@@ -21,6 +21,7 @@ from ..events import RunCompleted, RunFailed
 from ..script import approval_of, line_of
 from ..state import Line, RunState, json_of, key_of
 from .driver import NO_SHELF, Machine
+from .foreign import line_of_code, suspended_frames
 from .large import named_at, needed
 from .retracing import retrace
 
@@ -125,6 +126,9 @@ def _take(machine: Machine, facts: RunState, place: int) -> None:
         machine.feed(arrival, late[0] if late else arrival.at)
 
 
+NO_EFFECT = "nothing (the log holds no such effect here)"
+
+
 class _Script:
     """The recorded lines, and how far they have been matched."""
 
@@ -154,17 +158,17 @@ class _Script:
             elif wish is machine.ending and not (upto == self.facts.delivered and self.facts.ended):
                 too_early = _shown_early(wish)
         if too_early:
-            self._first_difference(rest, upto, too_early)
+            self._first_difference(machine, rest, upto, too_early)
         if end is not None:
             return
         lines, start = self.lines, self.place
         stop = start + len(self.wanted)
         if self.wanted != lines[start:stop] or (stop < len(lines) and lines[stop].after <= rest):
-            self._first_difference(rest, rest)
+            self._first_difference(machine, rest, rest)
         self.place = stop
         self.wanted = []
 
-    def _first_difference(self, rest: int, until: int, too_early: str = "") -> None:
+    def _first_difference(self, machine: Machine, rest: int, until: int, too_early: str = "") -> None:
         """Order within a rest does not matter, ids do: compare by id, and name the first that differs.
 
         `until`: the rest behind whose arrivals the lines are recorded. `too_early`: how the code ended, if it did while the log goes on.
@@ -180,18 +184,18 @@ class _Script:
             other = wanted.pop((line.what, line.id), None)
             if other != line:
                 other = other or next((w for w in wanted.values() if w.id == line.id), None)
-                self._differs(rest, line, _shown(other) if other else too_early or "nothing")
+                self._differs(rest, line, _shown(other) if other else too_early or "nothing", at=_place_of(machine, other))
         if too_early:
             self._differs(rest, None, too_early)
         for line in wanted.values():
-            self._differs(rest, None, _shown(line))
+            self._differs(rest, None, _shown(line), at=_place_of(machine, line))
 
-    def _differs(self, rest: int, line: Line | None, found: str, expected: str = "nothing (the log holds no such effect here)") -> NoReturn:
+    def _differs(self, rest: int, line: Line | None, found: str, expected: str = NO_EFFECT, at: str = "") -> NoReturn:
         arrival = "the start" if rest == 0 else f"arrival {rest} of {self.facts.delivered}"
         raise Diverged(
             "the code of the workflow and the log of the run disagree",
             who=f"run {self.run!r}, workflow {self.facts.workflow!r} version {self.facts.version}",
-            where=f"after {arrival}",
+            where=f"after {arrival}{at}",
             expected=_shown(line) if line else expected,
             found=found,
             instead="deploy the code that the run was started with, or give the changed workflow a new version beside the old one",
@@ -208,6 +212,16 @@ class _Script:
         given = key_of(ending.result, ending.blob) if isinstance(ending, RunCompleted) else None
         if kind != f"Run{facts.phase.capitalize()}" or (given is not None and bytes(given) != bytes(result or b"")):
             self._differs(facts.delivered, None, _shown_end(kind, given), expected)
+
+
+def _place_of(machine: Machine, wanted: Line | None) -> str:
+    """Where the code waits for what only it wants, or, where it wants nothing new, where it waits at all; empty where it has ended."""
+    branch = machine.waits[wanted.id][0] if wanted is not None and wanted.id in machine.waits else machine.root
+    home = machine.home()
+    if branch is None or home.startswith("perdure."):  # the lines of a definition are not those of its interpreter
+        return ""
+    place = line_of_code(suspended_frames(branch.coroutine), home)
+    return f", {place}" if ", line " in place else ""
 
 
 def _unordered(line: Line) -> Line:
