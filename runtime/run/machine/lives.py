@@ -10,6 +10,7 @@ from ...authoring.effects import CLOSING_REFUSALS, ContinueAs
 from ...authoring.errors import ChildError, StepError, failure_of
 from .. import events as ev
 from .branches import Branch
+from .foreign import from_loop
 
 if TYPE_CHECKING:
     from .driver import Machine
@@ -51,6 +52,7 @@ def ending_of(machine: Machine, value: Any, error: BaseException | None) -> Even
         return ev.RunCancelled()
     error = machine.failed or error
     if error is not None:
+        error = from_loop(error, machine.describe(), machine.home())
         return ev.RunFailed(_kind_of(error), failure_of(error))
     try:
         return ev.RunCompleted(*machine.keep(machine.workflow.returns.encode(value), f"workflow {machine.workflow.name!r}, result"))
