@@ -13,6 +13,7 @@ from ..actors.kind import Kind
 from ..actors.ports import Ownership, OwnsAll
 from ..actors.storing import Shared
 from ..eventlog.errors import Invalid, Unavailable
+from ..runtime.authoring.given import must_be
 from ..runtime.authoring.steps import Step
 from ..runtime.authoring.triggers import Trigger
 from ..runtime.authoring.workflows import Workflow
@@ -27,7 +28,7 @@ from .system.clock import SystemClock, SystemIds, WorkerThreads, owner
 from .system.plugins import installed_types
 from .system.processes import WorkerProcesses
 from .system.secrets import SecretsInEnvironment
-from .urls import file_of, is_in_nats
+from .urls import file_of, is_in_nats, must_be_url
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -65,6 +66,9 @@ async def open(  # noqa: A001 - perdure.open is the word a user expects
     Raises Unavailable if another process serves the file, the server cannot be reached or a resource cannot be opened,
     Corrupt if the log does not hold what was written to it.
     """
+    must_be_url(url, "perdure.open", URLS)
+    if settings is not None:
+        must_be(settings, Settings, "perdure.open", "settings", "Settings", such_as="settings=Settings(worker_concurrency=8)")
     settings = settings or Settings.of(os.environ)
     async with ground_of(url, settings, tuple(triggers)) as ground, aclosing(WorkerProcesses(os.cpu_count() or 1)) as processes:
         runtime = Runtime(

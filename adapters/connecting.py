@@ -11,7 +11,7 @@ from ..eventlog.errors import Invalid, Unavailable
 from ..runtime.authoring.workflows import Workflow
 from ..runtime.calling import Calling
 from .system.clock import SystemClock, SystemIds, owner
-from .urls import is_in_nats, is_over_http
+from .urls import is_in_nats, is_over_http, must_be_url
 
 if TYPE_CHECKING:
     from .http.client import HttpClient
@@ -27,6 +27,7 @@ async def connect(url: str, *, workflows: Iterable[Workflow[..., Any]] = (), key
     client did not start. Raises Unavailable where the server cannot be reached; a request raises it where nobody answers in its
     time, and counts once when it is repeated.
     """
+    must_be_url(url, "perdure.connect", "nats://HOST:PORT/NAMESPACE or http://HOST:PORT")
     over_http = is_over_http(url)
     if key and not over_http:
         raise Invalid("only a service over HTTP asks for a key", who="perdure.connect", where="key", expected="http://HOST:PORT",

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from ..eventlog.errors import Invalid
+
+
+def must_be_url(given: object, who: str, expected: str) -> None:
+    """Invalid where what should be a URL is no text, such as a Path or an environment variable that is not set."""
+    if not isinstance(given, str):
+        raise Invalid("a log is named by a URL", who=who, where="url", expected=expected, found=f"{type(given).__name__}: {given!r}"[:80],
+                      instead="write for example 'sqlite:///perdure.db', or f'sqlite:///{path}'")
+
 
 def is_in_nats(url: str) -> bool:
     """Whether it names a namespace in NATS, which workers serve."""

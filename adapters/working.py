@@ -8,6 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from ..eventlog.errors import Invalid, NotFound
+from ..runtime.authoring.given import many
 from ..runtime.authoring.steps import Step
 from ..runtime.perform.interceptors import Interceptor
 from ..runtime.resources import Resources
@@ -17,7 +18,7 @@ from .compose import nats_or_say_so
 from .system.bell import bell
 from .system.clock import SystemClock, WorkerThreads
 from .system.processes import WorkerProcesses
-from .urls import is_in_nats
+from .urls import is_in_nats, must_be_url
 
 AnyStep = Step[..., Any]
 
@@ -38,10 +39,12 @@ async def work_for(
     `interceptors` are as in `perdure.open`. At the end what runs may go on for `Settings(drain_seconds=…)`; the rest is
     performed by another worker. Invalid where no step is for one of the queues, NotFound where there is no such namespace.
     """
+    must_be_url(url, "perdure.work_for", "nats://HOST:PORT/NAMESPACE")
     if not is_in_nats(url):
         raise Invalid("only a log in NATS has task queues", who="perdure.work_for", where="url", expected="nats://HOST:PORT/NAMESPACE",
                       found=repr(url.partition("?")[0]), instead="on an embedded log the process that serves the runs performs all steps")
-    known, settings = list(steps), settings or Settings.of(os.environ)
+    known = list(many(steps, Step, "perdure.work_for", "steps", "write steps=[…], each a function decorated with @step"))
+    settings = settings or Settings.of(os.environ)
     must_be_for(queues, known)
     with nats_or_say_so():
         from .nats.queues.worker import seated

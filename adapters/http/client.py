@@ -16,7 +16,7 @@ import msgspec
 
 from ...eventlog.errors import Invalid, PerdureError, Unavailable
 from ...runtime.authoring.values import Shape
-from ...runtime.authoring.workflows import Workflow
+from ...runtime.authoring.workflows import Workflow, shapes_of
 from ...runtime.calling import Calling
 from ...runtime.perform.passing import lasts
 from ...runtime.perform.watching import OVER
@@ -43,7 +43,7 @@ class HttpClient(Calling):
 
     def __init__(self, http: httpx.AsyncClient, workflows: Iterable[Workflow[..., Any]]) -> None:
         self._http = http
-        self._shapes = {workflow.name: workflow.returns for workflow in workflows}
+        self._shapes = shapes_of(workflows)
 
     def shape_of(self, workflow: str) -> Shape | None:
         return self._shapes.get(workflow)

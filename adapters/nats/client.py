@@ -15,7 +15,7 @@ from nats.errors import MaxPayloadError
 
 from ...eventlog.errors import PerdureError, TooLarge, Unavailable
 from ...runtime.authoring.values import Shape
-from ...runtime.authoring.workflows import Workflow
+from ...runtime.authoring.workflows import Workflow, shapes_of
 from ...runtime.calling import Calling
 from ...runtime.perform.passing import lasts
 from ...runtime.requests import (
@@ -61,7 +61,7 @@ class Client(Calling):
         self._root = f"perdure.{namespace}.request."
         self._name = name
         self._run_id = run_id
-        self._shapes = {workflow.name: workflow.returns for workflow in workflows}
+        self._shapes = shapes_of(workflows)
         self._now = now
         """Microseconds since 1970."""
         self._last_command = 0

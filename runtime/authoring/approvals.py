@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from ...eventlog.errors import Invalid
 from .effects import Effect
+from .given import must_be_duration, must_be_text
 from .policies import ApprovalPolicy, Terms, terms_of
 from .retry import microseconds
 from .values import Shape
@@ -72,7 +73,10 @@ def approval(
     `show` is what the decision is about: any value that msgspec encodes, at most 64 KiB. Whoever decides must name the digest of
     it, so nobody can approve what they were not shown.
     """
+    must_be_text(name, "approval", "name", "ship", empty=True)
     who = f"approval {name!r}"
+    if timeout is not None:
+        must_be_duration(timeout, who, "timeout")
     if not name or len(name) > NAME_MAX:
         raise Invalid("an approval needs a name that people can call it by", who=who, where="name", expected=f"1 to {NAME_MAX} characters",
                       found=f"{len(name)} characters", instead="name it after what is decided, such as 'ship'")

@@ -10,8 +10,9 @@ from msgspec import Raw
 from ...eventlog.errors import Invalid
 from ...eventlog.streams import STREAM_BYTES_MAX, escape
 from .effects import Attach, ChildCall, ChildResult
+from .given import must_be_text
 from .sending import cancel_run, signal_run
-from .values import Shape
+from .values import Shape, kept_shape
 from .workflows import Workflow
 
 P = ParamSpec("P")
@@ -94,10 +95,7 @@ def attach(run: str, type: Any = Any) -> Coroutine[object, object, Any]:  # noqa
 
     The run itself goes on untouched, however the wait ends.
     """
-    shape = _shapes.get(type)
-    if shape is None:
-        shape = _shapes[type] = Shape(type, "attach, result")
-    return cast("Coroutine[object, object, Any]", Attach(_checked("attach", run), shape))
+    return cast("Coroutine[object, object, Any]", Attach(_checked("attach", run), kept_shape(_shapes, type, "attach, result")))
 
 
 def _call(word: str, workflow: Any, call: tuple[tuple[Any, ...], dict[str, Any]], id: str | None, on_parent_end: str) -> ChildCall[Any]:
@@ -124,6 +122,7 @@ def _call(word: str, workflow: Any, call: tuple[tuple[Any, ...], dict[str, Any]]
 
 
 def _checked(word: str, id: str) -> str:
+    must_be_text(id, word, "id", "order-17", empty=True)
     if not id or len(escape(id)) > ID_BYTES_MAX:
         raise Invalid(
             "an id does not fit a stream name",

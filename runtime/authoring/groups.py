@@ -17,6 +17,7 @@ from ...eventlog.errors import Invalid
 from .driving import driver
 from .effects import CloseScope, JoinGroup, JoinTask, OpenGroup, OpenScope, Together
 from .errors import Cancelled
+from .given import must_be_awaitable
 from .retry import microseconds
 
 T = TypeVar("T")
@@ -53,6 +54,7 @@ def gather(*work: Awaitable[Any], return_exceptions: bool = False) -> Coroutine[
 
     with `return_exceptions` errors are results instead.
     """
+    must_be_awaitable(work, "gather")
     return cast("Coroutine[object, object, tuple[Any, ...]]", Together(work, keep_errors=return_exceptions))
 
 
@@ -74,6 +76,7 @@ def first_of(*work: Awaitable[T]) -> Coroutine[object, object, First[T]]:
             found="none",
             instead="leave the race out where there is nothing to wait for",
         )
+    must_be_awaitable(work, "first_of")
     return cast("Coroutine[object, object, First[T]]", Together(work, first=True))
 
 
@@ -106,6 +109,7 @@ class TaskGroup:
 
     def start(self, work: Awaitable[T], *, name: str | None = None) -> Task[T]:
         """Begin a branch; `name`, or else its number, is part of the ids of its steps."""
+        must_be_awaitable((work,), "task_group.start")
         return Task(driver("task_group.start()").join_in(self._group, work, name))
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -132,7 +136,7 @@ class Scope:
     """`async with timeout(…)`: cancels its body when the time is up and turns that into TimeoutError."""
 
     def __init__(self, duration: timedelta) -> None:
-        self._duration = microseconds(duration)
+        self._duration = microseconds(duration, "timeout")
         self.expired = False
         """Whether the time was up before the body ended."""
 

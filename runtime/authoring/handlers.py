@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from msgspec import Raw
 
 from ...eventlog.errors import Invalid
+from .given import must_be_text
 from .values import Arguments, Shape, hints_of
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,60}")
@@ -28,6 +29,7 @@ class Handler:
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self.name = name
         self.function = function
+        must_be_text(name, self.word, "name", "paid")
         if not NAME.fullmatch(name):
             self.refuse("a handler needs a plain name", "name", "letters, digits, '_', '-', '.' and ':', at most 60", repr(name),
                         "choose another name")

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ...eventlog.errors import Invalid
 from ...eventlog.streams import STREAM_BYTES_MAX, escape, shortened
+from .given import must_be, must_be_text, shown
 from .retry import microseconds
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,60}")
@@ -44,6 +45,12 @@ class Limit(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         who, given = f"Limit({self.name!r})", self.rate
+        must_be_text(self.name, who, "name", "stripe", empty=True)
+        if self.concurrency is not None:
+            must_be(self.concurrency, int, who, "concurrency", "a number of attempts", such_as="concurrency=5")
+        if given is not None and not _is_rate(given):
+            raise Invalid("a rate is a count and a time", who=who, where="rate", expected="(count, timedelta)", found=shown(given),
+                          instead="write rate=(100, timedelta(seconds=1))")
         if not NAME.fullmatch(self.name):
             raise Invalid("a limit needs a name that fits a stream", who=who, where="name", found=repr(self.name),
                           expected="1 to 60 letters, digits, '.', '_' or '-'", instead="steps that give the same name share the limit")
@@ -96,6 +103,14 @@ class Limit(Struct, frozen=True):
             raise Invalid("the key of a limit is no key", who=who, where="key", expected="a text or a number",
                           found=f"{type(key).__qualname__}: {key!r}"[:200], instead=instead)
         return key
+
+
+def _is_rate(given: object) -> bool:
+    match given:
+        case (int(), timedelta()):
+            return True
+        case _:
+            return False
 
 
 def agree(limits: Iterable[tuple[str, Limit]]) -> None:

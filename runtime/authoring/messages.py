@@ -6,8 +6,10 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, cast
 
+from ...eventlog.errors import Invalid
 from .driving import driver
 from .effects import Effect
+from .given import shown
 from .handlers import QueryHandler, SignalHandler, UpdateHandler
 from .retry import microseconds
 
@@ -33,7 +35,11 @@ def wait_until(predicate: Callable[[], object], timeout: timedelta | None = None
     that code rests again: `await wait_until(lambda: not busy); busy = True` lets one in. A predicate may not await; one that
     raises fails the await.
     """
-    duration = None if timeout is None else microseconds(timeout)
+    if not callable(predicate):
+        raise Invalid("a condition is looked at again and again", who="wait_until", where="predicate",
+                      expected="a function without arguments", found=shown(predicate),
+                      instead="write for example wait_until(lambda: paid)")
+    duration = None if timeout is None else microseconds(timeout, "wait_until", "timeout")
     return cast("Coroutine[object, object, None]", WaitUntil(predicate, duration))
 
 

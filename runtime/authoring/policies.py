@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, get_args
 from msgspec import Struct
 
 from ...eventlog.errors import Invalid
+from .given import many, must_be
 from .retry import microseconds
 
 AtEnd: TypeAlias = Literal["expire", "reject", "fail"]
@@ -72,7 +73,10 @@ class Terms(Struct, frozen=True, omit_defaults=True):
 
 def terms_of(policy: ApprovalPolicy, timeout: timedelta | None, who: str) -> Terms:
     """The terms of a policy; Invalid where nobody could ever meet them."""
-    stages = tuple(Stage(microseconds(one.after), _names(one.users, who), _names(one.roles, who)) for one in policy.escalation)
+    must_be(policy, ApprovalPolicy, who, "policy", "an ApprovalPolicy", such_as="policy=ApprovalPolicy(roles=('finance',))")
+    must_be(policy.quorum, int, who, "quorum", "a number of people", such_as="quorum=2")
+    escalation = many(policy.escalation, Escalation, who, "escalation", "write escalation=(Escalation(after=timedelta(hours=4), …),)")
+    stages = tuple(Stage(microseconds(one.after, who, "after"), _names(one.users, who), _names(one.roles, who)) for one in escalation)
     at_end = KNOWN.get(policy.at_end)
     if at_end is None or (at_end != "expire" and timeout is None):
         raise _unmeetable(who, "at_end", "expire; or reject or fail, where there is a timeout", repr(policy.at_end),

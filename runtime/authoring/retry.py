@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ...eventlog.errors import Invalid
+from .given import must_be, must_be_duration
 
 
 class Retry(Struct, frozen=True):
@@ -29,15 +29,11 @@ class Retry(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         for where in ("first", "longest"):
-            if not isinstance(pause := getattr(self, where), timedelta):
-                raise Invalid(
-                    "a retry policy's pauses are durations",
-                    who="Retry",
-                    where=where,
-                    expected="a timedelta",
-                    found=repr(pause),
-                    instead=f"write for example {where}=timedelta(seconds=5)",
-                )
+            must_be_duration(getattr(self, where), "Retry", where)
+        for where, kinds in (("attempts", int), ("factor", (int, float)), ("jitter", (int, float)), ("on", tuple), ("never_on", tuple)):
+            like = "(ConnectionError,)" if kinds is tuple else "3"
+            expected = "a tuple of exception classes" if kinds is tuple else "a number"
+            must_be(getattr(self, where), kinds, "Retry", where, expected, such_as=f"{where}={like}")
         if self.attempts < 1 or self.first < timedelta(0) or self.longest < timedelta(0) or self.factor < 1 or not 0 <= self.jitter <= 1:
             raise Invalid(
                 "a retry policy makes no sense",
@@ -47,8 +43,7 @@ class Retry(Struct, frozen=True):
                 instead="leave a field out to get its default",
             )
         for where in ("on", "never_on"):
-            kinds: tuple[Any, ...] = getattr(self, where)
-            for kind in kinds:
+            for kind in getattr(self, where):
                 if not _can_be_raised(kind):
                     raise Invalid(
                         "a retry policy names something that cannot be raised",
@@ -105,8 +100,9 @@ def chance(seed: int, name: str) -> float:
     return int.from_bytes(sha256(f"{seed}/{name}".encode()).digest()[:7]) / 2**56
 
 
-def microseconds(duration: timedelta) -> int:
+def microseconds(duration: timedelta, who: str = "a wait", where: str = "duration") -> int:
     """Whole microseconds; of more than a thousand years, a thousand: calendars end in the year 9999, and waits for good are waits."""
+    must_be_duration(duration, who, where)
     if duration.days > DAYS_MAX:
         duration = timedelta(DAYS_MAX)
     return (duration.days * 86_400 + duration.seconds) * 1_000_000 + duration.microseconds

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, TypedDict, cast, get_args
 
 from msgspec import Struct
 
 from ...eventlog.errors import Invalid
+from .given import must_be, must_be_duration, shown
 from .limits import Limit
 from .retry import ONCE, Retry
 
@@ -68,6 +69,7 @@ class Rules(Struct, frozen=True, kw_only=True):
         if unknown:
             raise Invalid("a step has no such option", who=who, where=unknown[0], expected=", ".join(StepOptions.__annotations__),
                           found=", ".join(unknown), instead="check the spelling")
+        must_fit(options, who)
         rules = cls(
             retry=options.get("retry") or ONCE,
             timeout=options.get("timeout"),
@@ -78,8 +80,8 @@ class Rules(Struct, frozen=True, kw_only=True):
             limit=options.get("limit"),
             executor=options.get("executor", "thread"),
             queue=options.get("queue"),
-            raises=tuple(options.get("raises", ())),
-            needs=tuple(options.get("needs", ())),
+            raises=tuple(options.get("raises") or ()),
+            needs=tuple(options.get("needs") or ()),
             transactional=transactional,
         )
         rules.check(who)
@@ -150,6 +152,47 @@ class Rules(Struct, frozen=True, kw_only=True):
         """Whether an attempt needs more than to be run."""
         timed = self.start_within is not None or self.heartbeat_timeout is not None
         return timed or self.at_most_once or self.limit is not None or self.queue is not None
+
+
+SUCH_AS: Mapping[str, tuple[type, str, str]] = {
+    "name": (str, "a text", "name='charge'"),
+    "retry": (Retry, "a Retry", "retry=Retry(attempts=3)"),
+    "at_most_once": (bool, "True or False", "at_most_once=True"),
+    "limit": (Limit, "a Limit", "limit=Limit('stripe', concurrency=5)"),
+    "executor": (str, "'thread' or 'process'", "executor='process'"),
+    "queue": (str, "a text", "queue='gpu'"),
+}
+"""What options must be, and how they are written; what is a time, or several things, is seen to apart."""
+
+
+def must_fit(options: StepOptions, who: str) -> None:
+    """Invalid where an option is not of its type; None is as good as nothing."""
+    for where, given in options.items():
+        if given is None:
+            continue
+        if where in SUCH_AS:
+            kind, expected, written = SUCH_AS[where]
+            must_be(given, kind, who, where, expected, such_as=written)
+        elif where == "raises":
+            _must_hold(given, _is_error, who, where, "a tuple of exception classes", such_as="raises=(CardDeclined,)")
+        elif where == "needs":
+            _must_hold(given, lambda key: isinstance(key, type | str), who, where, "a list of types or names", such_as="needs=[Pool]")
+        else:
+            must_be_duration(given, who, where)
+
+
+def _must_hold(given: object, fits: Callable[[object], bool], who: str, where: str, expected: str, *, such_as: str) -> None:
+    if not _all_fit(given, fits):
+        raise Invalid(f"{where} must be {expected}", who=who, where=where, expected=expected, found=shown(given),
+                      instead=f"write for example {such_as}")
+
+
+def _all_fit(given: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(given, Collection) and not isinstance(given, str) and all(map(fits, cast("Collection[object]", given)))
+
+
+def _is_error(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exception)
 
 
 def place_of(function: Callable[..., Any]) -> str:

@@ -19,6 +19,7 @@ from ...eventlog.streams import parts_of
 from .artifacts import ArtifactWriter, read_here
 from .driving import DRIVER
 from .effects import StepCall
+from .given import Uncalled
 from .resources import resource_of
 from .retry import microseconds
 from .rules import Rules, StepOptions
@@ -180,7 +181,7 @@ def attempt_of(performed: Performed) -> Attempt:
     return Attempt(performed.stream, call.step.name, performed.id, performed.attempt, call.keys, performed)
 
 
-class Step(Generic[P, R]):
+class Step(Uncalled, Generic[P, R]):
     """A function made a step. Called in a workflow it is an effect; anywhere else it is the function itself."""
 
     def __init__(self, function: Callable[P, Awaitable[R] | R], name: str, rules: Rules) -> None:
@@ -251,8 +252,18 @@ class _Decorator:
     @overload
     def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
     def __call__(self, function: Callable[..., Any], /) -> Step[..., Any]:
-        name = self._options.get("name") or name_of(function)
+        name = name_for(function, self._options)
         return Step(function, name, Rules.of(f"step {name!r}", self._options))
+
+
+def name_for(function: object, options: StepOptions) -> str:
+    """What a step is called; Invalid where it is none."""
+    name = options.get("name") or name_of(function)
+    if isinstance(function, type | Uncalled):
+        what = f"the class {name}" if isinstance(function, type) else repr(function)
+        raise Invalid("only a function can be a step", who=f"step {name!r}", expected="def or async def", found=what,
+                      instead="write a function around it; a workflow is awaited by perdure.child(…)")
+    return name
 
 
 class _TransactionalDecorator:
@@ -262,7 +273,7 @@ class _TransactionalDecorator:
         self._options = options
 
     def __call__(self, function: Callable[Concatenate[Connection, P], R], /) -> Step[P, R]:
-        name = self._options.get("name") or name_of(function)
+        name = name_for(function, self._options)
         return Step(cast("Callable[P, R]", function), name, Rules.of(f"step {name!r}", self._options, transactional=True))
 
 

@@ -28,6 +28,7 @@ PLAIN = frozenset({int, str, bool})
 """Immutable types whose values, where they can be encoded at all, come back equal: no need to look."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_as_given = msgspec.json.Encoder().encode
 _decode_call: Callable[[bytes], list[Any] | dict[str, Any]] = msgspec.json.Decoder(list[Any] | dict[str, Any]).decode
 _WITH_FIELDS = (msgspec.inspect.StructType, msgspec.inspect.DataclassType, msgspec.inspect.TypedDictType, msgspec.inspect.NamedTupleType)
 _EXACT = (type(None), bool, int, float, str, list, dict)
@@ -98,6 +99,17 @@ class Shape:
         expected, found, where = explained(error) if error is not None else (describe(self.annotation), type(value).__name__, "$")
         return Invalid("the value does not fit its annotation", who=self.who, where=where, expected=expected, found=found,
                        instead="pass a value of the annotated type, or change the annotation")
+
+
+def kept_shape(shapes: dict[Any, Shape], annotation: Any, who: str) -> Shape:
+    """The shape of an annotation, made once; Invalid where it is none."""
+    try:
+        found = shapes.get(annotation)
+    except TypeError:  # such as [int], which has no hash
+        return Shape(annotation, who)
+    if found is None:
+        found = shapes[annotation] = Shape(annotation, who)
+    return found
 
 
 def _with_text_keys(value: Any) -> bytes:
@@ -186,7 +198,7 @@ def keeps_less_than_it_takes(annotation: Any) -> bool:
     return loose(msgspec.inspect.type_info(annotation))
 
 
-def name_of(function: Callable[..., Any]) -> str:
+def name_of(function: object) -> str:
     """The name that a function was defined with."""
     name = getattr(function, "__name__", None)
     if not isinstance(name, str):
@@ -195,10 +207,10 @@ def name_of(function: Callable[..., Any]) -> str:
     return name
 
 
-def as_json(value: Any, who: str) -> Raw:
-    """A value that is on its way to whoever knows its annotation; Invalid where it cannot be encoded at all."""
+def as_json(value: Any, who: str, *, as_given: bool = False) -> Raw:
+    """A value that is on its way to whoever knows its annotation, its keys sorted unless `as_given`; Invalid where it cannot be encoded."""
     try:
-        return Raw(_encode(value))
+        return Raw(_as_given(value) if as_given else _encode(value))
     except (msgspec.MsgspecError, TypeError, UnicodeEncodeError, OverflowError, RecursionError, ValueError) as error:
         raise Invalid("the value cannot be encoded", who=who, expected="types that msgspec encodes: builtins, Structs, dataclasses, …",
                       found=f"{type(value).__name__}: {error}", instead="turn it into one of these first") from error

@@ -12,8 +12,9 @@ from uuid import UUID
 from ...eventlog.errors import Invalid
 from .driving import driver
 from .effects import ContinueAs, SignalWait, Sleep
+from .given import must_be_moment, must_be_text
 from .retry import microseconds
-from .values import Shape
+from .values import Shape, kept_shape
 
 T = TypeVar("T")
 
@@ -26,11 +27,12 @@ _shapes: dict[Any, Shape] = {}
 
 def sleep(duration: timedelta) -> Coroutine[object, object, None]:
     """Wait for a duration; the wait outlives the process."""
-    return cast("Coroutine[object, object, None]", Sleep(microseconds(duration)))
+    return cast("Coroutine[object, object, None]", Sleep(microseconds(duration, "sleep")))
 
 
 def sleep_until(moment: datetime) -> Coroutine[object, object, None]:
     """Wait until a moment, which must have a time zone."""
+    must_be_moment(moment, "sleep_until", "moment")
     if moment.tzinfo is None:
         raise Invalid(
             "a moment without a time zone means another one on every machine",
@@ -49,10 +51,8 @@ def signal(name: str) -> Coroutine[object, object, Any]: ...
 def signal(name: str, type: type[T]) -> Coroutine[object, object, T]: ...
 def signal(name: str, type: Any = Any) -> Coroutine[object, object, Any]:  # noqa: A002 - the word an author expects
     """Wait for the next signal of this name, decoded to `type`; signals that came earlier, since the run's start, count."""
-    shape = _shapes.get(type)
-    if shape is None:
-        shape = _shapes[type] = Shape(type, f"signal {name!r}")
-    return cast("Coroutine[object, object, Any]", SignalWait(name, shape))
+    must_be_text(name, "signal", "name", "paid")
+    return cast("Coroutine[object, object, Any]", SignalWait(name, kept_shape(_shapes, type, f"signal {name!r}")))
 
 
 def continue_as(*args: Any, **kwargs: Any) -> Coroutine[object, object, NoReturn]:
@@ -85,6 +85,8 @@ def uuid() -> UUID:
 
 def log(message: str, *, level: str = "info", **fields: Any) -> None:
     """Write a line into the log of the run, once, however often the code is driven again."""
+    must_be_text(message, "log()", "message", "charged", empty=True)
+    must_be_text(level, "log()", "level", "warning")
     driver("log()").note(level, message, fields)
 
 
@@ -103,6 +105,7 @@ def patched(name: str) -> bool:
     True where nothing is recorded yet of what the run answers to right now, so that the new way can be taken; False while
     the run is driven again over what the old way left in its log, and ever after in that run.
     """
+    must_be_text(name, "patched()", "name", "charge before shipping")
     return driver("patched()").patched(name)
 
 

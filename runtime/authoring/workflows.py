@@ -10,13 +10,14 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from ...eventlog.errors import Invalid, NotFound
 from .builds import build_of
+from .given import Uncalled, many, must_be, must_be_text
 from .values import Arguments, Shape, hints_of, name_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Workflow(Generic[P, R]):
+class Workflow(Uncalled, Generic[P, R]):
     """An async function made a workflow; called directly it is the function itself."""
 
     def __init__(
@@ -56,14 +57,27 @@ def workflow(function: Callable[..., Any] | None = None, /, *, name: str | None 
 
     def decorate(function: Callable[..., Any]) -> Workflow[..., Any]:
         known = name or name_of(function)
+        must_be_text(known, f"workflow {known!r}", "name", "fulfil")
         if not inspect.iscoroutinefunction(function):
-            raise Invalid("a workflow must be an async function", who=f"workflow {known!r}", expected="async def", found="def",
+            given: object = function
+            found = "a class" if isinstance(given, type) else repr(given) if isinstance(given, Uncalled) else "def"
+            raise Invalid("a workflow must be an async function", who=f"workflow {known!r}", expected="async def", found=found,
                           instead="write 'async def', or make a plain function a step")
+        must_be(version, int, f"workflow {known!r}", "version", "a number that counts from 1", such_as="version=2")
         if version < 1:
             raise Invalid("a version counts from 1", who=f"workflow {known!r}", where="version", found=str(version))
         return Workflow(function, known, version)
 
     return decorate if function is None else decorate(function)
+
+
+def shapes_of(workflows: Iterable[Workflow[..., Any]]) -> dict[str, Shape]:
+    """How the results of workflows decode, by their names."""
+    return {known.name: known.returns for known in _each(workflows, "perdure.connect")}
+
+
+def _each(workflows: Iterable[Workflow[..., Any]], who: str) -> Iterable[Workflow[..., Any]]:
+    return many(workflows, Workflow, who, "workflows", "write workflows=[…], each a function decorated with @workflow")
 
 
 class Registry:
@@ -72,7 +86,7 @@ class Registry:
     def __init__(self, workflows: Iterable[Workflow[..., Any]], *own: Workflow[..., Any]) -> None:
         self.by_key: dict[tuple[str, int], Workflow[..., Any]] = {}
         self._own = frozenset(known.name for known in own)
-        for known in (*workflows, *own):
+        for known in (*_each(workflows, "perdure.open"), *own):
             other = self.by_key.setdefault((known.name, known.version), known)
             if other is not known:
                 raise Invalid(

@@ -10,11 +10,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
-import msgspec
 from msgspec import Raw
 
 from ...eventlog.errors import Invalid, PerdureError
 from ..authoring.errors import Failure, failure_of
+from ..authoring.given import must_be_text
 from ..authoring.values import Shape, as_json
 from ..authoring.workflows import Workflow
 from ..requests import (
@@ -40,10 +40,12 @@ from ..requests import (
     UpdateRun,
 )
 from ..requests.definitions import AnyDefined, AnyDefining
+from ..requests.fitting import fitting
 from ..run.commands import OnConflict, Reuse
 from ..where import Where, conditions
 from .definitions import Describing
 from .directory import CallingAccess
+from .given import id_of, must_be_id, seconds, seconds_or_none
 from .handle import RunHandle
 from .webhooks import CallingWebhooks
 
@@ -83,7 +85,7 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
         workflow: Callable[[*Ts], Coroutine[Any, Any, R]],
         /,
         *args: *Ts,
-        id: str = "",
+        id: str | None = None,
         command: str = "",
         tenant: str = "default",
         delay: timedelta = timedelta(0),
@@ -99,7 +101,7 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
         workflow: Any,
         /,
         *args: Any,
-        id: str = "",
+        id: str | None = None,
         command: str = "",
         tenant: str = "default",
         delay: timedelta = timedelta(0),
@@ -111,6 +113,7 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
     ) -> RunHandle[Any]:
         """Begin a run; with an `id` that is taken by a run of the same input, that run. Returns once the start is durable.
 
+        Without an `id` one is made up; an empty one is Invalid, because the start could not be repeated.
         Its code begins after `delay`; what has not ended after `deadline` is ended as timed out. Where the id belongs to a run
         that has not ended, `on_conflict` says what happens: "existing" gives that run if the input is the same, "refuse" refuses,
         "terminate_and_start" takes its place. Where that run has ended, `reuse` says whether a new one may begin under its id:
@@ -122,11 +125,11 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
         known = self._known(_workflow(workflow))
         raw, _ = known.arguments.pair(args, kwargs)
         asked = StartRun(
-            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant,
-            delay=delay.total_seconds(), deadline=None if deadline is None else deadline.total_seconds(),
+            workflow=known.name, version=known.version, arguments=raw, run=id_of(id, "start()"), command=command, tenant=tenant,
+            delay=seconds(delay, "start()", "delay"), deadline=seconds_or_none(deadline, "start()", "deadline"),
             on_conflict=on_conflict, reuse=reuse, on_end=on_end,
         )  # fmt: skip
-        begun = await self._begun(known, raw, asked)
+        begun = await self._begun(known, raw, fitting(asked))
         return RunHandle(self, begun, tenant=tenant, returns=known.returns)
 
     async def signal_or_start(
@@ -140,11 +143,12 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
         """
         known = self._known(_workflow(workflow))
         raw, _ = known.arguments.pair(args, {})
+        must_be_text(signal, "signal_or_start()", "signal", "paid")
         asked = SignalOrStartRun(
-            workflow=known.name, version=known.version, arguments=raw, run=id, command=command, tenant=tenant, reuse=reuse,
-            signal=signal, value=Raw(msgspec.json.encode(value)),
+            workflow=known.name, version=known.version, arguments=raw, run=must_be_id(id, "signal_or_start()"), command=command,
+            tenant=tenant, reuse=reuse, signal=signal, value=as_json(value, f"signal {signal!r}", as_given=True),
         )  # fmt: skip
-        begun = await self._begun(known, raw, asked)
+        begun = await self._begun(known, raw, fitting(asked))
         return RunHandle(self, begun, tenant=tenant, returns=known.returns)
 
     def run(self, id: str, *, tenant: str = "default") -> RunHandle[Any]:
@@ -163,7 +167,7 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
         asked = ListRuns(
             where=conditions(where), status=status, workflow=workflow, dead=dead, tenant=tenant, after=after, limit=limit
         )
-        return cast("RunPage", await self._list(asked))
+        return cast("RunPage", await self._list(fitting(asked)))
 
     async def approvals(
         self, *, by: str = "", roles: Sequence[str] = (), named: bool = False, tenant: str = "default", after: str | None = None,
@@ -175,7 +179,7 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
         over HTTP that is whom the key is for.
         """
         asked = ListApprovals(tenant=tenant, after=after, limit=limit, by=by, roles=tuple(roles), named=named)
-        return cast("ApprovalPage", await self._list(asked))
+        return cast("ApprovalPage", await self._list(fitting(asked)))
 
     async def events(
         self, run: str, *, since: int = 0, types: Sequence[str] = (), limit: int = 200, wait: timedelta = timedelta(0),
@@ -185,8 +189,9 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
 
         Where there is nothing behind `since` yet, and the run has not ended, the answer waits up to `wait` for more.
         """
-        asked = ReadEvents(run=run, since=since, types=tuple(types), limit=limit, wait=wait.total_seconds(), tenant=tenant)
-        return cast("EventPage", await self._list(asked))
+        asked = ReadEvents(run=run, since=since, types=tuple(types), limit=limit, wait=seconds(wait, "events()", "wait"),
+                           tenant=tenant)
+        return cast("EventPage", await self._list(fitting(asked)))
 
     async def complete(self, token: str, value: Any = None) -> None:
         """End a step that raised CompleteLater, by its token: `value` is what it returned. Repeated it changes nothing.
@@ -213,7 +218,7 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
         try:
             if isinstance(request, AnyDefining):
                 return await self._define(request)
-            return await (self._list(request) if isinstance(request, AnyList) else self.do(request))
+            return await (self._list(request) if isinstance(request, AnyList) else self._do(request))
         except PerdureError as error:
             return Declined.of(error)
 
@@ -224,8 +229,8 @@ class Calling(CallingWebhooks, CallingAccess, Describing):
     @overload
     async def do(self, request: AnyRequest) -> Applied | Answered: ...
     async def do(self, request: AnyRequest) -> Applied | Answered:
-        """As `handle`, raising what it would decline with."""
-        return await self._do(request)
+        """As `handle`, raising what it would decline with, for requests that a program has made."""
+        return await self._do(fitting(request))
 
 
 def _workflow(given: object) -> Workflow[..., Any]:

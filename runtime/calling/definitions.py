@@ -13,6 +13,7 @@ from ...eventlog.errors import Refused
 from ..authoring.values import as_json
 from ..requests import Applied, StartDefinition
 from ..run.commands import OnConflict, Reuse
+from .given import id_of, seconds, seconds_or_none
 
 if TYPE_CHECKING:
     from ..requests.definitions import AnyDefined, AnyDefining, DefinitionFaults, DefinitionPage, DefinitionReply, StepTypes
@@ -78,7 +79,7 @@ class Describing:
         return cast("StepTypes", await self._define(ListStepTypes()))
 
     async def start_definition(
-        self, definition: str | Mapping[str, Any], inputs: Mapping[str, Any] | None = None, *, version: int = 0, id: str = "",
+        self, definition: str | Mapping[str, Any], inputs: Mapping[str, Any] | None = None, *, version: int = 0, id: str | None = None,
         command: str = "", tenant: str = "default", delay: timedelta = timedelta(0), deadline: timedelta | None = None,
         on_conflict: OnConflict = "existing", reuse: Reuse = "never", on_end: str = "",
     ) -> RunHandle[Any]:  # fmt: skip
@@ -91,8 +92,9 @@ class Describing:
         name = definition if isinstance(definition, str) and "\n" not in definition and not definition.lstrip().startswith("{") else ""
         asked = StartDefinition(
             definition=name, text="" if name else _text(definition), number=version,
-            inputs=as_json(dict(inputs or {}), "inputs"), run=id, command=command, tenant=tenant, delay=delay.total_seconds(),
-            deadline=None if deadline is None else deadline.total_seconds(), on_conflict=on_conflict, reuse=reuse, on_end=on_end,
+            inputs=as_json(dict(inputs or {}), "inputs"), run=id_of(id, "start_definition()"), command=command, tenant=tenant,
+            delay=seconds(delay, "start_definition()", "delay"), deadline=seconds_or_none(deadline, "start_definition()", "deadline"),
+            on_conflict=on_conflict, reuse=reuse, on_end=on_end,
         )  # fmt: skip
         caller = cast("Calling", self)
         begun: Applied = await caller.do(asked)

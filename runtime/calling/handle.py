@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import msgspec
-from msgspec import Raw, UnsetType
+from msgspec import UnsetType
 from msgspec.structs import replace
 
 from ...eventlog.errors import Invalid, Refused, Unavailable
 from ..authoring.errors import HandlerError, RunError
+from ..authoring.given import must_be, must_be_text
 from ..authoring.values import Shape, as_json
 from ..requests import (
     Answered,
@@ -33,6 +34,7 @@ from ..requests import (
     UpgradeRun,
 )
 from ..run.state import ENDED
+from .given import seconds_or_none
 
 if TYPE_CHECKING:
     from ..run.performing import Standing
@@ -63,7 +65,8 @@ class RunHandle(Generic[R_co]):
 
     async def signal(self, name: str, value: Any = None, *, command: str = "") -> None:
         """Send a signal; repeated with the same `command` it counts once."""
-        raw = Raw(msgspec.json.encode(value))
+        must_be_text(name, f"run {self.id!r}, signal()", "name", "paid")
+        raw = as_json(value, f"signal {name!r}", as_given=True)
         await self._caller.do(SignalRun(tenant=self.tenant, run=self.id, name=name, value=raw, command=command))
 
     async def approvals(self) -> list[OpenApproval]:
@@ -92,6 +95,7 @@ class RunHandle(Generic[R_co]):
         self, approval: str | OpenApproval, outcome: Literal["approved", "rejected"], by: str, *, why: str, digest: str,
         roles: Sequence[str], command: str,
     ) -> None:  # fmt: skip
+        must_be(approval, (str, OpenApproval), f"run {self.id!r}", "approval", "a name, or what approvals() listed", such_as="'ship'")
         if isinstance(approval, str) and digest:
             name, id = approval, ""
         else:
@@ -127,8 +131,8 @@ class RunHandle(Generic[R_co]):
         Refused if its validator says no (nothing is recorded then), HandlerError if the handler raises, Unavailable if the
         answer takes longer than `within`.
         """
-        raw, seconds = _call.encode(list(args)), _seconds(within)
-        request = UpdateRun(tenant=self.tenant, run=self.id, name=name, arguments=raw, command=command, within=seconds)
+        raw, patience = _call.encode(list(args)), seconds_or_none(within, f"update {name!r}", "within")
+        request = UpdateRun(tenant=self.tenant, run=self.id, name=name, arguments=raw, command=command, within=patience)
         return self._answer(f"update {name!r}", await self._caller.do(request), returns)
 
     @overload
@@ -140,8 +144,8 @@ class RunHandle(Generic[R_co]):
 
         HandlerError if its function raises, Unavailable if it takes longer than `within` (else half a minute).
         """
-        raw, seconds = _call.encode(list(args)), _seconds(within)
-        request = QueryRun(tenant=self.tenant, run=self.id, name=name, arguments=raw, within=seconds)
+        raw, patience = _call.encode(list(args)), seconds_or_none(within, f"query {name!r}", "within")
+        request = QueryRun(tenant=self.tenant, run=self.id, name=name, arguments=raw, within=patience)
         return self._answer(f"query {name!r}", await self._caller.do(request), returns)
 
     def _answer(self, handler: str, reply: Answered, returns: Any) -> Any:
@@ -217,17 +221,13 @@ class RunHandle(Generic[R_co]):
 
     async def result(self, *, within: timedelta | None = None) -> R_co:
         """What the workflow returned, once it has; RunError if the run ended otherwise, Unavailable if it takes longer than `within`."""
-        seconds = _seconds(within)
-        reply = await self._caller.do(AwaitRun(tenant=self.tenant, run=self.id, within=seconds))
+        patience = seconds_or_none(within, f"run {self.id!r}, result()", "within")
+        reply = await self._caller.do(AwaitRun(tenant=self.tenant, run=self.id, within=patience))
         if reply.status != "completed" or isinstance(reply.result, UnsetType):
             raise RunError(self.id, reply.status, reply.failure)
         shape = self._returns or self._caller.shape_of(reply.workflow)
         value: R_co = shape.decode(reply.result) if shape is not None else msgspec.json.decode(reply.result)
         return value
-
-
-def _seconds(within: timedelta | None) -> float | None:
-    return None if within is None else within.total_seconds()
 
 
 OVER = ENDED | {"moved"}

@@ -21,6 +21,7 @@ from msgspec import Struct, UnsetType
 
 from ...eventlog.errors import Invalid, NotFound, PerdureError
 from ..authoring.errors import Fatal, failure_of
+from ..authoring.given import many
 from ..authoring.retry import Retry
 from ..authoring.rules import Rules
 from ..authoring.steps import Step, current
@@ -100,7 +101,8 @@ class Types:
         self.given = tuple(map(_checked, types))
         """Those that were passed."""
         self._all = {one.name: one for one in self.given}
-        self.steps = {step.name: step for step in steps}
+        given = many(steps, Step, "perdure.open", "steps", "write steps=[…], each a function decorated with @step")
+        self.steps = {step.name: step for step in given}
         self._secrets = secrets or NoSecrets()
         self._discover: Callable[[], Iterable[StepType[Any]]] | None = discover
         self._made: dict[tuple[str, Retry | None, timedelta | None], Step[..., Any]] = {}

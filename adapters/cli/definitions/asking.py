@@ -127,13 +127,13 @@ async def _run(log: str, definition: str, inputs: dict[str, Any], id: str, modul
 
     if is_over_http(url_of(log)):
         async with asked_at(url_of(log)) as client:
-            run = await client.start_definition(definition, inputs, id=id)
+            run = await client.start_definition(definition, inputs, id=id or None)
             return await _to_its_end(client, run.id, quiet=quiet)
     types, flows = types_in(modules), [flow for module in modules for flow in workflows_of(load_module(module))]
     of_a_run = settings(drain_seconds=GRACE_SECONDS)
     opened = open_runtime(url_of(log), workflows=flows, settings=of_a_run, step_types=types.given, steps=types.steps.values())
     async with opened as runtime:
-        run = await runtime.start_definition(definition, inputs, id=id)
+        run = await runtime.start_definition(definition, inputs, id=id or None)
         return await _to_its_end(runtime, run.id, quiet=quiet)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterable, Iterator
 
 from .findings import Finding
@@ -112,7 +113,7 @@ class Reading(ast.NodeVisitor):
 
     def _outside(self, node: ast.expr, name: str, call: ast.Call | None) -> None:
         rule = rule_of(name, called=call is not None)
-        if rule is None or (call is not None and _count(call) >= HARMLESS_FROM.get(name, 1000)):
+        if rule is None or (call is not None and name in HARMLESS_FROM and _may_pass(call) >= HARMLESS_FROM[name]):
             return
         if call is None and name.rpartition(".")[2][:1].isupper():
             return  # a class is named, for an annotation or an isinstance
@@ -260,10 +261,10 @@ class Reading(ast.NodeVisitor):
         self.findings.append(Finding(*place, ".".join(self._names), found, rule.why, rule.instead, self.workflow))
 
 
-def _count(call: ast.Call) -> int:
-    """How many arguments a call passes; one that spreads some may pass any number."""
+def _may_pass(call: ast.Call) -> float:
+    """How many arguments a call passes at most: one that spreads some may pass any number."""
     spread = any(isinstance(one, ast.Starred) for one in call.args) or any(keyword.arg is None for keyword in call.keywords)
-    return 1000 if spread else len(call.args) + len(call.keywords)
+    return math.inf if spread else len(call.args) + len(call.keywords)
 
 
 def _is_method(call: ast.Call, name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 from ...authoring.errors import ForeignAwait
@@ -12,6 +12,13 @@ INSTEAD = (
     "do I/O inside an @step and await the step; wait with perdure.sleep or perdure.timeout; "
     "run things side by side with perdure.gather or perdure.task_group"
 )
+
+NESTED = {
+    "asyncio.run() cannot be called from a running event loop": "asyncio: run()",
+    "Runner.run() cannot be called from a running event loop": "asyncio: Runner.run()",
+    "Cannot run the event loop while another loop is running": "asyncio: run_until_complete()",
+}
+"""What asyncio says where it asks the refusing loop nothing: it only sees that there is one."""
 
 
 def foreign(run: dict[str, Any], asked: object, where: str) -> ForeignAwait:
@@ -31,13 +38,30 @@ def refused(run: dict[str, Any], what: str, where: str) -> ForeignAwait:
     )
 
 
+def from_loop(error: BaseException, run: dict[str, Any], home: str) -> BaseException:
+    """The error itself; where asyncio only says that a loop runs already, what the workflow did."""
+    what = NESTED.get(str(error)) if type(error) is RuntimeError else None
+    return error if what is None else refused(run, what, _innermost(_raising(error.__traceback__), home))
+
+
 def line_of_code(frames: Iterable[FrameType], home: str) -> str:
     """The innermost line of the workflow's own package, of frames from the outside in; without a path: the same on every machine."""
+    return _innermost(((frame, frame.f_lineno) for frame in frames), home)
+
+
+def _raising(trace: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
+    """The frames, with their lines, that an error came through, from the outside in."""
+    while trace is not None:
+        yield trace.tb_frame, trace.tb_lineno
+        trace = trace.tb_next
+
+
+def _innermost(places: Iterable[tuple[FrameType, int]], home: str) -> str:
     package, place = home.partition(".")[0], f"module {home}"
-    for frame in frames:
+    for frame, line in places:
         module = str(frame.f_globals.get("__name__"))
         if module.partition(".")[0] == package:
-            place = f"module {module}, line {frame.f_lineno}, in {frame.f_code.co_name}"
+            place = f"module {module}, line {line}, in {frame.f_code.co_name}"
     return place
 
 

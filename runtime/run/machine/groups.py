@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ....eventlog.errors import Invalid
 from ...authoring.effects import CloseScope, Effect, JoinGroup, JoinTask, OpenGroup, Together
 from ...authoring.errors import Cancelled
+from ...authoring.given import must_be_text
 from ...authoring.groups import First
 from . import signals
 from .branches import Branch, Group
@@ -55,6 +56,7 @@ def start(machine: Machine, group: Group, work: Awaitable[Any], name: str | None
             instead="start it inside the block of the group, or open another group",
         )
     name = str(len(group.members)) if name is None else name
+    must_be_text(name, f"task_group {group.id}", "name", "parcels")
     if not NAME.fullmatch(name) or name in group.names:
         raise Invalid(
             "a branch needs a name of its own",

@@ -11,6 +11,7 @@ from ...authoring.errors import ChildError, StepError, failure_of
 from .. import events as ev
 from ..performing import Trouble
 from .branches import Branch
+from .foreign import from_loop
 
 if TYPE_CHECKING:
     from .driver import Machine
@@ -52,7 +53,7 @@ def ending_of(machine: Machine, value: Any, error: BaseException | None) -> Even
         return ev.RunCancelled()
     error = machine.failed or error
     if error is not None:
-        return _failed(machine, error)
+        return _failed(machine, from_loop(error, machine.describe(), machine.home()))
     try:
         return ev.RunCompleted(*machine.keep(machine.workflow.returns.encode(value), f"workflow {machine.workflow.name!r}, result"))
     except Invalid as unfit:

@@ -97,6 +97,11 @@ FOUND = [
     ("SEEN = []", "SEEN.append(n)", "SEEN.append()"),
     ("from collections import defaultdict\nSEEN = defaultdict(list)", "SEEN[n].append(n)", "SEEN[n].append()"),
     ("import time", "async def inner():\n    return time.time()  #!\nawait inner()", "time.time()"),
+    ("import asyncio", "c = [f(), g()]\nx = await asyncio.gather(*c)", "asyncio.gather()"),
+    ("import random", "c = [[1, 2]]\nx = random.choice(*c)", "random.choice()"),
+    ("", "k = {'mode': 'w'}\nx = open('a', **k)", "open()"),
+    ("import httpx", "k = {'timeout': 3}\nx = httpx.get('u', **k)", "httpx.get()"),
+    ("import os", "k = ['HOME']\nx = os.environ.get(*k)", "os.environ"),
 ]
 """Head, body, what is found: on the body's last line, or on the one that is marked."""
 
@@ -108,6 +113,8 @@ LEFT_IN_PEACE = [
     ("from datetime import datetime, UTC", "x = datetime(2026, 1, 1, tzinfo=UTC).isoformat()"),
     ("from datetime import datetime, UTC", "x = datetime.fromtimestamp(3, UTC)"),
     ("import time", "x = time.strftime('%Y', (2026,) * 9)"),
+    ("import random", "seed = [7]\nx = random.Random(*seed)"),
+    ("from datetime import datetime, UTC", "k = {'tz': UTC}\nx = datetime.fromtimestamp(3, **k)"),
     ("import os", "x = os.path.join('a', 'b')"),
     ("from pathlib import PurePath, Path", "x = Path('a').name, PurePath('b').suffix"),
     ("import requests", "try:\n    await f()\nexcept requests.RequestException:\n    pass"),
