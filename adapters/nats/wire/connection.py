@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -18,10 +19,10 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, Error, OutboundBufferLimitError
 
-from ....eventlog.errors import Unavailable
+from ....eventlog.errors import Refused, Unavailable
 from .frames import plain
-from .patient import PatientClient, is_hopeless
-from .refusals import deaf, denied, forbidden, not_let_in
+from .patient import NoTls, PatientClient, is_hopeless
+from .refusals import deaf, denied, forbidden, in_the_clear, not_let_in
 from .sheet import Basket, Leaf, Sheet
 
 logger = logging.getLogger("perdure.nats")
@@ -69,7 +70,8 @@ class Connection:
         """Other subjects to which it may not, as the client writes them: in lower case."""
         self.unsaid: set[str] | None = None
         """While somebody tries what this user may publish: what it may not."""
-        self._hopeless, self._why_hopeless = asyncio.Event(), ""
+        self._hopeless = asyncio.Event()
+        self._why_hopeless: Callable[[str | Sequence[str]], Refused] = partial(not_let_in, found="")
         self._said = ("", 0.0)
         self._up = asyncio.Event()
         self._closing = False
@@ -97,7 +99,7 @@ class Connection:
         try:
             await asyncio.wait({connecting, hopeless}, timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not connecting.done():
-                raise not_let_in(given, self._why_hopeless) if hopeless.done() else unreachable(given, self.trouble or "no answer")
+                raise self._why_hopeless(given) if hopeless.done() else unreachable(given, self.trouble or "no answer")
             await connecting
         finally:
             connecting.cancel()
@@ -250,7 +252,8 @@ class Connection:
         if self.unsaid is None:  # else whoever tries it tells all at once
             self._warn(self.trouble)
         if is_hopeless(error):
-            self._why_hopeless = self._why_hopeless or self.trouble  # that the server hung up thereupon says less
+            if not self._hopeless.is_set():  # that the server hung up thereupon says less
+                self._why_hopeless = in_the_clear if isinstance(error, NoTls) else partial(not_let_in, found=self.trouble)
             self._hopeless.set()
         if found := DENIED.search(self.trouble):
             self._deny(found[1].lower())

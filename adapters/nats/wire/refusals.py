@@ -17,6 +17,17 @@ def not_let_in(servers: str | Sequence[str], found: str) -> Refused:
     )
 
 
+def in_the_clear(servers: str | Sequence[str]) -> Refused:
+    return Refused(
+        "the server offers no TLS, which the URL asks for",
+        who=str(servers),
+        where="the server's INFO",
+        expected="tls_required or tls_available",
+        found="neither; nothing was sent to it, no password either",
+        instead="give nats-server a `tls` block; or, where nobody can listen in, write nats:// and leave the options tls_… out",
+    )
+
+
 def deaf(subject: str) -> Refused:
     return Refused(
         "the server does not let this user hear answers",
