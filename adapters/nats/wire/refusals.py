@@ -45,7 +45,7 @@ def denied(subject: str) -> Refused:
         who="the user of this connection",
         where=f"subject {subject}",
         expected="permission to publish there",
-        found="a permissions violation; nothing was written",
+        found="a permissions violation; the server dropped the message",
         instead="allow `perdure.<namespace>.>` and `$JS.API.>` to this user in the server's configuration",
     )
 
