@@ -61,6 +61,12 @@ def serving(subjects: Subjects, worker: str) -> tuple[dict[str, Hearing], dict[s
     return hear, neighbours | pulling(subjects.bucket_of(INBOX.part), [CONSUMER])
 
 
+def performing(subjects: Subjects, queues: Sequence[str]) -> dict[str, Saying]:
+    """What a queue worker says: to the owners of runs, and where it takes its orders from."""
+    desk = desk_subject(subjects.namespace)
+    return {desk: Saying(desk)} | pulling(subjects.bucket_of(TASKS.part), queues)
+
+
 def pulling(bucket: str, consumers: Sequence[str]) -> dict[str, Saying]:
     """What whoever pulls from these consumers says: a pull for no number of messages, and a word about no message."""
     said: dict[str, Saying] = {}

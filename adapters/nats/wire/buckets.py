@@ -152,9 +152,9 @@ def found_differences(subjects: Subjects, buckets: Iterable[Bucket], there: Mapp
     return [difference for wanted, found in pairs for difference in differences(wanted, found)]
 
 
-def refuse(found: Sequence[Difference]) -> None:
+def refuse(found: Sequence[Difference], what: str = "a JetStream stream") -> None:
     if found:
-        raise Invalid("a JetStream stream is configured otherwise than perdure relies on", who=found[0].bucket, where=found[0].field,
+        raise Invalid(f"{what} is configured otherwise than perdure relies on", who=found[0].bucket, where=found[0].field,
                       expected=repr(found[0].expected), found="; ".join(map(str, found)),
                       instead="set it back with the tools of NATS (perdure changes no configuration), then see `perdure nats check`")
 

@@ -12,10 +12,12 @@ import anyio
 import pytest
 
 import perdure
-from perdure import workflow
+from perdure import step, workflow
 from perdure.adapters.nats.open import open_nats
 from perdure.adapters.nats.owning.ownership import Partitions
 from perdure.adapters.nats.owning.presence import SILENT_SECONDS
+from perdure.adapters.nats.url import place_of
+from perdure.adapters.nats.wire.connection import connect
 from perdure.eventlog.errors import PerdureError, Refused
 from perdure.runtime.engine import Runtime
 from tests.adapters.nats.server import NatsServer, running
@@ -29,6 +31,7 @@ UNSAID = [
     "perdure.shop.alive.>", "perdure.shop.log.>", "perdure.shop.fence.>", "perdure.shop.blob.>", "perdure.shop.worker.>",
     "$JS.API.STREAM.MSG.GET.>", "$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.>", "$JS.ACK.>",
 ]  # fmt: skip
+ORDERS = ["perdure.shop.task-report", "$JS.API.CONSUMER.MSG.NEXT.PERDURE_shop_TASKS.gpu", "$JS.API.CONSUMER.CREATE.PERDURE_shop_TASKS.gpu"]
 
 
 def role(user: str, *, unheard: str = "", unsaid: str = "") -> str:
@@ -45,6 +48,8 @@ def roles(*users: str) -> str:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[NatsServer]:
     lacking = [role(f"deaf{number}", unheard=f"perdure.shop.{subject}") for number, subject in enumerate(UNHEARD)]
     lacking += [role(f"mute{number}", unsaid=subject) for number, subject in enumerate(UNSAID)]
+    lacking += [role(f"idle{number}", unsaid=subject) for number, subject in enumerate(ORDERS)]
+    lacking += [role("patient", unsaid="$JS.API.CONSUMER.RESET.>")]
     with running(tmp_path_factory.mktemp("nats"), roles(role("whole"), *lacking)) as found:
         yield found
 
@@ -65,6 +70,10 @@ async def refused(url: str) -> PerdureError:
             pass
 
     return caught.value
+
+
+@step(queue="gpu")
+async def grind() -> None: ...
 
 
 @workflow
@@ -102,6 +111,29 @@ async def test_who_opens_a_log_alone_hears_what_it_lacks_before_it_claims(server
             pass
 
     assert caught.value.where == "subject $JS.API.DIRECT.GET.PERDURE_shop_LOG"
+
+
+async def test_a_queue_worker_that_may_not_take_orders_or_tell_of_them_is_refused(server: NatsServer) -> None:
+    async with perdure.open(at(server, "whole")):
+        for number, subject in enumerate(ORDERS):
+            with pytest.raises(Refused) as caught, anyio.fail_after(PATIENCE):
+                async with perdure.work_for(at(server, f"idle{number}"), ["gpu"], steps=[grind]):
+                    pass
+
+            assert caught.value.where == f"subject {subject}"
+
+
+async def test_a_worker_that_may_not_take_back_what_another_had_in_hand_waits_for_it(
+    server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = place_of(at(server, "whole"))
+    async with perdure.open(at(server, "patient"), workflows=[greet]) as runtime, connect(whole.servers, **whole.settings()) as connection:
+        await connection.ask("perdure.shop.in.start.greet", b"[]", {"Perdure-Run-Id": "kept"}, within=PATIENCE)
+        with anyio.fail_after(PATIENCE):
+            while not (await runtime.runs()).runs:  # noqa: ASYNC110 - a list tells nobody that it grows
+                await anyio.sleep(0.01)
+            assert await runtime.run("kept").result() == "hello"
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_worker_that_loses_the_right_to_hear_takes_nobody_for_dead(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
