@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,15 +11,32 @@ from msgspec import Struct
 
 from ...eventlog.errors import NotFound
 from ...eventlog.log import Durability
+from .doors.inbox import consumer_of
 from .fitness import durability, fit
 from .owning.fences import Fences
+from .queues import orders
 from .url import Place, place_of
 from .views.anchors import PART as ANCHORS
 from .views.anchors import TREE as ANCHOR
 from .views.anchors import anchor_in
 from .wire import api
-from .wire.buckets import BUCKETS, LOG, PARTITIONS, TASKS, adopted, existing, found_differences, gone, prepare
+from .wire.buckets import (
+    BUCKETS,
+    INBOX,
+    LOG,
+    PARTITIONS,
+    TASKS,
+    Difference,
+    adopted,
+    existing,
+    found_differences,
+    gone,
+    prepare,
+    refuse,
+    unusable,
+)
 from .wire.connection import connect
+from .wire.consumers import durable, had
 from .wire.messages import Subjects
 from .wire.store import Store
 
@@ -111,8 +128,15 @@ async def looking(url: str) -> AsyncGenerator[tuple[Store, Place]]:
 async def initialise(url: str) -> Initialised:
     """Make what is missing of a namespace; what is there and otherwise is Invalid, and stays as it is."""
     async with looking(url) as (store, place):
+        _, found = await consumers_compared(store, await existing(store))
+        refuse(found, what="a consumer")
         made = await prepare(store, replicas=place.replicas)
-        names = [store.subjects.bucket_of(bucket.part) for bucket in BUCKETS]
+        missing, _ = await consumers_compared(store, await existing(store))
+        inbox = consumer_of(store.subjects)
+        if (error := await had(store, inbox)) is not None:
+            raise unusable(inbox.place, error)
+        made += missing
+        names = [*(store.subjects.bucket_of(bucket.part) for bucket in BUCKETS), inbox.place]
         return Initialised(place.namespace, made, [name for name in names if name not in made], store.subjects.partitions)
 
 
@@ -124,8 +148,11 @@ async def check(url: str) -> Checked:
         if log is not None:
             store.subjects = adopted(store.subjects, log)
         missing = [store.subjects.bucket_of(bucket.part) for bucket in BUCKETS if bucket.part not in there]
-        found = [Drift(one.bucket, one.field, one.expected, one.found) for one in found_differences(store.subjects, BUCKETS, there)]
-        return Checked(place.namespace, server_of(store), missing, found, None if log is None else durability(log.config, place))
+        lacking, otherwise = await consumers_compared(store, there)
+        found = [*found_differences(store.subjects, BUCKETS, there), *otherwise]
+        drift = [Drift(one.bucket, one.field, one.expected, one.found) for one in found]
+        lasts = None if log is None else durability(log.config, place)
+        return Checked(place.namespace, server_of(store), [*missing, *lacking], drift, lasts)
 
 
 async def status(url: str) -> Standing:
@@ -141,6 +168,20 @@ async def status(url: str) -> Standing:
             [line_of(info) for info in there.values()],
             [] if TASKS.part not in there else await queues_of(store, there[TASKS.part].state.messages),
         )  # fmt: skip
+
+
+async def consumers_compared(store: Store, there: Mapping[str, api.StreamInfo]) -> tuple[list[str], list[Difference]]:
+    """Which durable consumer is missing, and where those that are there are configured otherwise. One of a queue comes with its worker."""
+    missing, found = list[str](), list[Difference]()
+    if INBOX.part in there:
+        wanted = consumer_of(store.subjects)
+        configs = {one.name: one.config for one in await durable(store, wanted.bucket)}
+        missing += [] if wanted.name in configs else [wanted.place]
+        found += wanted.differences(configs[wanted.name]) if wanted.name in configs else []
+    if TASKS.part in there:
+        for one in await durable(store, store.subjects.bucket_of(TASKS.part)):
+            found += orders.consumer_of(store.subjects, one.name).differences(one.config)
+    return missing, found
 
 
 async def queues_of(store: Store, orders: int) -> list[QueueLine]:

@@ -10,16 +10,20 @@ from ...actors.storing import Shared
 from ...runtime.authoring.triggers import Trigger
 from ...runtime.engine import Runtime
 from .carrying import Carrying, carrying, prepared
+from .doors.inbox import consumer_of
 from .doors.opening import doors
 from .doors.road import Road, road
 from .owning.fences import Fences
 from .owning.ownership import Partitions
 from .owning.presence import Presence, worker_id
+from .permissions import appending, serving
 from .queues.orders import Orders
 from .url import Place, place_of
 from .wire.buckets import ALIVE, PARTITIONS, prepare
 from .wire.connection import Connection, connect
+from .wire.consumers import had
 from .wire.messages import Subjects
+from .wire.permitted import permitted
 from .wire.store import Store
 
 PIECE = 666
@@ -77,6 +81,9 @@ async def joined(url: str, *, hand_over_seconds: float) -> AsyncGenerator[Member
     async with connect(place.servers, name=f"perdure {worker}", **place.settings()) as connection:
         store = Store(connection, Subjects(place.namespace, PARTITIONS))
         lasts = await prepared(store, place)
+        hear, say = serving(store.subjects, worker)
+        await permitted(connection, hear, appending(store.subjects) | say)
+        await had(store, consumer_of(store.subjects))
         presence = Presence(connection, store.subjects, worker, revive=partial(prepare, store, [ALIVE], place.replicas))
         async with carrying(store, lasts, presence.suspect) as ours:
             ours.committer.reached = presence.reached

@@ -12,11 +12,13 @@ from ...eventlog.errors import PerdureError, Unavailable
 from ...eventlog.log import Carrier
 from .carrying import carrying, prepared
 from .owning.fences import Fence, Fences
+from .permissions import appending
 from .url import Place, place_of
 from .views.keeper import Keeper, logger
 from .wire.buckets import PARTITIONS
 from .wire.connection import Connection, connect
 from .wire.messages import Subjects
+from .wire.permitted import permitted
 from .wire.store import Store
 
 CLAIMS_MAX = 20
@@ -44,6 +46,7 @@ async def carried(
     """The same over a connection that stands."""
     store = Store(connection, Subjects(place.namespace, PARTITIONS), answer_timeout=answer_timeout, patience=patience)
     lasts, fences = await prepared(store, place), Fences(store)
+    await permitted(connection, {}, appending(store.subjects))
     async with carrying(store, lasts) as ours:
         found = await fences.all()
         held = await claimed(fences, found, owner)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 from msgspec import Struct
 
 from ...eventlog.errors import Invalid
+from .wire.keys import lacking_in_credentials, lacking_in_nkey
 from .wire.messages import checked_namespace
 
 SCHEMES = ("nats", "tls")
@@ -55,6 +56,10 @@ class Place(Struct, frozen=True, kw_only=True):
 
     def settings(self) -> dict[str, Any]:
         """For the client; what files say is read now."""
+        for name, file, lacking in (("nkey", self.nkey, lacking_in_nkey), ("creds", self.creds, lacking_in_credentials)):
+            if file and (found := lacking(file)):
+                raise Invalid("a file that the URL names cannot let anybody in", who=self.hidden, where=name, expected=KNOWN[name],
+                              found=found, instead="name the file that the tools of NATS wrote for this user")
         given: dict[str, Any] = {
             "user": self.user, "password": self.password, "token": self.token, "user_credentials": self.creds, "nkeys_seed": self.nkey,
             "inbox_prefix": self.inbox, "tls_hostname": self.tls_hostname, "tls": self.context(),
@@ -63,7 +68,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
     def context(self) -> ssl.SSLContext | None:
         """What TLS trusts and shows, if it is asked for."""
-        if not (self.tls or self.tls_ca or self.tls_cert):
+        if not (self.tls or self.tls_ca or self.tls_cert or self.tls_hostname):
             return None
         try:
             context = ssl.create_default_context(cafile=self.tls_ca or None)

@@ -33,12 +33,13 @@ from .subjects import request_of
 Timed = TypeVar("Timed", bound=Request)
 
 QUEUE = "perdure"
+DOORS = ("start.>", "run.>", "request.>")
+"""Where everybody may knock, behind `perdure.<namespace>.`."""
+
 WITHIN, WITHIN_MAX = 30.0, 300.0
 """Seconds until a request that names no time is answered in any case, and the most that one may name."""
 
 UNSUBSCRIBED_IN = 2.0
-
-
 
 
 @asynccontextmanager
@@ -47,23 +48,21 @@ async def door(connection: Connection, caller: Calling, namespace: str, *, bound
     root = f"perdure.{checked_namespace(namespace)}."
     async with hall(connection, bounds or Bounds()) as inside:
         plain, whole = Plain(inside, caller, root), Whole(inside, caller, root)
-        subjects = {"start.>": plain.hear, "run.>": plain.hear, "request.>": whole.hear}
-        async with listening(connection, {root + subject: hear for subject, hear in subjects.items()}, queue=QUEUE):
+        subjects = zip(DOORS, (plain.hear, plain.hear, whole.hear), strict=True)
+        async with listening(connection, {root + subject: hear for subject, hear in subjects}, queue=QUEUE):
             yield
 
 
 @asynccontextmanager
 async def listening(connection: Connection, hear: dict[str, Callable[[Msg], Awaitable[None]]], *, queue: str = "") -> AsyncGenerator[None]:
     """Subscriptions until the end of the block; what arrived by then is still heard."""
-    client: Any = connection.client  # its annotations are incomplete
-    subscriptions: list[Any] = [await client.subscribe(subject, queue=queue, cb=cb) for subject, cb in hear.items()]
-    await client.flush()
+    subscriptions: list[Any] = await connection.listen(hear, queue=queue)  # its annotations are incomplete
     try:
         yield
     finally:
         with anyio.move_on_after(UNSUBSCRIBED_IN, shield=True):
             for subscription in subscriptions:
-                if client.is_connected:
+                if connection.client.is_connected:
                     await subscription.drain()
 
 

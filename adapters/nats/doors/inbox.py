@@ -23,7 +23,9 @@ from ....runtime.calling import Calling
 from ....runtime.requests import AnyRequest, AwaitRun, LookAtRun, PauseRun, QueryRun, StartRun, UpdateRun
 from ....runtime.translating import named_by_command, stream_for
 from ..wire.buckets import DEAD, INBOX, prepare
-from ..wire.pulling import Consumer, Delivery, deliveries
+from ..wire.consumers import Consumer
+from ..wire.messages import Subjects
+from ..wire.pulling import Delivery, deliveries
 from ..wire.store import Store
 from .lanes import DRAIN_SECONDS, Lanes, Parcel
 from .subjects import request_of
@@ -37,6 +39,11 @@ TURN = "door/default/in"
 LOOKS_EVERY = 0.2
 WITHIN = 10.0
 """Seconds of one attempt."""
+
+
+def consumer_of(subjects: Subjects) -> Consumer:
+    """The consumer of the inbox: whoever has the turn pulls from it."""
+    return Consumer(subjects.bucket_of(INBOX.part), CONSUMER)
 
 
 class Created(Struct, frozen=True):
@@ -57,7 +64,7 @@ async def inbox(
     await prepare(store, (INBOX, DEAD), replicas)
     bucket = store.subjects.bucket_of(INBOX.part)
     reading = Reading(store.subjects.namespace, bucket, await stamp_of(store, bucket))
-    async with taking(Lanes(store, caller, drain_seconds), Consumer(bucket, CONSUMER), reading.parcel, has_turn):
+    async with taking(Lanes(store, caller, drain_seconds), consumer_of(store.subjects), reading.parcel, has_turn):
         yield
 
 

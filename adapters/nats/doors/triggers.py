@@ -19,7 +19,8 @@ from ....runtime.requests import StartRun
 from ..wire import api
 from ..wire.buckets import DEAD, prepare
 from ..wire.connection import Connection
-from ..wire.pulling import Consumer, Delivery
+from ..wire.consumers import Consumer, had
+from ..wire.pulling import Delivery
 from ..wire.store import Store
 from .answers import answer_of, refusal
 from .door import WITHIN, listening
@@ -52,6 +53,7 @@ async def kept(store: Store, caller: Calling, trigger: Trigger, has_turn: Callab
     namespace = store.subjects.namespace
     reading = Reading(trigger, await stamp_of(store, trigger.stream), f"perdure.{namespace}.dlq.trigger.{escape(trigger.called)}")
     consumer = Consumer(trigger.stream, consumer_of(namespace, trigger), trigger.subject)
+    await had(store, consumer)
     async with taking(Lanes(store, caller), consumer, reading.parcel, has_turn):
         yield
 

@@ -215,12 +215,12 @@ class Partitions:
         clock = time.monotonic
         deadline = clock() + SETTLE_SECONDS
         while not self._settled or self._moving:
-            if self.problem is not None:
-                raise self.problem
+            if (problem := self.problem or self.presence.refused) is not None:
+                raise problem
             if clock() > deadline:
                 raise Unavailable(
                     "this worker cannot take part in serving the log", who=self.owner, where=self._subjects.bucket_of("ALIVE"),
-                    expected=f"an acknowledged beat within {SETTLE_SECONDS:g} s", found="none",
+                    expected=f"an acknowledged beat within {SETTLE_SECONDS:g} s, and to hear it", found="none",
                     instead="see whether JetStream has a leader for this stream, then start the worker again",
                 )  # fmt: skip
             await asyncio.sleep(0.005)
@@ -250,7 +250,7 @@ class Partitions:
             try:
                 await self._learn()
                 self._share()
-                self._settled = self._settled or (self.is_sure and not self.presence.awaits)
+                self._settled = self._settled or (self.is_sure and self.presence.hears and not self.presence.awaits)
             except PerdureError as away:
                 self.problem = away
                 logger.warning("who owns what cannot be read: %s", away.found)
@@ -314,7 +314,7 @@ class Partitions:
 
     def _share(self) -> None:
         """Claim what this worker should have and nobody living has; hand over what another should have."""
-        if not self.is_sure or self._handover is None:
+        if not self.is_sure or not self.presence.hears or self._handover is None:
             return
         alive = self.presence.alive()
         wanted = shares(self.presence.taking(), {fence.partition: fence.owner for fence in self._known}, self._count)

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 from nats.aio.msg import Msg
 
-from ....eventlog.errors import PerdureError
+from ....eventlog.errors import PerdureError, Refused
 from ..wire import api
 from ..wire.connection import Connection, NoAnswer
 from ..wire.messages import Subjects
@@ -90,6 +90,8 @@ class Presence:
         """The newest fence that anybody knows of."""
         self.is_behind = False
         """Whether there must be a fence of which nobody has told us."""
+        self.refused: Refused | None = None
+        """Why the server does not take our beats."""
         self.changed: Callable[[], None] = lambda: None
         self.acknowledged: Callable[[float], None] = lambda sent: None
         self.died: Callable[[str], None] = lambda worker: None
@@ -140,8 +142,12 @@ class Presence:
     @property
     def stands_for(self) -> float:
         """Seconds for which this process has been awake, and a server has passed its beats on; 0 where that is not so now."""
-        now = _now()
-        return 0.0 if now - self._echoed > ECHO_SECONDS else now - self._stood_from
+        return _now() - self._stood_from if self.hears else 0.0
+
+    @property
+    def hears(self) -> bool:
+        """Whether our own beats come back: who does not hear even those knows of nobody whether they live."""
+        return _now() - self._echoed <= ECHO_SECONDS
 
     def reached(self, sent: float) -> None:
         """Something else that only a majority acknowledges was sent then, and was: that says as much of the beat before it."""
@@ -159,10 +165,8 @@ class Presence:
     # -- services ------------------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Listen, to begin with."""
-        client = self._connection.client
-        await client.subscribe(self._subject("alive", "*"), cb=self._hear)  # pyright: ignore[reportUnknownMemberType]
-        await client.subscribe(self._subject("probe", self.worker), cb=self._answer)  # pyright: ignore[reportUnknownMemberType]
+        """Listen, to begin with; Refused where the server does not let us, for who hears nobody would take all for dead."""
+        await self._connection.listen({self._subject("alive", "*"): self._hear, self._subject("probe", self.worker): self._answer})
 
     async def serve(self) -> None:
         """Beat and probe, until cancelled."""
@@ -201,10 +205,13 @@ class Presence:
         except NoAnswer:
             if connection.client.is_connected:
                 self._unkept.set()
+        except Refused as refused:
+            self.refused = refused
         except (PerdureError, msgspec.MsgspecError) as away:
             logger.debug("a beat of %s was not acknowledged: %s", self.worker, away)
         else:
             if error is None:
+                self.refused = None
                 self.acknowledged(sent)
             else:
                 logger.warning("nats: a beat of %s is not kept: %s", self.worker, error)
@@ -229,8 +236,10 @@ class Presence:
             logger.warning("nats: what came on %s is no beat", message.subject)
             return
         if beat.worker == self.worker:
-            self._stood_from = _now() if _now() - self._echoed > ECHO_SECONDS else self._stood_from
-            self._echoed = _now()
+            was_deaf, self._echoed = not self.hears, _now()
+            if was_deaf:
+                self._stood_from = _now()
+                self.changed()
             return
         other = self._others.get(beat.worker)
         changed = other is None or other.leaves != beat.leaves or beat.gone or beat.fences > self.fences
@@ -273,12 +282,15 @@ class Presence:
             other.unheard_since = _now() if other.missed_since is None else other.missed_since
 
     def _judge(self, last: float) -> float:
-        """Forget the dead; the time of this look. Whoever was away or asleep meanwhile hears first, and judges then."""
+        """Forget the dead; the time of this look. Whoever was away, asleep or deaf meanwhile hears first, and judges then."""
         now = _now()
         if not self._connection.client.is_connected or self._connection.losses != self._losses or now - last > SURE_SECONDS:
             self._losses = self._connection.losses
             for other in self._others.values():
                 other.heard, other.unheard_since, other.missed_since = now, None, None
+        elif not self.hears:
+            for other in self._others.values():
+                other.heard = now
         for worker, other in list(self._others.items()):
             silent, gone = now - other.heard, 0.0 if other.unheard_since is None else now - other.unheard_since
             if silent > SILENT_SECONDS or gone > GONE_SECONDS:

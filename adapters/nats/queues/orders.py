@@ -22,12 +22,16 @@ from ....runtime.perform.elsewhere import Order
 from ..wire import api
 from ..wire.buckets import TASKS
 from ..wire.connection import NoAnswer
+from ..wire.consumers import ACK_WAIT_SECONDS, Consumer
+from ..wire.messages import Subjects
 from ..wire.store import Store
 
 logger = logging.getLogger("perdure.nats")
 
 AT_ONCE = 64
 PAUSE = 0.5
+MOST_IN_HAND = 10_000
+"""Orders of one queue that all its workers together have in hand."""
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Order).decode
@@ -41,6 +45,12 @@ def name_of(order: Order) -> str:
 
 def subject_of(namespace: str, order: Order) -> str:
     return f"perdure.{namespace}.{TASKS.tree}.{order.queue}.{name_of(order)}"
+
+
+def consumer_of(subjects: Subjects, queue: str, ack_seconds: float = ACK_WAIT_SECONDS) -> Consumer:
+    """The consumer from which all workers of a queue pull."""
+    subject = f"perdure.{subjects.namespace}.{TASKS.tree}.{queue}.*"
+    return Consumer(subjects.bucket_of(TASKS.part), queue, subject, at_once=MOST_IN_HAND // 2, ack_seconds=ack_seconds, alone=False)
 
 
 def stop_subject(namespace: str, queue: str) -> str:

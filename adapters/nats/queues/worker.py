@@ -19,25 +19,25 @@ from ....runtime.step_worker import StepWorker
 from ..doors.door import listening
 from ..fitness import fit
 from ..owning.presence import worker_id
+from ..permissions import performing
 from ..records.blobs import JetStreamBlobs
 from ..records.log import JetStreamLog
 from ..url import Place, place_of
 from ..wire.buckets import LOG, PARTITIONS, TASKS, adopted, existing, found_differences, refuse
 from ..wire.connection import connect
+from ..wire.consumers import ACK_WAIT_SECONDS, Consumer, had
 from ..wire.messages import Subjects
-from ..wire.pulling import ACK_WAIT_SECONDS, PAUSE, Consumer, deliveries
+from ..wire.permitted import permitted
+from ..wire.pulling import PAUSE, deliveries
 from ..wire.store import Store
 from .hand import Hand
-from .orders import stop_subject
+from .orders import consumer_of, stop_subject
 from .reports import Reports
 
 logger = logging.getLogger("perdure.nats")
 
 ACK_SECONDS: float = ACK_WAIT_SECONDS
 """So long after the last sign of life of a worker, an order that it had is handed to another."""
-
-MOST_IN_HAND = 10_000
-"""Orders of one queue that all its workers together have in hand."""
 
 
 class Seat:
@@ -61,13 +61,17 @@ class Seat:
         """Have orders of these queues performed until the end of the block; then let what runs end in its time, and hand back the rest."""
         hand = self._hand
         hand.worker = worker
+        consumers = [consumer_of(self._store.subjects, queue, self._ack_seconds) for queue in queues]
+        await permitted(self._store.connection, {}, performing(self._store.subjects, queues))
+        for consumer in consumers:
+            await had(self._store, consumer)
 
         async def stop(message: Msg) -> None:
             hand.stop(message.data.decode(errors="replace"))
 
         async with listening(self._store.connection, {stop_subject(self._namespace, queue): stop for queue in queues}):
             serving = asyncio.create_task(hand.serve())
-            pulling = [asyncio.create_task(self._pull(queue)) for queue in queues]
+            pulling = [asyncio.create_task(self._pull(consumer)) for consumer in consumers]
             try:
                 yield
             finally:
@@ -79,16 +83,14 @@ class Seat:
                     serving.cancel()
                     await asyncio.wait([serving])
 
-    async def _pull(self, queue: str) -> None:
+    async def _pull(self, consumer: Consumer) -> None:
         """Take what is in a queue, until cancelled; what fails is begun anew."""
-        bucket, subject = self._store.subjects.bucket_of(TASKS.part), f"perdure.{self._namespace}.{TASKS.tree}.{queue}.*"
-        consumer = Consumer(bucket, queue, subject, at_once=MOST_IN_HAND // 2, ack_seconds=self._ack_seconds, alone=False)
         while True:
             try:
                 async for delivery in deliveries(self._store, consumer, self._hand.room):
                     await self._hand.take(delivery)
             except PerdureError as away:
-                logger.warning("nats: taking from queue %r waits: %s", queue, away)
+                logger.warning("nats: taking from queue %r waits: %s", consumer.name, away)
                 await asyncio.sleep(PAUSE)
 
 

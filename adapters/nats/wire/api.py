@@ -15,6 +15,7 @@ IN_FLIGHT = 10164
 MESSAGE_TOO_LARGE = 10054
 STREAM_NOT_FOUND = 10059
 STREAM_EXISTS = 10058
+CONSUMER_EXISTS = 10148
 BATCH_INCOMPLETE, BATCHES_TOO_MANY, BATCHES_TOO_MANY_OF_SERVER = 10176, 10210, 10211
 PASSING = frozenset({IN_FLIGHT, BATCH_INCOMPLETE, BATCHES_TOO_MANY, BATCHES_TOO_MANY_OF_SERVER})
 """Errors after which the same message may be stored a little later."""
@@ -94,9 +95,11 @@ class StreamInfo(Struct, frozen=True):
 class ConsumerInfo(Struct, frozen=True):
     """How a consumer stands: what it has not handed out yet, and what is in hand."""
 
-    name: str
+    name: str = ""
+    config: dict[str, Any] = {}
     num_pending: int = 0
     num_ack_pending: int = 0
+    error: ApiError | None = None
 
 
 class Consumers(Struct, frozen=True):
@@ -119,6 +122,7 @@ got = msgspec.json.Decoder(Got).decode
 stream_info = msgspec.json.Decoder(StreamInfo).decode
 done = msgspec.json.Decoder(Done).decode
 consumers = msgspec.json.Decoder(Consumers).decode
+consumer_info = msgspec.json.Decoder(ConsumerInfo).decode
 
 
 def ordered_consumer(bucket: str, name: str, start: int, forgotten_after_ms: int) -> dict[str, Any]:

@@ -61,9 +61,14 @@ BUCKETS = (
 
 MEANT = (
     "subjects", "retention", "discard", "discard_new_per_subject", "max_age", "max_msgs", "max_msgs_per_subject", "allow_direct",
-    "allow_atomic", "allow_msg_ttl", "subject_delete_marker_ttl",
+    "allow_atomic", "allow_msg_ttl", "subject_delete_marker_ttl", "storage", "persist_mode", "no_ack", "sealed", "subject_transform",
+    "mirror", "sources",
 )  # fmt: skip
 """What of a configuration has a meaning here; a field that a server leaves out has the value of its kind that is empty."""
+
+EMPTY: tuple[Any, ...] = (None, False, 0, "", [], {}, "default")
+LASTING = ("storage", "persist_mode")
+"""What decides how long a log lasts. Where that of the log itself is otherwise, its durability says so: it may be opened."""
 
 
 class Difference(Struct, frozen=True):
@@ -88,7 +93,12 @@ def config_of(subjects: Subjects, bucket: Bucket, replicas: int) -> dict[str, An
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Difference]:
     """What the server has otherwise than wanted, among the fields that have a meaning."""
     pairs = ((field, wanted.get(field), found.get(field)) for field in MEANT)
-    return [Difference(wanted["name"], field, one, other) for field, one, other in pairs if (one or None) != (other or None)]
+    return [Difference(wanted["name"], field, one, other) for field, one, other in pairs if meant(one) != meant(other)]
+
+
+def meant(value: Any) -> Any:
+    """What a field of a configuration says; None where that is nothing."""
+    return None if value in EMPTY else value
 
 
 async def prepare(store: Store, buckets: Iterable[Bucket] = BUCKETS, replicas: int = 1) -> list[str]:
@@ -102,15 +112,16 @@ async def prepare(store: Store, buckets: Iterable[Bucket] = BUCKETS, replicas: i
         store.subjects = adopted(store.subjects, there[LOG.part])
     elif LOG in buckets and "ANCHORS" in there:
         raise gone(store.subjects)
-    refuse(found_differences(store.subjects, buckets, there))
+    found = found_differences(store.subjects, buckets, there)
+    refuse([one for one in found if one.bucket != store.subjects.bucket or one.field not in LASTING])
     made: list[str] = []
     try:
         for bucket in buckets:
             made += [bucket.part] if bucket.part not in there and await create(store, bucket, replicas) else []
-    except PerdureError:
-        for part in made:
-            with suppress(PerdureError):
-                await store.call(f"STREAM.DELETE.{store.subjects.bucket_of(part)}", {})
+    except PerdureError as problem:
+        names = [store.subjects.bucket_of(part) for part in made]
+        if left := [name for name in names if not await removed(store, name)]:
+            raise half_made(problem, left) from problem
         raise
     if LOG.part not in there and LOG.part not in made and LOG in buckets:  # another was faster, perhaps with other partitions
         return await prepare(store, buckets, replicas)
@@ -141,9 +152,9 @@ def found_differences(subjects: Subjects, buckets: Iterable[Bucket], there: Mapp
     return [difference for wanted, found in pairs for difference in differences(wanted, found)]
 
 
-def refuse(found: Sequence[Difference]) -> None:
+def refuse(found: Sequence[Difference], what: str = "a JetStream stream") -> None:
     if found:
-        raise Invalid("a JetStream stream is configured otherwise than perdure relies on", who=found[0].bucket, where=found[0].field,
+        raise Invalid(f"{what} is configured otherwise than perdure relies on", who=found[0].bucket, where=found[0].field,
                       expected=repr(found[0].expected), found="; ".join(map(str, found)),
                       instead="set it back with the tools of NATS (perdure changes no configuration), then see `perdure nats check`")
 
@@ -163,6 +174,24 @@ async def create(store: Store, bucket: Bucket, replicas: int) -> bool:
                       expected="nats-server 2.12 or newer", found=f"nats-server {store.connection.client.connected_server_version}",
                       instead="upgrade nats-server; nothing was left half-made")
     return True
+
+
+async def removed(store: Store, name: str) -> bool:
+    """Whether a bucket that was made a moment ago is gone."""
+    with suppress(PerdureError):
+        error = api.done(await store.call(f"STREAM.DELETE.{name}", {})).error
+        return error is None or error.err_code == api.STREAM_NOT_FOUND
+    return False
+
+
+def half_made(problem: PerdureError, left: Sequence[str]) -> PerdureError:
+    """The same problem, with what it has left behind."""
+    return type(problem)(
+        problem.message, who=problem.who, where=problem.where, expected=problem.expected,
+        found=f"{problem.found}; by then {', '.join(left)} had been made, and could not be removed again",
+        instead=f"{problem.instead}; then do the same again: what is there is whole, and goes on being used. Or remove it: "
+        + "; ".join(f"nats stream rm {name}" for name in left),
+    )  # fmt: skip
 
 
 def adopted(wanted: Subjects, log: api.StreamInfo) -> Subjects:

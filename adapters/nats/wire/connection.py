@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -20,7 +21,8 @@ from nats.errors import ConnectionClosedError, Error, OutboundBufferLimitError
 
 from ....eventlog.errors import Refused, Unavailable
 from .frames import plain
-from .patient import PatientClient, is_hopeless
+from .patient import NoTls, PatientClient, is_hopeless
+from .refusals import deaf, denied, forbidden, in_the_clear, not_let_in
 from .sheet import Basket, Leaf, Sheet
 
 logger = logging.getLogger("perdure.nats")
@@ -64,7 +66,12 @@ class Connection:
         """What the client or the server said last of what is wrong."""
         self.deaf = ""
         """The subject of answers to which this user may not subscribe."""
-        self._hopeless, self._why_hopeless = asyncio.Event(), ""
+        self.unheard: set[str] = set()
+        """Other subjects to which it may not, as the client writes them: in lower case."""
+        self.unsaid: set[str] | None = None
+        """While somebody tries what this user may publish: what it may not."""
+        self._hopeless = asyncio.Event()
+        self._why_hopeless: Callable[[str | Sequence[str]], Refused] = partial(not_let_in, found="")
         self._said = ("", 0.0)
         self._up = asyncio.Event()
         self._closing = False
@@ -92,7 +99,7 @@ class Connection:
         try:
             await asyncio.wait({connecting, hopeless}, timeout=CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not connecting.done():
-                raise not_let_in(given, self._why_hopeless) if hopeless.done() else unreachable(given, self.trouble or "no answer")
+                raise self._why_hopeless(given) if hopeless.done() else unreachable(given, self.trouble or "no answer")
             await connecting
         finally:
             connecting.cancel()
@@ -219,9 +226,20 @@ class Connection:
         self._closing = True
         await self.client.close()
 
-    async def _subscribe(self, subject: str, hear: Callable[[Msg], Awaitable[None]]) -> Subscription:
+    async def listen(self, hear: Mapping[str, Callable[[Msg], Awaitable[None]]], *, queue: str = "") -> list[Subscription]:
+        """Hear what comes on these subjects; Refused, with their names, where the server does not let this user."""
+        self.unheard.difference_update(map(str.lower, hear))
+        subscriptions = [await self._subscribe(subject, ear, queue) for subject, ear in hear.items()]
+        await self.client.flush()  # what it does not allow it says before it answers
+        if unheard := [subject for subject in hear if subject.lower() in self.unheard]:
+            for subscription in subscriptions:
+                await subscription.unsubscribe()
+            raise forbidden(unheard, ())
+        return subscriptions
+
+    async def _subscribe(self, subject: str, hear: Callable[[Msg], Awaitable[None]], queue: str = "") -> Subscription:
         client: Any = self.client  # its annotations are incomplete
-        subscription: Subscription = await client.subscribe(subject, cb=hear)
+        subscription: Subscription = await client.subscribe(subject, queue=queue, cb=hear)
         return subscription
 
     async def _on_answer(self, message: Msg) -> None:
@@ -231,14 +249,16 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         self.trouble = str(error) or type(error).__name__
-        self._warn(self.trouble)
+        if self.unsaid is None:  # else whoever tries it tells all at once
+            self._warn(self.trouble)
         if is_hopeless(error):
-            self._why_hopeless = self._why_hopeless or self.trouble  # that the server hung up thereupon says less
+            if not self._hopeless.is_set():  # that the server hung up thereupon says less
+                self._why_hopeless = in_the_clear if isinstance(error, NoTls) else partial(not_let_in, found=self.trouble)
             self._hopeless.set()
         if found := DENIED.search(self.trouble):
             self._deny(found[1].lower())
         if found := DEAF.search(self.trouble):
-            self.deaf = found[1]
+            self._miss(found[1].lower())
 
     def _warn(self, text: str) -> None:
         """Say it, though not ten times a second."""
@@ -269,8 +289,18 @@ class Connection:
         self._fail(NoAnswer("the connection is closed"))
         self._up.set()
 
+    def _miss(self, subject: str) -> None:
+        """Know what will not be heard: answers, or something else."""
+        inboxes = self._prefix.rpartition(".")[0].rpartition(".")[0]
+        if subject.startswith(f"{inboxes}.".lower()):
+            self.deaf = subject
+        else:
+            self.unheard.add(subject)
+
     def _deny(self, subject: str) -> None:
         """Tell the asker; the client lowers the case of what the server says, so two that look alike are left in doubt."""
+        if self.unsaid is not None:
+            self.unsaid.add(subject)
         asked = [question for question in self._questions.values() if question.subject.lower() == subject and not question.answer.done()]
         for question in asked:
             question.answer.set_exception(denied(question.subject) if len(asked) == 1 else NoAnswer("perhaps not permitted"))
@@ -347,38 +377,6 @@ def unreachable(servers: str | Sequence[str], found: str) -> Unavailable:
     )
 
 
-def not_let_in(servers: str | Sequence[str], found: str) -> Refused:
-    return Refused(
-        "NATS does not let us in",
-        who=str(servers),
-        expected="a user, token, credentials or certificates that the server knows",
-        found=found,
-        instead="correct what the URL says: user:password@, token@, ?creds=, ?nkey=, ?tls_ca=, ?tls_cert=",
-    )
-
-
-def deaf(subject: str) -> Refused:
-    return Refused(
-        "the server does not let this user hear answers",
-        who="the user of this connection",
-        where=f"subject {subject}",
-        expected="permission to subscribe there",
-        found="a permissions violation",
-        instead="allow it in the server's configuration, or name a prefix that is allowed: ?inbox=PREFIX",
-    )
-
-
 def give_up(answer: asyncio.Future[Msg], seconds: float) -> None:
     if not answer.done():
         answer.set_exception(NoAnswer(f"nothing within {seconds} s"))
-
-
-def denied(subject: str) -> Refused:
-    return Refused(
-        "the server does not let this user publish",
-        who="the user of this connection",
-        where=f"subject {subject}",
-        expected="permission to publish there",
-        found="a permissions violation; nothing was written",
-        instead="allow `perdure.<namespace>.>` and `$JS.API.>` to this user in the server's configuration",
-    )

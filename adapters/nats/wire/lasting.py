@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ....eventlog.errors import Bug, PerdureError
+
 logger = logging.getLogger("perdure.nats")
 
 PAUSE = 1.0
@@ -19,5 +21,8 @@ async def lasting(service: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             await service()
         except Exception as error:
-            logger.critical("a service of this worker broke, and is begun anew; please report this", exc_info=error)
+            if isinstance(error, PerdureError) and not isinstance(error, Bug):
+                logger.warning("nats: a service of this worker waits: %s", error)
+            else:
+                logger.critical("a service of this worker broke, and is begun anew; please report this", exc_info=error)
         await asyncio.sleep(PAUSE)

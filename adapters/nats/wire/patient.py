@@ -14,10 +14,23 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import AuthorizationError, Error
 
+from .keys import lacking_in_credentials, lacking_in_nkey
+
 LOGIN = ("authorization violation", "authorizationerror", "authentication", "account")
 """Words by which a server says that it does not let us in."""
 
 FLUSH_SECONDS = 10
+
+
+class NoTls(Error):
+    """The server does not offer the TLS that was asked for."""
+
+    def __str__(self) -> str:
+        return "the server offers no TLS, and nothing was sent to it"
+
+
+class NoKeys(Error):
+    """A file that should let us in holds nothing that does."""
 
 
 class PatientClient(Client):
@@ -42,6 +55,27 @@ class PatientClient(Client):
         """As nats-py has it, whose question would else pass what waits to be sent, so that the answer would say nothing of it."""
         await self._flush_pending(force_flush=True)
         await super().flush(timeout)
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - nats-py's own
+        """Where TLS was asked for there is TLS, or nothing: nats-py has it where the server demands it, and tells others who we are."""
+        if initial_connection and "tls" in self.options and not info.get("tls_required"):
+            if not info.get("tls_available"):
+                raise NoTls
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+
+    def _connect_command(self) -> bytes:
+        """A file of credentials that is being written may hold none for a moment: that is a reason to try again, not the end."""
+        if isinstance(self._user_credentials, str) and (found := lacking_in_credentials(self._user_credentials)):
+            raise NoKeys(f"?creds=: {found}")
+        if self._nkeys_seed is not None and (found := lacking_in_nkey(self._nkeys_seed)):
+            raise NoKeys(f"?nkey=: {found}")
+        return super()._connect_command()
+
+    async def close(self) -> None:
+        """As nats-py has it, which cannot close what never began to connect."""
+        if self._flush_queue is not None:
+            await super().close()
 
     async def _process_connect_init(self) -> None:
         try:
@@ -71,5 +105,5 @@ def is_about_login(text: str) -> bool:
 
 
 def is_hopeless(error: BaseException) -> bool:
-    """Whether trying again at once gives the same: credentials or certificates do not fit."""
-    return isinstance(error, ssl.SSLError) or is_about_login(str(error) or repr(error))
+    """Whether trying again at once gives the same: credentials or certificates do not fit, or there is no TLS."""
+    return isinstance(error, ssl.SSLError | NoTls) or is_about_login(str(error) or repr(error))

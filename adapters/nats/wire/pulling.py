@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
 
 from msgspec import Struct
 
-from ....eventlog.errors import PerdureError, Unavailable
+from ....eventlog.errors import Invalid, PerdureError, Refused, Unavailable
 from . import api
 from .connection import Connection, Inbox, NoAnswer
+from .consumers import ACK_WAIT_SECONDS, Consumer, had
 from .store import Store
 
 logger = logging.getLogger("perdure.nats")
@@ -22,9 +22,10 @@ logger = logging.getLogger("perdure.nats")
 BATCH_BYTES = 8 * 1024 * 1024
 EXPIRES_MS, HEARTBEAT_MS = 5000, 500
 HEARTBEATS_MISSED_MAX = 3
-ACK_WAIT_SECONDS = 10
 SIGNS_EVERY = ACK_WAIT_SECONDS / 3
 PAUSE = 0.1
+MENDED_PAUSE = 5.0
+"""Seconds after which it is tried again what an operator has to mend."""
 ANY = 0
 """Instead of the number of a delivery, where others pull too, or the server cannot take back what they have."""
 
@@ -39,27 +40,6 @@ class Delivery(Struct, frozen=True, eq=False):
     headers: Mapping[str, str]
     data: bytes
     address: str
-
-
-class Consumer(Struct, frozen=True):
-    """A durable consumer: of which JetStream stream, under which name, of which of its subjects (all, if none is given)."""
-
-    bucket: str
-    name: str
-    filter: str = ""
-    at_once: int = 1000
-    ack_seconds: float = ACK_WAIT_SECONDS
-    """So long after the last sign of life it is handed out again."""
-    alone: bool = True
-    """Whether one worker at a time pulls: it begins by taking back what another had."""
-
-    def config(self) -> dict[str, Any]:
-        second = 1000 * api.MILLISECOND
-        given = {"filter_subject": self.filter} if self.filter else {}
-        return {
-            "durable_name": self.name, "name": self.name, "ack_policy": "explicit", "ack_wait": round(self.ack_seconds * second),
-            "max_ack_pending": 2 * self.at_once, "max_deliver": -1, "deliver_policy": "all", "replay_policy": "instant", **given,
-        }  # fmt: skip
 
 
 async def deliveries(store: Store, consumer: Consumer, room: Callable[[], Awaitable[int]]) -> AsyncIterator[Delivery]:
@@ -78,22 +58,32 @@ async def deliveries(store: Store, consumer: Consumer, room: Callable[[], Awaita
 
 async def begun(store: Store, consumer: Consumer) -> int | None:
     """Have the server begin where acknowledgements end: the number that its next delivery has, or ANY; None to try again later."""
-    where = f"{consumer.bucket}.{consumer.name}"
     try:
-        made = api.done(await store.call(f"CONSUMER.CREATE.{where}", {"stream_name": consumer.bucket, "config": consumer.config()}))
-        if made.error is not None:
-            logger.warning("nats: pulling from %s waits: %s", consumer.bucket, made.error)
+        if (error := await had(store, consumer)) is not None:
+            logger.warning("nats: pulling from %s waits: %s", consumer.bucket, error)
             return None
-        if not consumer.alone:
-            return ANY
-        taken_back = api.done(await store.call(f"CONSUMER.RESET.{where}", {}))
+        return await taken_back(store, consumer) if consumer.alone else ANY
     except Unavailable as unavailable:
         logger.warning("nats: pulling from %s waits: %s", consumer.bucket, unavailable.found)
-        return None
-    if taken_back.error is not None:  # servers before 2.14 cannot: what others had in hand comes when its time is over
-        logger.info("nats: what others took from %s comes %d s later: %s", consumer.bucket, ACK_WAIT_SECONDS, taken_back.error)
-        return ANY
-    return 1
+    except (Invalid, Refused) as refused:
+        logger.warning("nats: pulling from %s waits until that is mended: %s", consumer.bucket, refused)
+        await asyncio.sleep(MENDED_PAUSE)
+    return None
+
+
+async def taken_back(store: Store, consumer: Consumer) -> int:
+    """The number of the first delivery once what others had in hand was taken back; ANY where that cannot be."""
+    try:
+        error = api.done(await store.call(f"CONSUMER.RESET.{consumer.bucket}.{consumer.name}", {})).error
+    except Refused as refused:
+        found: object = refused.where
+    else:
+        found = error
+        if error is None:
+            return 1
+    # servers before 2.14 cannot: what others had in hand comes when its time is over
+    logger.info("nats: what others took from %s comes %d s later: %s", consumer.bucket, ACK_WAIT_SECONDS, found)
+    return ANY
 
 
 async def pulled(

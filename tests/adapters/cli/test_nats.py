@@ -51,8 +51,10 @@ def test_init_makes_what_is_missing_and_repeats_harmlessly(
     first, second = told(capsys, "nats", "init", url), told(capsys, "nats", "init", url)
 
     assert (before[0], len(before[1]["missing"]), before[1]["durability"]) == (10, len(BUCKETS), None)
-    assert (first[0], len(first[1]["made"]), first[1]["there"]) == (0, len(BUCKETS), [])
-    assert (second[0], second[1]["made"], len(second[1]["there"])) == (0, [], len(BUCKETS))
+    assert (first[0], len(first[1]["made"]), first[1]["there"]) == (0, len(BUCKETS) + 1, [])
+    assert first[1]["made"][-1] == f"PERDURE_{namespace}_IN/perdure"
+    assert (second[0], second[1]["made"], len(second[1]["there"])) == (0, [], len(BUCKETS) + 1)
+    assert told(capsys, "nats", "check", url)[0] == 0
 
 
 def test_check_says_what_differs_and_init_changes_nothing(

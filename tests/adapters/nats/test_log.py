@@ -248,7 +248,7 @@ async def test_a_user_who_may_not_publish_is_told_so_at_once(tmp_path: Path, nam
                 await log.append(row_of(STREAM, 1, after=tail, first=2))
 
             assert caught.value.where.startswith(f"subject perdure.{namespace}.log.")
-            assert "nothing was written" in caught.value.found
+            assert "the server dropped the message" in caught.value.found
             assert "allow" in caught.value.instead
             assert [record.tail for record in await records_of(log)] == [tail]
         with pytest.raises(Refused, match=r"subject \$JS.API.STREAM.INFO"):

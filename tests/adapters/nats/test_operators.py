@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 import perdure
+from perdure.adapters.nats.inspecting import check
 from perdure.adapters.nats.open import open_nats
 from perdure.adapters.nats.wire.buckets import BUCKETS, config_of
 from perdure.adapters.nats.wire.connection import connect
@@ -31,6 +32,9 @@ ROLES = """authorization { users = [
     { user: half, password: h, permissions: {
         publish: { allow: ">", deny: "$JS.API.STREAM.CREATE.PERDURE_shop_FENCES" }, subscribe: ">" } },
     { user: mute, password: m, permissions: { publish: { allow: ">", deny: "perdure.shop.wake.>" }, subscribe: ">" } },
+    { user: apart, password: a, permissions: { publish: {
+        allow: [ "perdure.>", "$JS.API.INFO", "$JS.API.STREAM.INFO.>", "$JS.API.STREAM.CREATE.PERDURE_shop_LOG",
+                 "$JS.API.STREAM.CREATE.PERDURE_shop_HEADS" ] }, subscribe: ">" } },
     { user: deaf, password: d, permissions: { publish: ">", subscribe: "_DEAF.>" } } ] }"""
 
 
@@ -120,6 +124,20 @@ async def test_a_missing_permission_is_named_and_nothing_is_half_made(tmp_path: 
         assert await names(server.url.replace("//", "//owner:o@")) == []
 
 
+async def test_who_makes_some_streams_and_may_not_remove_them_is_told_which_are_left(tmp_path: Path) -> None:
+    with running(tmp_path, ROLES) as server:
+        error = await refusal(f"{server.url.replace('//', '//apart:a@')}/shop")
+        left = await names(server.url.replace("//", "//owner:o@"))
+
+        assert sorted(left) == ["PERDURE_shop_HEADS", "PERDURE_shop_LOG"]
+        assert isinstance(error, Refused)
+        assert error.where == "subject $JS.API.STREAM.CREATE.PERDURE_shop_WAKE"
+        assert "PERDURE_shop_LOG, PERDURE_shop_HEADS had been made" in error.found
+        assert "nats stream rm PERDURE_shop_HEADS" in error.instead
+        async with open_nats(f"{server.url.replace('//', '//owner:o@')}/shop") as carrier:
+            await grown(carrier.log, STREAM, 1)
+
+
 async def test_who_may_not_write_a_view_is_told_so(tmp_path: Path) -> None:
     with running(tmp_path, ROLES) as server:
         error = await refusal(f"{server.url.replace('//', '//mute:m@')}/shop")
@@ -136,7 +154,10 @@ async def test_another_prefix_for_answers_serves_who_may_not_hear_the_usual_one(
 @pytest.mark.parametrize(
     ("part", "change", "field"),
     [("LOG", {"max_age": 10**9 * 3600}, "max_age"), ("LOG", {"discard": "old", "max_msgs": 1000}, "discard"),
-     ("HEADS", {"max_msgs_per_subject": 2}, "max_msgs_per_subject"), ("WAKE", {"allow_direct": False}, "allow_direct")],
+     ("HEADS", {"max_msgs_per_subject": 2}, "max_msgs_per_subject"), ("WAKE", {"allow_direct": False}, "allow_direct"),
+     ("LOG", {"no_ack": True}, "no_ack"), ("BLOBS", {"sealed": True, "deny_delete": True, "deny_purge": True}, "sealed"),
+     ("SNAPS", {"subject_transform": {"src": "perdure.>", "dest": "other.>"}}, "subject_transform"),
+     ("LOG", {"sources": [{"name": "OTHER"}]}, "sources")],
 )  # fmt: skip
 async def test_a_stream_configured_otherwise_is_reported_and_never_changed(
     nats_server: NatsServer, part: str, change: dict[str, object], field: str
@@ -232,6 +253,25 @@ async def test_durability_is_what_can_be_shown_or_what_the_operator_says(nats_se
             assert carrier.durability == expected
 
 
+@pytest.mark.parametrize(("part", "change", "field"), [
+    ("BLOBS", {"storage": "memory"}, "storage"), ("SNAPS", {"persist_mode": "async"}, "persist_mode"),
+    ("SNAPS", {"subjects": [], "mirror": {"name": "OTHER"}}, "mirror"),
+])  # fmt: skip
+async def test_a_stream_that_was_made_otherwise_is_reported(
+    nats_server: NatsServer, part: str, change: dict[str, object], field: str
+) -> None:
+    namespace = uuid4().hex
+    async with tools(nats_server.url, namespace) as store:
+        config = config_of(store.subjects, next(bucket for bucket in BUCKETS if bucket.part == part), 1) | change
+        assert "error" not in json.loads(await store.call(f"STREAM.CREATE.{config['name']}", config))
+    found = (await check(f"{nats_server.url}/{namespace}")).differences
+    error = await refusal(f"{nats_server.url}/{namespace}")
+
+    assert field in {drift.field for drift in found}
+    assert isinstance(error, Invalid)
+    assert f"{field} is" in error.found
+
+
 async def test_a_log_in_memory_is_not_called_durable(nats_server: NatsServer) -> None:
     namespace = uuid4().hex
     async with tools(nats_server.url, namespace) as store:
@@ -240,6 +280,8 @@ async def test_a_log_in_memory_is_not_called_durable(nats_server: NatsServer) ->
     async with open_nats(f"{nats_server.url}/{namespace}") as carrier:
         assert carrier.durability == "memory"
     error = await refusal(f"{nats_server.url}/{namespace}?sync=always")
+    checked = await check(f"{nats_server.url}/{namespace}")
 
     assert isinstance(error, Refused)
     assert "file" in error.expected
+    assert [(drift.field, drift.expected, drift.found) for drift in checked.differences] == [("storage", "file", "memory")]

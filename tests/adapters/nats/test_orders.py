@@ -11,8 +11,9 @@ from msgspec import Raw
 from perdure.adapters.nats.queues.orders import Orders, encode, subject_of
 from perdure.adapters.nats.wire.buckets import PARTITIONS, TASKS, prepare
 from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.consumers import Consumer
 from perdure.adapters.nats.wire.messages import Subjects
-from perdure.adapters.nats.wire.pulling import DONE, Consumer, deliveries, say
+from perdure.adapters.nats.wire.pulling import DONE, deliveries, say
 from perdure.adapters.nats.wire.store import Store
 from perdure.runtime.perform.elsewhere import Order
 from tests.adapters.nats.server import NatsServer

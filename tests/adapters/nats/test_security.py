@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -12,9 +14,11 @@ import pytest
 import perdure
 from perdure.adapters.nats.open import open_nats
 from perdure.adapters.nats.records.log import JetStreamLog
-from perdure.adapters.nats.wire.connection import Connection
+from perdure.adapters.nats.url import place_of
+from perdure.adapters.nats.wire.connection import Connection, connect
 from perdure.eventlog.errors import Invalid, PerdureError, Refused, Unavailable
 from tests.adapters.nats.credentials import USER, Operator, Signer, authority, certificate
+from tests.adapters.nats.proxy import proxied
 from tests.adapters.nats.server import NatsServer, running
 from tests.eventlog.making import PATIENCE, STREAM, accepted, grown, row_of
 
@@ -93,6 +97,48 @@ async def test_credentials_that_expire_cost_a_pause_until_the_file_is_renewed(tm
     assert re.search("auth", caught.value.found, re.IGNORECASE)
 
 
+async def test_credentials_that_are_torn_for_a_moment_cost_a_pause(tmp_path: Path) -> None:
+    operator, file = Operator(), tmp_path / "user.creds"
+    file.write_text(operator.credentials())
+    with running(tmp_path, operator.settings()) as server:
+        async with open_nats(at(server, query=f"?creds={file}")) as carrier:
+            tail = await grown(carrier.log, STREAM, 1)
+            assert isinstance(carrier.log, JetStreamLog)
+            connection = carrier.log.store.connection
+            for torn in ("", operator.credentials().partition("BEGIN USER")[0]):
+                file.write_text(torn)
+                losses = connection.losses
+                server.stop()
+                server.start()
+                with anyio.fail_after(PATIENCE):
+                    while connection.losses == losses or "?creds=" not in connection.trouble:  # noqa: ASYNC110 - the connection tells nobody
+                        await anyio.sleep(0.01)
+                file.write_text(operator.credentials())
+                with anyio.fail_after(PATIENCE):
+                    await connection.ready()
+                connection.trouble = ""
+            with anyio.fail_after(PATIENCE):
+                await accepted(carrier.log, row_of(STREAM, 1, after=tail, first=2))
+
+
+@pytest.mark.parametrize("option", ["nkey", "creds"])
+@pytest.mark.parametrize("text", ["", "root:x:0:0\n", "-----BEGIN NATS USER JWT-----\nabc\n", "SUnotaseed"])
+async def test_a_file_without_a_seed_is_invalid_by_the_name_of_its_option(tmp_path: Path, option: str, text: str) -> None:
+    (tmp_path / "keys").write_text(text)
+    error = await kept_out(f"nats://127.0.0.1:4222/shop?{option}={tmp_path / 'keys'}")
+
+    assert isinstance(error, Invalid)
+    assert (error.where, text.strip() in error.found) == (option, not text.strip())
+
+
+async def test_closing_what_never_connected_is_harmless() -> None:
+    connection = Connection()
+    await connection.close()
+    with pytest.raises(Exception, match="invalid seed"):
+        async with connect("nats://127.0.0.1:4222", nkeys_seed_str="none"):
+            pass
+
+
 async def cut(connection: Connection) -> None:
     """Return once the server has cut it."""
     with anyio.fail_after(PATIENCE):
@@ -129,6 +175,63 @@ async def test_a_file_that_is_no_certificate_is_invalid(tmp_path: Path) -> None:
 
     assert isinstance(error, Invalid)
     assert "PEM" in error.expected
+
+
+LOGIN = 'authorization { user: "ann", password: "s3cret" }'
+
+
+@pytest.mark.parametrize("asked", ["tls", "tls_ca", "tls_hostname"])
+async def test_where_tls_is_asked_for_a_server_without_it_is_told_nothing(tmp_path: Path, asked: str) -> None:
+    query = {"tls": "", "tls_ca": f"?tls_ca={authority(tmp_path)}", "tls_hostname": "?tls_hostname=localhost"}[asked]
+    with running(tmp_path, LOGIN) as server:
+        async with proxied(server.port) as tap:
+            error = await kept_out(f"{'tls' if asked == 'tls' else 'nats'}://ann:s3cret@127.0.0.1:{tap.port}/shop{query}")
+            said = bytes(tap.said)
+
+    assert isinstance(error, Refused)
+    assert "no TLS" in error.message
+    assert "tls" in error.instead
+    assert said == b""
+
+
+async def test_tls_that_is_offered_and_not_demanded_is_used_where_it_is_asked_for(tmp_path: Path) -> None:
+    ca = authority(tmp_path)
+    pem, key = certificate(tmp_path, "server")
+    with running(tmp_path, f'{LOGIN}\ntls {{ cert_file: "{pem}", key_file: "{key}" }}\nallow_non_tls: true') as server:
+        async with proxied(server.port) as tap:
+            await let_in(f"nats://ann:s3cret@127.0.0.1:{tap.port}/shop?tls_ca={ca}")
+
+            assert tap.said
+            assert b"CONNECT" not in tap.said
+            assert b"s3cret" not in tap.said
+
+
+async def test_a_server_that_comes_back_without_tls_is_told_nothing(tmp_path: Path) -> None:
+    ca = authority(tmp_path)
+    pem, key = certificate(tmp_path, "server")
+    tls = f'{LOGIN}\ntls {{ cert_file: "{pem}", key_file: "{key}" }}'
+    with running(tmp_path, tls) as server:
+        async with proxied(server.port) as tap, connection_of(f"nats://ann:s3cret@127.0.0.1:{tap.port}/shop?tls_ca={ca}") as connection:
+            server.stop()
+            server.settings = LOGIN
+            server.start()
+            with anyio.fail_after(PATIENCE):
+                while "no TLS" not in connection.trouble:  # noqa: ASYNC110 - the connection tells nobody
+                    await anyio.sleep(0.01)
+
+            assert b"s3cret" not in tap.said
+            server.stop()
+            server.settings = tls
+            server.start()
+            with anyio.fail_after(PATIENCE):
+                await connection.ready()
+
+
+@asynccontextmanager
+async def connection_of(url: str) -> AsyncGenerator[Connection]:
+    place = place_of(url)
+    async with connect(place.servers, **place.settings()) as connection:
+        yield connection
 
 
 async def test_several_servers_are_tried_until_one_answers(tmp_path: Path) -> None:

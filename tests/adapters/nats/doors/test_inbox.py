@@ -20,8 +20,9 @@ from perdure import Unavailable
 from perdure.adapters.nats.doors.inbox import CONSUMER, inbox
 from perdure.adapters.nats.wire.buckets import DEAD, INBOX, PARTITIONS, prepare
 from perdure.adapters.nats.wire.connection import connect
+from perdure.adapters.nats.wire.consumers import Consumer
 from perdure.adapters.nats.wire.messages import Subjects
-from perdure.adapters.nats.wire.pulling import Consumer, deliveries
+from perdure.adapters.nats.wire.pulling import deliveries
 from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.faults import FaultyLog, Script
 from perdure.eventlog.memory import MemoryLog
