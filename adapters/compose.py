@@ -16,7 +16,8 @@ from ..eventlog.errors import Invalid, Unavailable
 from ..runtime.authoring.steps import Step
 from ..runtime.authoring.triggers import Trigger
 from ..runtime.authoring.workflows import Workflow
-from ..runtime.definitions.types import Secrets, StepType, Types
+from ..runtime.definitions.secrecy import Secrets
+from ..runtime.definitions.types import StepType, Types
 from ..runtime.engine import Runtime
 from ..runtime.perform.interceptors import Interceptor
 from ..runtime.perform.ports import TaskQueues
