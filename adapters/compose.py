@@ -17,7 +17,8 @@ from ..runtime.authoring.given import must_be
 from ..runtime.authoring.steps import Step
 from ..runtime.authoring.triggers import Trigger
 from ..runtime.authoring.workflows import Workflow
-from ..runtime.definitions.types import Secrets, StepType, Types
+from ..runtime.definitions.secrecy import Secrets
+from ..runtime.definitions.types import StepType, Types
 from ..runtime.engine import Runtime
 from ..runtime.perform.interceptors import Interceptor
 from ..runtime.perform.ports import TaskQueues

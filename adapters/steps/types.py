@@ -62,6 +62,7 @@ class Webhook(StepType[WebhookConfig]):
     }  # fmt: skip
     timeout: ClassVar[timedelta | None] = timedelta(minutes=5)
     retry: ClassVar[Retry] = Retry(attempts=1000, first=timedelta(seconds=1), longest=timedelta(minutes=1), on=(Unavailable, Conflict))
+    recorded: ClassVar[tuple[str, ...]] = ("url", "topic", "data")
 
     async def perform(self, config: WebhookConfig) -> str:
         return await webhook(config.url, config.topic, config.data)

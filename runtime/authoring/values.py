@@ -17,6 +17,7 @@ from msgspec import Raw
 
 from ...eventlog.errors import Invalid
 from ...eventlog.guard import BYTES_MAX, DEPTH_MAX, guard
+from .misfits import misfit_of
 
 NOTHING = Raw(b"null")
 NO_NUMBER = "return None, a string, or leave the field out: JSON has no such number"
@@ -80,7 +81,7 @@ class Shape:
         try:
             return self._decode(data)
         except msgspec.MsgspecError as error:
-            expected, found, where = explained(error)
+            expected, found, where = explained(error, self.annotation)
             raise Invalid("a recorded value does not fit its annotation", who=self.who, where=where, expected=expected, found=found,
                           instead="make the annotation accept what was recorded, or give the changed code a new version") from error
 
@@ -96,7 +97,9 @@ class Shape:
                 found=found,
                 instead=instead,
             )
-        expected, found, where = explained(error) if error is not None else (describe(self.annotation), type(value).__name__, "$")
+        expected, found, where = describe(self.annotation), type(value).__name__, "$"
+        if error is not None:
+            expected, found, where = explained(error, self.annotation)
         return Invalid("the value does not fit its annotation", who=self.who, where=where, expected=expected, found=found,
                        instead="pass a value of the annotated type, or change the annotation")
 
@@ -117,11 +120,11 @@ def _with_text_keys(value: Any) -> bytes:
     return _encode(msgspec.to_builtins(value, str_keys=True, order="deterministic"))
 
 
-def explained(error: Exception) -> tuple[str, str, str]:
-    """(expected, found, where) of a msgspec error, as far as its text says."""
-    text, _, where = str(error).partition(" - at ")
-    expected, comma, found = text.partition(", got ")
-    return expected.removeprefix("Expected ").strip("`"), found.strip("`") if comma else text, where.strip("`") or "$"
+def explained(error: Exception, annotation: Any = None) -> tuple[str, str, str]:
+    """(expected, found, where) of a msgspec error, as far as its text says; the annotation that was not met says more."""
+    misfit = misfit_of(error, annotation)
+    named = misfit.missing or misfit.unknown
+    return misfit.expected, misfit.found, f"{misfit.where}.{named}" if named else misfit.where
 
 
 def first_fault(value: Any, where: str, above: set[int]) -> tuple[str, str, str] | None:

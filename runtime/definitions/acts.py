@@ -45,7 +45,7 @@ def _as(shape: Any, answer: Evaluated, step: StepSpec) -> Any:
     try:
         return msgspec.convert(answer.config, shape)
     except msgspec.ValidationError as error:
-        expected, found, where = explained(error)
+        expected, found, where = explained(error, shape)
         raise Unfit(f"config of step {step.id!r}, {where}: expected {expected}, found {found}") from None
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct, UnsetType
 from msgspec.structs import FieldInfo
 
 from ...eventlog.errors import Invalid, PerdureError
-from ..authoring.values import explained
+from ..authoring.misfits import misfit_of
 from . import expressions
 from .approving import must_be_meetable
 from .durations import duration_of
@@ -19,13 +19,17 @@ from .faults import Fault, Faults, refusal
 from .model import DEPTH_MAX, STEPS_MAX, Bound, Definition, Reads, RetrySpec, StepSpec
 from .plain import is_list, is_map
 from .reading import read
+from .secrecy import places_in, with_secrets
 from .shapes import ATTEMPTS_NONE, CORE, HOLDING, SHAPES, Inner, conditions, inner_lists, plain_config
-from .templates import Piece, has_expression, pieces, secret_in, texts
+from .templates import Piece, has_expression, pieces, texts
 from .types import StepType, Types, retry_of
 from .walking import OUTPUT, needs_of, while_of
 
 BASE = ("inputs", "run")
 TYPED: dict[str, Any] = {"string": str, "integer": int, "number": float, "boolean": bool, "object": dict[str, Any], "array": list[Any]}
+
+TEXTUAL = ("str matching", "str of length")
+"""What only some texts fulfil: whether a secret does, its value alone can tell."""
 
 
 class Checked(Struct, frozen=True):
@@ -81,18 +85,16 @@ def _convert(plain: Any, type_: Any, path: str, faults: Faults) -> Any:
     try:
         return msgspec.convert(plain, type_)
     except msgspec.ValidationError as error:
-        expected, found, where = explained(error)
+        misfit = misfit_of(error, type_, plain)
+        where, expected, found = misfit.where, misfit.expected, misfit.found
         message, instead = "a part of the definition does not fit", "correct it: 'perdure definitions schema' tells all fields"
-        if "unknown field" in expected:
+        if misfit.unknown:
             known = _fields_near(type_, where)
-            named = found.rpartition("field ")[2].strip("`")
-            near = get_close_matches(named, known, 1)
-            message, expected, found = "there is no such field", ", ".join(known), named
+            near = get_close_matches(misfit.unknown, known, 1)
+            message, expected, where = "there is no such field", ", ".join(known), f"{where}.{misfit.unknown}"
             instead = f"write {near[0]!r}" if near else "leave it out, or correct its name"
-            where = f"{where}.{named}"
-        elif "missing required field" in expected:
-            named = expected.rpartition("field ")[2].strip("`")
-            message, expected, found, instead = "a field is missing", named, "nothing", f"write {named}: …"
+        elif misfit.missing:
+            message, expected, instead = "a field is missing", misfit.missing, f"write {misfit.missing}: …"
         faults.add(path + where.removeprefix("$"), message, expected=expected, found=found, instead=instead)
         return None
 
@@ -239,12 +241,29 @@ class Checker:
                 near = get_close_matches(name, list(fields), 1)
                 self._faults.add(f"{path}.{name}", f"type {step.type!r} has no such field", expected=", ".join(fields), found=name,
                                  instead=f"write {near[0]!r}" if near else "leave it out")
-            elif not (name in plain and (has_expression(value) or (kind is not None and _has_secret(value)))):
+            elif kind is not None and places_in(value):
+                self._secret(value, field, f"{path}.{name}", kind)
+            elif not (name in plain and has_expression(value)):
                 _convert(value, field.type, f"{path}.{name}", self._faults)
         for name, field in fields.items():
             if field.required and name not in step.config:
                 self._faults.add(path, f"type {step.type!r} needs the field {name!r}", expected=", ".join(fields),
                                  found=", ".join(step.config) or "nothing", instead=f"write {name}: …")
+
+    def _secret(self, value: Any, field: FieldInfo, path: str, kind: StepType[Any]) -> None:
+        """A field with secrets in it: they are texts, and stand nowhere that is recorded."""
+        if field.encode_name in kind.recorded:
+            self._faults.add(path, "a secret would be in the log: what this field holds is recorded", found='{"secret": …}',
+                             expected="a value that who reads the log may know",
+                             instead="leave it out, or call the receiver by a step of type http, which records none")
+        elif not has_expression(value):
+            try:
+                msgspec.convert(with_secrets(value, places_in(value), lambda name: name), field.type)
+            except msgspec.ValidationError as error:
+                misfit = misfit_of(error, field.type)
+                if not misfit.expected.startswith(TEXTUAL):
+                    self._faults.add(path + misfit.where.removeprefix("$"), "a part with a secret in it does not fit",
+                                     expected=misfit.expected, found=misfit.found, instead="write a secret only where a text may stand")
 
     def _sense(self, step: StepSpec, path: str) -> None:
         """What the shape of a core type alone does not say."""
@@ -328,14 +347,6 @@ class Checker:
     def _add(self, place: str, reads: Reads) -> None:
         known = self.reads.get(place, Reads())
         self.reads[place] = Reads(sorted({*known.steps, *reads.steps}), sorted({*known.names, *reads.names}))
-
-
-def _has_secret(value: Any) -> bool:
-    if secret_in(value) is not None:
-        return True
-    if is_map(value):
-        return any(map(_has_secret, value.values()))
-    return is_list(value) and any(map(_has_secret, value))
 
 
 def inputs_for(definition: Definition, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Expressions in CEL, the Common Expression Language: no loops without an end, no clock, no way to Python.
+"""Expressions in CEL, the Common Expression Language: no loops without an end, no more than fits, no clock, no way to Python.
 
 They are evaluated in one place only, the step `perdure.evaluate`, so what one gave is in the log of its run, and the code that drives
 a run again never evaluates anything. https://github.com/cel-expr/cel-spec
@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from .model import Reads
 from .plain import is_list, is_map
 from .reading import library
+from .syntax import Node, tree_of
 from .templates import STRING
+from .weighing import AT_MOST, UNITS, TooMuch, parts_in, weigh
 
 SOURCE_MAX = 4000
 
@@ -31,6 +34,7 @@ class Program(Protocol):
     """An expression made ready."""
 
     def eval(self, *, data: Mapping[str, Any]) -> Any: ...
+    def serialize(self) -> bytes: ...
 
 
 class Fails(Exception):
@@ -49,9 +53,11 @@ def fault_in(source: str, names: frozenset[str]) -> Wrong | None:
     if len(source) > SOURCE_MAX:
         return Wrong(f"{len(source)} characters, more than {SOURCE_MAX}", "divide it over steps of type set")
     try:
-        _program(source, names)
+        weigh(_tree(source, names)[0], {})
     except RuntimeError as error:
         return _explained(str(error), names)
+    except TooMuch as much:
+        return Wrong(str(much).partition("; ")[0], "let it grow less: what repeats a text in each round doubles it over and over")
     return Wrong("steps without the name of a step", "write steps.NAME.output") if ANY_STEPS.search(_bare(source)) else None
 
 
@@ -65,6 +71,7 @@ def reads(source: str) -> Reads:
 def evaluate(source: str, variables: Mapping[str, Any]) -> Any:
     """What an expression gives, as JSON could hold it; Fails where it gives no value."""
     cel = _library()
+    _must_be_bounded(source, variables)
     try:
         value = _program(source, frozenset(variables)).eval(data=variables)
     except RuntimeError as error:
@@ -72,6 +79,25 @@ def evaluate(source: str, variables: Mapping[str, Any]) -> Any:
     if value.type() == cel.Type.ERROR:
         raise Fails(f"{source}: {_cut(str(value.plain_value()))}{_hint(str(value.plain_value()))}")
     return _plain(value.plain_value(), source)
+
+
+def _must_be_bounded(source: str, variables: Mapping[str, Any]) -> None:
+    """The library bounds how often an expression goes round; how much it makes of its data has to be known before."""
+    try:
+        tree, parts = _tree(source, frozenset(variables))
+        if parts < 0 or parts * UNITS * len(msgspec.json.encode(variables)) > AT_MOST:
+            weigh(tree, variables)
+    except RuntimeError:
+        return  # it is none: whoever evaluates it says so
+    except TooMuch as much:
+        raise Fails(f"{_cut(source)}: {much}") from None
+
+
+@lru_cache(maxsize=4096)
+def _tree(source: str, names: frozenset[str]) -> tuple[Node, int]:
+    """An expression as a tree, and how many parts that has."""
+    tree = tree_of(_program(source, names).serialize())
+    return tree, parts_in(tree)
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ from ..authoring.steps import Step, step
 from ..authoring.words import attributes, info
 from ..authoring.workflows import Registry, Workflow
 from ..run.notices import AS_DATA
-from . import acts, approving, durations, evaluating, finding, model, plain, results, shapes, types, walking
+from . import acts, approving, durations, evaluating, finding, model, plain, results, secrecy, shapes, types, walking
 from .acts import ACTS
 from .evaluating import Question, evaluate
 from .finding import Find, Found, Wanted
@@ -27,7 +27,7 @@ from .walking import OUTPUT, Walk
 NAME = AS_DATA
 """What the log calls the workflow, for ever."""
 
-DRIVEN = (acts, approving, durations, evaluating, finding, model, plain, results, shapes, types, walking)
+DRIVEN = (acts, approving, durations, evaluating, finding, model, plain, results, secrecy, shapes, types, walking)
 """The modules that are driven again with a run, beside this one: a change of them is another build."""
 
 

@@ -97,14 +97,6 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value, order="deterministic").decode()
 
 
-def secret_in(value: Any) -> str | None:
-    """The name in `{"secret": "NAME"}`; None for any other value."""
-    if not is_map(value) or len(value) != 1:
-        return None
-    name = value.get("secret")
-    return name if isinstance(name, str) else None
-
-
 def _inside(value: Any) -> list[Any]:
     if is_map(value):
         return list(value.values())

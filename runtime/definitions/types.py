@@ -14,12 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct, UnsetType
 
 from ...eventlog.errors import Invalid, NotFound, PerdureError
+from ...eventlog.streams import parts_of
 from ..authoring.errors import Fatal, failure_of
 from ..authoring.given import many
 from ..authoring.retry import Retry
@@ -28,14 +29,13 @@ from ..authoring.steps import Step, current
 from ..authoring.values import explained
 from .durations import Duration, duration_of
 from .model import RetrySpec, StepSpec
-from .plain import is_list, is_map
+from .secrecy import Cover, NoSecrets, Place, Secrets, places_in, with_secrets
 from .shapes import CORE, SHAPES
-from .templates import secret_in
 
 C = TypeVar("C", bound=Struct)
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-MASK = "***"
+NOWHERE: frozenset[Place] = frozenset()
 
 
 class StepType(Generic[C]):
@@ -51,6 +51,8 @@ class StepType(Generic[C]):
     heartbeat: ClassVar[timedelta | None] = None
     """How long an attempt may go without a call of `perdure.current().heartbeat()`."""
     retry: ClassVar[Retry] = Retry()
+    recorded: ClassVar[tuple[str, ...]] = ()
+    """The fields of the config that performing it records, so that no secret may stand in them."""
 
     def why_not(self, config: Mapping[str, Any]) -> str:
         """What is wrong with a config though each of its fields fits; empty where nothing is. Its expressions are not evaluated yet."""
@@ -76,21 +78,6 @@ class TypeLine(Struct, frozen=True):
     retry_attempts: int
 
 
-class Secrets(Protocol):
-    """Where secrets are."""
-
-    def find(self, tenant: str, name: str) -> str | None:
-        """The value of a secret; None where the tenant has none of this name."""
-        ...
-
-
-class NoSecrets:
-    """None at all."""
-
-    def find(self, tenant: str, name: str) -> str | None:
-        return None
-
-
 class Types:
     """The types of steps that a runtime performs, and the steps that are code which definitions may name."""
 
@@ -105,7 +92,7 @@ class Types:
         self.steps = {step.name: step for step in given}
         self._secrets = secrets or NoSecrets()
         self._discover: Callable[[], Iterable[StepType[Any]]] | None = discover
-        self._made: dict[tuple[str, Retry | None, timedelta | None], Step[..., Any]] = {}
+        self._made: dict[tuple[str, Retry | None, timedelta | None, frozenset[Place]], Step[..., Any]] = {}
 
     @property
     def known(self) -> dict[str, StepType[Any]]:
@@ -122,15 +109,15 @@ class Types:
 
     def step_of(self, spec: StepSpec) -> Step[..., Any]:
         """What performs a step of a plug-in type, by its definition's rules. The type is looked for when it is performed."""
-        name = spec.type
-        key = name, retry_of(spec.retry), limit_of(spec.timeout, spec.id)
+        name, places = spec.type, places_in(spec.config)
+        key = name, retry_of(spec.retry), limit_of(spec.timeout, spec.id), places
         made = self._made.get(key)
         if made is None:
             kind = self.known.get(name)
             retry = key[1] or (Retry() if kind is None else kind.retry)
             timeout = key[2] or (None if kind is None else kind.timeout)
             rules = Rules(retry=retry, timeout=timeout, heartbeat_timeout=None if kind is None else kind.heartbeat)
-            made = self._made[key] = Step(self._performer(name), f"perdure.type.{name}", rules)
+            made = self._made[key] = Step(self._performer(name, places), f"perdure.type.{name}", rules)
         return made
 
     def code_of(self, spec: StepSpec, name: str) -> Step[..., Any]:
@@ -143,29 +130,28 @@ class Types:
         rules, retry, timeout = known.rules, retry_of(spec.retry), limit_of(spec.timeout, spec.id)
         if retry is None and timeout is None:
             return known
-        key = f"python {name}", retry, timeout
+        key = f"python {name}", retry, timeout, NOWHERE
         if key not in self._made:
             changed = msgspec.structs.replace(rules, retry=retry or rules.retry, timeout=timeout or rules.timeout)
             self._made[key] = Step(known.function, name, changed)
         return self._made[key]
 
-    def _performer(self, name: str) -> Callable[[dict[str, Any]], Any]:
+    def _performer(self, name: str, places: frozenset[Place]) -> Callable[[dict[str, Any]], Any]:
         async def perform(config: dict[str, Any]) -> Any:
             kind = self.known.get(name)
             if kind is None:
                 raise NotFound("there is no such type of step here", who=f"type {name!r}", expected=", ".join(sorted(self.known)) or "none",
                                found=name, instead="install the package that has it, or pass it to perdure.open(step_types=[…])")
-            secrets: dict[str, str] = {}
-            ready = self._config(kind, self._with_secrets(config, secrets))
+            cover = Cover()
             try:
-                return _masked(msgspec.to_builtins(await kind.perform(ready)), secrets)
+                ready = self._config(kind, with_secrets(config, self._allowed(kind, places), self._finder(cover)))
+                return cover.over(msgspec.to_builtins(await kind.perform(ready)))
             except Exception as error:
-                told = msgspec.json.encode(failure_of(error)).decode()
-                if not any(value in told or msgspec.json.encode(value).decode()[1:-1] in told for value in secrets.values()):
+                if not cover.hides(msgspec.json.encode(failure_of(error)).decode()):
                     raise
                 if isinstance(error, PerdureError):  # whether to try again hangs on which it is
-                    raise PerdureError.of(error.code, _masked(error.parts(), secrets)) from None
-                text = f"{type(error).__name__}: {_masked(str(error), secrets)}"
+                    raise PerdureError.of(error.code, cover.over(error.parts())) from None
+                text = f"{type(error).__name__}: {cover.over(str(error))}"
                 raise (Fatal(text) if isinstance(error, Fatal) else Masked(text)) from None
 
         return perform
@@ -174,24 +160,30 @@ class Types:
         try:
             return msgspec.convert(config, kind.config, strict=False)
         except msgspec.ValidationError as error:
-            expected, found, where = explained(error)
+            expected, found, where = explained(error, kind.config)
             hint = "; write ${ string(…) }" if expected == "str" else ""
             raise Unfit(f"config of type {kind.name!r}, {where}: expected {expected}, found {found}{hint}") from None
 
-    def _with_secrets(self, value: Any, found: dict[str, str]) -> Any:
-        """The value with each `{"secret": "NAME"}` in it replaced; what they are is noted in `found`."""
-        name = secret_in(value)
-        if name is not None:
-            attempt = current()
-            tenant = attempt.stream.split("/")[1]
+    def _allowed(self, kind: StepType[Any], places: frozenset[Place]) -> frozenset[Place]:
+        """Where secrets may be found. A run may have begun before its type said what it records."""
+        within = {place[0] for place in places}
+        for field in kind.recorded:
+            if field in within:
+                raise Fatal(f"a secret in {field!r} would be in the log: what type {kind.name!r} is given there is recorded")
+        return places
+
+    def _finder(self, cover: Cover) -> Callable[[str], str]:
+        """Gives what is behind the names of secrets to the attempt that runs, and notes it to be covered."""
+        tenant = parts_of(current().stream)[1]
+
+        def find(name: str) -> str:
             text = self._secrets.find(tenant, name)
             if not text:
                 raise Fatal(f"there is no secret {name!r}: set PERDURE_SECRET_{name} where the step is performed")
-            found[name] = text
+            cover.values.append(text)
             return text
-        if is_map(value):
-            return {key: self._with_secrets(part, found) for key, part in value.items()}
-        return [self._with_secrets(part, found) for part in value] if is_list(value) else value
+
+        return find
 
 
 class Masked(Exception):
@@ -213,19 +205,6 @@ def retry_of(spec: RetrySpec | UnsetType) -> Retry | None:
 def limit_of(given: Duration | UnsetType, who: str) -> timedelta | None:
     """The limit of time that a definition gives a step; None where it gives none."""
     return None if isinstance(given, UnsetType) else duration_of(given, f"step {who!r}, timeout")
-
-
-def _masked(value: Any, secrets: dict[str, str]) -> Any:
-    """The value with each secret in its texts covered."""
-    if not secrets:
-        return value
-    if isinstance(value, str):
-        for text in secrets.values():
-            value = value.replace(text, MASK)
-        return value
-    if is_map(value):
-        return {_masked(key, secrets): _masked(part, secrets) for key, part in value.items()}
-    return [_masked(part, secrets) for part in value] if is_list(value) else value
 
 
 def _checked(given: Any) -> StepType[Any]:

@@ -178,7 +178,7 @@ def _of_headers(who: str, headers: Mapping[str, str] | None, kind: type[AnyReque
         try:
             said[field] = msgspec.convert(text, types[field], strict=False)
         except msgspec.ValidationError as error:
-            expected, _, _ = explained(error)
+            expected, _, _ = explained(error, types[field])
             raise Invalid("a header does not fit", who=who, where=f"header {header}", expected=expected, found=repr(text),
                           instead="correct it, or leave it out") from error
     return said
@@ -206,7 +206,9 @@ def _decoded(who: str, data: bytes | Raw, type_: Any, where: str = "$") -> Any:
     try:
         return msgspec.json.decode(data, type=type_)
     except (msgspec.MsgspecError, ValueError) as error:
-        expected, found, place = explained(error) if isinstance(error, msgspec.ValidationError) else ("JSON in UTF-8", str(error), "$")
+        expected, found, place = "JSON in UTF-8", str(error), "$"
+        if isinstance(error, msgspec.ValidationError):
+            expected, found, place = explained(error, type_)
         raise Invalid("the body does not fit", who=who, where=where + place.removeprefix("$"), expected=expected, found=found,
                       instead="send what the page of subjects shows") from error
 

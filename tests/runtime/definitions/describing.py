@@ -20,7 +20,8 @@ from perdure.runtime.authoring.steps import Step
 from perdure.runtime.authoring.workflows import Workflow
 from perdure.runtime.definitions.checking import check_text
 from perdure.runtime.definitions.faults import Fault
-from perdure.runtime.definitions.types import Secrets, Types
+from perdure.runtime.definitions.secrecy import Secrets
+from perdure.runtime.definitions.types import Types
 from perdure.runtime.engine import Runtime
 
 PATIENCE = timedelta(seconds=10)
