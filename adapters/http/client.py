@@ -82,7 +82,7 @@ class HttpClient(Calling):
         end = anyio.current_time() + _seconds(request)
         while True:
             try:
-                return await self._sent(sent, sent.params, {}, within)
+                return await self._sent(sent, sent.params, _named(request.command) if request.command else {}, within)
             except Unavailable:
                 if anyio.current_time() + FIRST_PAUSE >= end:
                     raise
@@ -91,7 +91,7 @@ class HttpClient(Calling):
     async def _insist(self, sent: Sent, request: AnyRequest, command: str, end: float) -> Reply:
         _must_be_ones_own(request)
         pause = FIRST_PAUSE
-        headers = {"idempotency-key": quote(command, safe="!#$&'()*+,/:;=?@[]~")} if sent.operation.method != "GET" else {}
+        headers = _named(command) if sent.operation.writes else {}
         while True:
             within = max(0.001, min(SLICE, end - anyio.current_time()))
             try:
@@ -115,6 +115,10 @@ class HttpClient(Calling):
             return reply_in(sent, told.status_code, told.content)
         except msgspec.MsgspecError as error:
             raise _away(str(self._http.base_url), f"status {told.status_code}, an answer that cannot be read: {error}") from error
+
+
+def _named(command: str) -> dict[str, str]:
+    return {"idempotency-key": quote(command, safe="!#$&'()*+,/:;=?@[]~")}
 
 
 def _error_in(told: httpx.Response) -> PerdureError:

@@ -62,7 +62,7 @@ class Service:
         policy = POLICIES[operation.name]
         headers = headers_of(request, public=policy.public)
         principal = NOBODY if policy.public else await self.admitted(request, headers)
-        command = _command(headers, principal)
+        command = _command(operation, headers, principal)
         every = policy.public or await self._may(principal, policy, operation, parts, command)
         params = params_of(operation, request.scope["query_string"].decode("latin-1"))
         body = await _body(request)
@@ -192,11 +192,15 @@ def _must_be_taken(operation: Operation, headers: Mapping[str, str]) -> None:
                       found=kind[:80] or "none", instead=f"send it as that, and say so: content-type: {operation.takes[0]}")
 
 
-def _command(headers: Mapping[str, str], principal: Principal) -> str:
-    """The command id that an Idempotency-Key is: nobody meets another's by choosing the same."""
+def _command(operation: Operation, headers: Mapping[str, str], principal: Principal) -> str:
+    """The command id that an Idempotency-Key is: nobody meets another's by choosing the same. Invalid where it would promise too much."""
     key = headers.get("idempotency-key", "")
     if not key:
         return ""
+    if operation.unnamed:
+        raise Invalid("this takes no Idempotency-Key: it would count as often as it is sent", who=operation.name, found=key[:80],
+                      where="header idempotency-key", expected="no such header",
+                      instead=f"leave it out; where nobody knows whether it was done, {operation.unnamed}")
     if not KEY_OF_COMMAND.fullmatch(key):
         raise Invalid("an Idempotency-Key does not fit", who="the request", where="header idempotency-key",
                       expected="1 to 200 visible characters",

@@ -15,6 +15,8 @@ from .runs import ROOT, RUN
 DLQ = f"{ROOT}/webhooks/dlq"
 ONE = f"{DLQ}/{{webhook_id}}"
 
+LOOK = "look at the webhook to see whether it was done, and say it again where it was not"
+
 ROWS_MAX = 100
 """Each is looked at for its body."""
 
@@ -124,9 +126,9 @@ OPERATIONS = (
               summary="List dead letters: webhooks that were given up, are not wanted any more, or may not be sent"),
     Operation(name="webhooks.show", method="GET", path=ONE, perform=shown, answers={200: WebhookRow},
               summary="How a webhook stands, what came of its last attempt, and the body that is sent"),
-    Operation(name="webhooks.redrive", method="POST", path=f"{ONE}/redrive", perform=redrive, answers={200: WebhookRow},
+    Operation(name="webhooks.redrive", method="POST", path=f"{ONE}/redrive", perform=redrive, answers={200: WebhookRow}, unnamed=LOOK,
               summary="Try a dead letter again at once, and as often as a new one"),
-    Operation(name="webhooks.drop", method="POST", path=f"{ONE}/drop", perform=drop, body=DropBody, answers={200: WebhookRow},
+    Operation(name="webhooks.drop", method="POST", path=f"{ONE}/drop", perform=drop, body=DropBody, answers={200: WebhookRow}, unnamed=LOOK,
               summary="Give up a webhook that has not arrived"),
     Operation(name="runs.deliveries", method="GET", path=f"{RUN}/webhooks/deliveries", perform=of_run, params=DeliveryParams,
               answers={200: WebhookRows}, summary="The webhooks of a run, and how each stands"),
