@@ -19,11 +19,12 @@ from .problems import MEDIA, Problem
 TEMPLATE = "#/components/schemas/{name}"
 PROBLEMS = {
     401: "Nobody knows who asks", 403: "Who asks may not", 404: "No such run, workflow, key or path", 409: "It cannot be so now",
-    413: "Too large", 422: "It does not fit", 429: "Too many requests at once", 503: "It cannot be told now: ask again",
+    413: "Too large", 422: "It does not fit", 429: "Too many requests at once", 431: "The headers are too long",
+    503: "It cannot be told now: ask again",
 }  # fmt: skip
 OF_BODIES = {408: "The body did not come in time"}
 OF_SOME = {410: "It is kept no longer", 412: "It is not any more what If-Match or If-None-Match say", 416: "No such part of it"}
-OF_PUBLIC = (422, 503)
+OF_PUBLIC = (422, 431, 503)
 
 WHOLE: dict[str, dict[str, Any]] = {
     "value": {"description": "Any JSON value; nothing for null."},
