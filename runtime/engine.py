@@ -61,7 +61,7 @@ A = TypeVar("A")
 logger = logging.getLogger("perdure")
 
 
-class Runtime(Assembly, Listing, Artifacts, Handing):
+class Runtime(Assembly, Artifacts, Listing, Handing):
     """Serves the runs of a carrier while `serving()` is open.
 
     One that does not `perform` is for a log that nobody serves: requests are judged and recorded, as anywhere, and code is driven;

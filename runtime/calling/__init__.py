@@ -42,6 +42,7 @@ from ..requests import (
 from ..requests.definitions import AnyDefined, AnyDefining
 from ..run.commands import OnConflict, Reuse
 from ..where import Where, conditions
+from .artifacts import CallingArtifacts
 from .definitions import Describing
 from .directory import CallingAccess
 from .handle import RunHandle
@@ -52,7 +53,7 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 
-class Calling(CallingWebhooks, CallingAccess, Describing):
+class Calling(CallingWebhooks, CallingAccess, CallingArtifacts, Describing):
     """Carries requests; the rest follows from that."""
 
     @abstractmethod
