@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -80,7 +81,7 @@ async def create(call: Call) -> Answer:
     kept = await call.runtime.apply_definition(
         text_of(call), expected=params.expected, name=params.name, by=call.principal.user, command=call.command, tenant=call.tenant
     )
-    return Answer(kept, headers=headers_of(kept) | {"location": f"{DEFINITIONS}/{kept.name}"})
+    return Answer(kept, headers=headers_of(kept) | {"location": f"{call.root}{DEFINITIONS}/{quote(kept.name, safe='')}"})
 
 
 async def renew(call: Call) -> Answer:

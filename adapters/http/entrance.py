@@ -19,6 +19,9 @@ LENGTH, CODING = b"content-length", b"transfer-encoding"
 HEADER_BYTES_MAX = 32 * 1024
 """Bytes that the line of a request and its headers may have."""
 
+ROOT = "perdure_root"
+"""Where the service is mounted, as the scope of a request has it behind the entrance, ready for a URL."""
+
 PER_HEADER = 4
 """A colon, a space, and the end of the line."""
 
@@ -80,7 +83,7 @@ def _too_long(size: int) -> ASGIApp:
 def _with_encoded_path(scope: Any) -> Any:
     if scope["type"] != "http" or not (scope.get("root_path") or b"%" in scope.get("raw_path", b"%")):
         return scope
-    return {**scope, "path": encoded_path(scope), "root_path": ""}
+    return {**scope, "path": encoded_path(scope), "root_path": "", ROOT: quote(scope.get("root_path", ""))}
 
 
 def encoded_path(scope: Any) -> str:

@@ -64,12 +64,12 @@ def text(operations: Sequence[Operation]) -> str:
 
 def serving(operations: Sequence[Operation]) -> Operation:
     """The operation that gives the page, itself on it."""
-    kept: list[bytes] = []
+    kept: list[dict[str, Any]] = []
 
     async def show(call: Call) -> Answer:
         if not kept:
-            kept.append(msgspec.json.encode(page_of((*operations, itself))))
-        return Answer(Raw(kept[0]))
+            kept.append({name: Raw(msgspec.json.encode(part)) for name, part in page_of((*operations, itself)).items()})
+        return Answer(kept[0] | ({"servers": [{"url": call.root}]} if call.root else {}))
 
     itself = Operation(name="openapi", method="GET", path="/api/v1/openapi.json", perform=show, answers={200: dict[str, Any]},
                        summary="This page")

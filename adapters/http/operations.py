@@ -148,6 +148,8 @@ class Call(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     within: float | None = None
     crowd: Crowd | None = None
+    root: str = ""
+    """Where the service is mounted: every path that is told begins by it."""
 
     @property
     def run(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import anyio
@@ -24,6 +24,7 @@ from ...runtime.translating import TRACE
 from .auth.crowd import Crowd
 from .auth.keyring import Keyring
 from .auth.principals import Gates, Principal, Unauthenticated, Visitor, denied
+from .entrance import ROOT
 from .operations import Answer, Call, NoParams, Operation, misfit
 from .policies import POLICIES, Policy
 from .shelf import Shelf
@@ -59,7 +60,7 @@ class Service:
 
     async def answer(self, operation: Operation, request: AnyHttpRequest, parts: Mapping[str, str]) -> Answer:
         """What the operation says to a request; raises the PerdureError that it is declined with."""
-        policy = POLICIES[operation.name]
+        policy, scope = POLICIES[operation.name], cast("dict[str, Any]", request.scope)
         headers = headers_of(request, public=policy.public)
         principal = NOBODY if policy.public else await self.admitted(request, headers)
         command = _command(operation, headers, principal)
@@ -70,7 +71,7 @@ class Service:
             _must_be_taken(operation, headers)
         call = Call(
             operation, self.runtime, self.keyring, self.shelf, principal, parts, params, body, command, _trace(headers), every, headers,
-            _within(operation, params), self.crowd,
+            _within(operation, params), self.crowd, scope.get(ROOT, ""),
         )  # fmt: skip
         return await operation.perform(call)
 
