@@ -39,7 +39,7 @@ KEY_OF_COMMAND = re.compile(r"[\x21-\x7e]{1,200}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 
 CREDENTIALS = ("x-api-key", "authorization")
-ONCE = (*CREDENTIALS, "host", "origin", "idempotency-key", "content-type", "traceparent", "last-event-id", "range")
+ONCE = (*CREDENTIALS, "host", "origin", "sec-fetch-site", "idempotency-key", "content-type", "traceparent", "last-event-id", "range")
 """Headers that count only where they come once: two of them are nobody's wish."""
 
 NOBODY = Principal("", "", frozenset(), "nobody")
@@ -83,7 +83,8 @@ class Service:
         scope: Any = request.scope
         client: tuple[str, int] | None = scope.get("client")
         address = client[0] if client else ""
-        return await self.gates.admit(Visitor(key, token.strip(), headers.get("host", ""), headers.get("origin", ""), address))
+        host, origin, site = (headers.get(name, "") for name in ("host", "origin", "sec-fetch-site"))
+        return await self.gates.admit(Visitor(key, token.strip(), host, origin, site, scope["scheme"], address))
 
     async def _may(self, principal: Principal, policy: Policy, operation: Operation, parts: Mapping[str, str], command: str) -> bool:
         """Whether they may call this for every run, or else for their own; Denied or NotFound where not for this one."""
