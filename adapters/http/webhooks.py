@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from ...eventlog.errors import Invalid
+from ...runtime.kinds.delivery import STATUSES
 from ...runtime.requests import WebhookPage, WebhookShown
 from ...runtime.requests.webhooks import WebhookLine
 from .operations import Answer, Call, Operation
@@ -21,18 +23,21 @@ ROWS_MAX = 100
 """Each is looked at for its body."""
 
 
+AnyStatus = Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
+
+
 class WebhookParams(Struct, frozen=True, forbid_unknown_fields=True):
     """`status`: dead, retrying, queued, delivered or dropped. `after`: the `after` of the page before."""
 
-    status: str = "dead"
+    status: AnyStatus = "dead"
     after: str | None = None
     limit: int = 100
 
 
 class DeliveryParams(Struct, frozen=True, forbid_unknown_fields=True):
-    """`status`: those that stand so; empty for all. `after`: the `after` of the page before."""
+    """`status`: those that stand so; left out all. `after`: the `after` of the page before."""
 
-    status: str = ""
+    status: AnyStatus | None = None
     after: str | None = None
     limit: int = 100
 
@@ -92,7 +97,7 @@ async def listed(call: Call) -> Answer:
 async def of_run(call: Call) -> Answer:
     params: DeliveryParams = call.params
     await call.runtime.run(call.run, tenant=call.tenant).look()  # of a run that does not exist there is nothing to tell
-    return await _rows(call, params.status, call.run, params.after, params.limit)
+    return await _rows(call, params.status or "", call.run, params.after, params.limit)
 
 
 async def shown(call: Call) -> Answer:
