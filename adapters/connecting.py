@@ -67,4 +67,4 @@ async def _over_nats(url: str, workflows: Iterable[Workflow[..., Any]]) -> Async
     place = place_of(url)
     name, ids, clock = f"{owner()}.{uuid4().hex[:8]}", SystemIds(), SystemClock()
     async with reach(place.servers, name=f"perdure client {name}", **place.settings()) as connection:
-        yield Client(connection, place.namespace, name, ids.run_id, workflows, now=clock.now)
+        yield Client(connection, place, name, ids.run_id, workflows, now=clock.now)

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 
 from ..eventlog.blobs import Artifact
 from ..eventlog.errors import NotFound
 from ..eventlog.log import Carrier
 from ..eventlog.streams import stream_of
-from .authoring.artifacts import gone, read_artifact
+from .authoring.artifacts import Store, gone, read_artifact
+from .calling.artifacts import CallingArtifacts
 from .inspect.replay import fold
 from .run.state import RunState, artifacts_of
 
 
-class Artifacts(ABC):
+class StoredArtifacts(CallingArtifacts):
+    """The same for who can read the log and the blobs themselves."""
+
+    @abstractmethod
+    async def storage(self) -> Store:
+        """Where the contents lie, and the log that names them."""
+
+    async def artifacts(self, run: str, *, tenant: str = "default") -> Mapping[str, Artifact]:
+        stream, store = stream_of("run", tenant, run), await self.storage()
+        return artifacts_in(fold(stream, [record async for record in store.log.read(stream)]), run)
+
+    async def artifact(self, run: str, name: str, *, tenant: str = "default") -> AsyncGenerator[bytes]:
+        found = artifact_in(await self.artifacts(run, tenant=tenant), run, name)
+        stream, store = stream_of("run", tenant, run), await self.storage()
+        async for chunk in read_artifact(store, stream, found):  # it may be released while it is read
+            yield chunk
+
+
+class Artifacts(StoredArtifacts):
     """A runtime's words for the artifacts of its runs."""
 
     carrier: Carrier
 
-    async def artifacts(self, run: str, *, tenant: str = "default") -> Mapping[str, Artifact]:
-        """The artifacts of a run by their names: of each name the one that was stored last; `gone` says that its content is not kept."""
-        stream = stream_of("run", tenant, run)
-        return artifacts_in(fold(stream, [record async for record in self.carrier.log.read(stream)]), run)
-
-    async def artifact(self, run: str, name: str, *, tenant: str = "default") -> AsyncGenerator[bytes]:
-        """The content of an artifact, in chunks, each checked before it is given: `async for chunk in runtime.artifact(run, name)`.
-
-        Gone where it is kept no longer.
-        """
-        found = artifact_in(await self.artifacts(run, tenant=tenant), run, name)
-        async for chunk in read_artifact(self.carrier, stream_of("run", tenant, run), found):  # it may be released while it is read
-            yield chunk
+    async def storage(self) -> Store:
+        return self.carrier
 
 
 def artifacts_in(facts: RunState, run: str) -> Mapping[str, Artifact]:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ..actors.losing import look_anew
 from ..actors.mailbox import Letter
 from ..actors.ref import Ref, Typed
-from ..eventlog.errors import Unavailable
+from ..eventlog.errors import Invalid, Unavailable
 from ..eventlog.receipts import receipt_of
 from ..eventlog.streams import parts_of, stream_of
 from .artifacts import Artifacts
@@ -61,7 +61,7 @@ A = TypeVar("A")
 logger = logging.getLogger("perdure")
 
 
-class Runtime(Assembly, Listing, Artifacts, Handing):
+class Runtime(Assembly, Artifacts, Listing, Handing):
     """Serves the runs of a carrier while `serving()` is open.
 
     One that does not `perform` is for a log that nobody serves: requests are judged and recorded, as anywhere, and code is driven;
@@ -218,6 +218,10 @@ class Runtime(Assembly, Listing, Artifacts, Handing):
         if request.from_version is None:
             return cmd.Retry(None, request.fresh_keys, request.command)
         records = [record async for record in self.carrier.log.read(stream)]
+        length = records[-1].last if records else request.from_version
+        if not 1 <= request.from_version <= length:
+            raise Invalid("the run has no such version", who=f"run {request.run!r}", where="from_version", found=str(request.from_version),
+                          expected=f"1 to {max(1, length)}", instead="choose one that 'perdure events' shows, or leave it out")
         facts = fold(stream, records, until=request.from_version)
         return cmd.Retry(facts.delivered, request.fresh_keys, request.command, facts.generation)
 

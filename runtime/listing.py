@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import msgspec
@@ -22,11 +22,14 @@ from .kinds.quarantine import NAME as QUARANTINE
 from .kinds.quarantine import QUARANTINED, quarantined_by
 from .perform.watching import Watching
 from .requests import AnyList, AnyPage, ApprovalPage, ListApprovals, ListRuns, OpenApproval, ReadEvents, RunLine, RunPage
-from .requests.paging import must_be_a_page
+from .requests.paging import must_be_a_page, must_be_known
 from .requests.webhooks import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
+from .run.state import Phase
 
 DEAD = ("failed", "suspended")
 """With those that are quarantined: the runs that go on only when somebody sees to them."""
+STATUSES = (*(phase for phase in get_args(Phase) if phase != "new"), QUARANTINED, "moved")
+"""What a run in a list may be."""
 QUARANTINED_MAX = 1000
 """So many are told from others when runs are listed."""
 ASKS = Condition("perdure.asks", "=", value=True)
@@ -60,6 +63,7 @@ class Listing(Calling):
 
     async def _list_runs(self, asked: ListRuns) -> RunPage:
         """A quarantined run is listed as such, whatever its head, written while it was whole, says of it."""
+        must_be_known("status", () if asked.status is None else (asked.status,), STATUSES)
         quarantined = await self._quarantined(asked)
         if not asked.dead and asked.status != QUARANTINED:
             search = Search(asked.where, status=asked.status, title=asked.workflow)

@@ -185,7 +185,7 @@ async def counted(service: Service, stream: AsyncGenerator[bytes]) -> AsyncGener
 
 def full(at_once_max: int) -> Unavailable:
     return Unavailable("the service has as many requests as it takes at once", who="the service", expected=f"at most {at_once_max}",
-                       found="one more", instead="nothing happened: send it again in a second, under the same Idempotency-Key")
+                       found="one more", instead="nothing happened: send it again in a second")
 
 
 def _sent(status: int, headers: dict[str, str], body: bytes) -> ASGIResponse:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from datetime import datetime, timedelta
 from mimetypes import guess_type
 
 from msgspec import Raw, Struct
@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 from ...eventlog.blobs import Artifact
 from ...eventlog.errors import Corrupt, PerdureError
 from ...runtime.artifacts import artifact_in
-from ...runtime.authoring.words import moment
+from ...runtime.authoring.words import EPOCH, moment
 from .etags import is_had, tag_of
 from .operations import Answer, Call, Operation
 from .runs import RUN
@@ -36,6 +36,10 @@ class ArtifactLine(Struct, frozen=True, omit_defaults=True):
     size: int
     media: str
     gone: datetime | None = None
+
+    def artifact(self) -> Artifact:
+        """What it was made from."""
+        return Artifact(self.name, self.digest, self.size, 0 if self.gone is None else (self.gone - EPOCH) // timedelta(microseconds=1))
 
 
 class ArtifactPage(Struct, frozen=True):

@@ -36,12 +36,12 @@ from ...runtime.requests.definitions import (
     ShowDefinition,
 )
 from ...runtime.requests.webhooks import DropWebhook, ListWebhooks, LookAtWebhook, RedriveWebhook
-from . import definition_runs, definitions, keys, people, runs, webhooks
+from . import artifacts, definition_runs, definitions, keys, people, runs, webhooks
 from .operations import JSON, PARTS, Operation
 
 BY_NAME: Mapping[str, Operation] = {
     operation.name: operation
-    for part in (runs, webhooks, definitions, definition_runs, keys, people)
+    for part in (runs, artifacts, webhooks, definitions, definition_runs, keys, people)
     for operation in part.OPERATIONS
 }
 
@@ -64,11 +64,11 @@ def sent_of(request: AnyRequest | AnyList | AnyDefining) -> Sent:
     return Sent(operation, path_of(operation, _parts(operation, request)), body=_body(operation, request))
 
 
-def reply_in(sent: Sent, status: int, body: bytes) -> AnyReply | AnyPage | AnyDefined:
+def reply_in(sent: Sent, status: int, body: bytes) -> AnyReply | AnyPage | AnyDefined | artifacts.ArtifactPage:
     """What the answer to a request says; msgspec.ValidationError where it is not what the operation answers."""
     found: Any = msgspec.json.decode(body, type=sent.operation.answers.get(status, Declined))
     whole = WHOLE.get(found.__class__)
-    reply: AnyReply | AnyPage | AnyDefined = found if whole is None else whole(found)
+    reply: AnyReply | AnyPage | AnyDefined | artifacts.ArtifactPage = found if whole is None else whole(found)
     return reply
 
 
@@ -79,6 +79,14 @@ WHOLE: Mapping[type, Callable[[Any], AnyPage]] = {
     KeyLine: lambda found: KeyPage([found]),
 }
 """Answers that a runtime gives in another form."""
+
+
+def asked_for_artifacts(run: str) -> Sent:
+    return _asked("runs.artifacts", {"run_id": run})
+
+
+def path_of_artifact(run: str, name: str) -> str:
+    return path_of(BY_NAME["runs.artifact"], {"run_id": run, "name": name})
 
 
 def operation_for(request: Request) -> Operation:

@@ -5,7 +5,8 @@ A request is asked again under one Idempotency-Key until it is judged or its tim
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import quote
 from uuid import uuid4
@@ -14,15 +15,17 @@ import anyio
 import httpx
 import msgspec
 
+from ...eventlog.blobs import CHUNK_BYTES, Artifact, Blob, Check
 from ...eventlog.errors import Invalid, PerdureError, Unavailable
 from ...runtime.authoring.values import Shape
 from ...runtime.authoring.workflows import Workflow, shapes_of
 from ...runtime.calling import Calling
 from ...runtime.perform.passing import lasts
 from ...runtime.perform.watching import OVER
-from ...runtime.requests import Answered, AnyList, AnyPage, AnyReply, AnyRequest, Applied, AwaitRun, QueryRun, Request
+from ...runtime.requests import Answered, AnyList, AnyPage, AnyReply, AnyRequest, Applied, AwaitRun, LookAtRun, QueryRun, Request
 from ...runtime.requests.definitions import AnyDefined, AnyDefining
-from .carrying import Sent, reply_in, sent_of
+from .artifacts import ArtifactPage
+from .carrying import Sent, asked_for_artifacts, path_of_artifact, reply_in, sent_of
 from .problems import MEDIA, Problem
 
 PATIENCE = 30.0
@@ -34,7 +37,9 @@ GRACE = 10.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
-Reply: TypeAlias = AnyReply | AnyPage | AnyDefined
+AS_IT_IS = {"accept-encoding": "identity"}
+
+Reply: TypeAlias = AnyReply | AnyPage | AnyDefined | ArtifactPage
 _problem: Callable[[bytes], Problem] = msgspec.json.Decoder(Problem).decode
 
 
@@ -76,13 +81,33 @@ class HttpClient(Calling):
             return reply
         raise _senseless(sent, reply)
 
+    async def artifacts(self, run: str, *, tenant: str = "default") -> Mapping[str, Artifact]:
+        page = await self._ask(asked_for_artifacts(run), LookAtRun(run=run, tenant=tenant), SLICE)
+        if isinstance(page, ArtifactPage):
+            return {line.name: line.artifact() for line in page.artifacts}
+        raise _senseless(asked_for_artifacts(run), page)
+
+    async def artifact(self, run: str, name: str, *, tenant: str = "default") -> AsyncGenerator[bytes]:
+        _must_be_ones_own(LookAtRun(run=run, tenant=tenant))
+        try:
+            async with self._http.stream("GET", path_of_artifact(run, name), headers=AS_IT_IS, timeout=SLICE) as told:
+                if told.status_code != HTTPStatus.OK:
+                    await told.aread()
+                    raise _error_in(told)
+                check = Check(f"run {run!r}", _blob_in(told))
+                async for chunk in told.aiter_bytes(CHUNK_BYTES):
+                    yield check.take(chunk)
+                check.end()
+        except httpx.HTTPError as error:
+            raise _away(str(self._http.base_url), f"{type(error).__name__}: {error}") from error
+
     async def _ask(self, sent: Sent, request: Request, within: float) -> Reply:
         """The answer to what is the same however often it is asked."""
         _must_be_ones_own(request)
         end = anyio.current_time() + _seconds(request)
         while True:
             try:
-                return await self._sent(sent, sent.params, {}, within)
+                return await self._sent(sent, sent.params, _named(request.command) if request.command else {}, within)
             except Unavailable:
                 if anyio.current_time() + FIRST_PAUSE >= end:
                     raise
@@ -91,7 +116,7 @@ class HttpClient(Calling):
     async def _insist(self, sent: Sent, request: AnyRequest, command: str, end: float) -> Reply:
         _must_be_ones_own(request)
         pause = FIRST_PAUSE
-        headers = {"idempotency-key": quote(command, safe="!#$&'()*+,/:;=?@[]~")} if sent.operation.method != "GET" else {}
+        headers = _named(command) if sent.operation.writes else {}
         while True:
             within = max(0.001, min(SLICE, end - anyio.current_time()))
             try:
@@ -115,6 +140,18 @@ class HttpClient(Calling):
             return reply_in(sent, told.status_code, told.content)
         except msgspec.MsgspecError as error:
             raise _away(str(self._http.base_url), f"status {told.status_code}, an answer that cannot be read: {error}") from error
+
+
+def _blob_in(told: httpx.Response) -> Blob:
+    """What the content has to be: the service names it by its digest."""
+    tag, size = told.headers.get("etag", ""), told.headers.get("content-length", "")
+    if not size.isdecimal():
+        raise _away(str(told.url), "an answer that does not say how long it is")
+    return Blob(tag.strip('"'), int(size))
+
+
+def _named(command: str) -> dict[str, str]:
+    return {"idempotency-key": quote(command, safe="!#$&'()*+,/:;=?@[]~")}
 
 
 def _error_in(told: httpx.Response) -> PerdureError:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
-from ...eventlog.errors import Invalid, NotFound
+from ...eventlog.errors import Invalid, NotFound, Refused
 from ...runtime.definitions.comparing import difference
 from ...runtime.definitions.model import schema
+from ...runtime.kinds.definition import EXPECTED
 from ...runtime.requests.definitions import DefinitionFaults, DefinitionPage, DefinitionReply, StepTypes
-from .etags import Stale, is_had, must_be_meant, tag_of
+from .etags import Stale, is_had, is_meant, must_be_meant, tag_of
 from .operations import JSON, Answer, Call, Operation
 from .runs import ROOT
 
@@ -75,9 +79,9 @@ async def listed(call: Call) -> Answer:
 async def create(call: Call) -> Answer:
     params: CreateParams = call.params
     kept = await call.runtime.apply_definition(
-        text_of(call), expected=params.expected, name=params.name, by=call.principal.user, tenant=call.tenant
+        text_of(call), expected=params.expected, name=params.name, by=call.principal.user, command=call.command, tenant=call.tenant
     )
-    return Answer(kept, headers=headers_of(kept) | {"location": f"{DEFINITIONS}/{kept.name}"})
+    return Answer(kept, headers=headers_of(kept) | {"location": f"{call.root}{DEFINITIONS}/{quote(kept.name, safe='')}"})
 
 
 async def renew(call: Call) -> Answer:
@@ -85,9 +89,10 @@ async def renew(call: Call) -> Answer:
     expected = await _meant(call)
     if call.headers.get("if-none-match", "").strip() == "*":
         expected = 0
-    kept = await call.runtime.apply_definition(
-        text_of(call), expected=expected, name=_name(call), by=call.principal.user, tenant=call.tenant
-    )
+    with _by_headers(call):
+        kept = await call.runtime.apply_definition(
+            text_of(call), expected=expected, name=_name(call), by=call.principal.user, command=call.command, tenant=call.tenant
+        )
     return Answer(kept, headers=headers_of(kept))
 
 
@@ -101,10 +106,12 @@ async def shown(call: Call) -> Answer:
 
 async def archive(call: Call) -> Answer:
     params: ArchiveParams = call.params
-    expected = await _meant(call)
-    kept = await call.runtime.archive_definition(
-        _name(call), expected=params.expected if expected is None else expected, by=call.principal.user, why=params.why, tenant=call.tenant
-    )
+    meant = await _meant(call)
+    expected = params.expected if meant is None else meant
+    with _by_headers(call):
+        kept = await call.runtime.archive_definition(
+            _name(call), expected=expected, by=call.principal.user, why=params.why, command=call.command, tenant=call.tenant
+        )
     return Answer(kept, headers=headers_of(kept))
 
 
@@ -143,7 +150,10 @@ def headers_of(kept: DefinitionReply) -> dict[str, str]:
 
 
 async def _meant(call: Call) -> int | None:
-    """The version that `If-Match` names by its digest; None where there is no such header."""
+    """The version that `If-Match` names by its digest; None where there is no such header.
+
+    Under an Idempotency-Key it may be an older one: the actor knows whether that is a repeat of what came of it.
+    """
     header = call.headers.get("if-match", "")
     if not header:
         return None
@@ -152,8 +162,24 @@ async def _meant(call: Call) -> int | None:
     except NotFound:
         must_be_meant(header, "", f"definition {_name(call)!r}")
         raise
+    for one in reversed(newest.history if call.command else ()):
+        if is_meant(header, one.digest):
+            return one.version
     must_be_meant(header, newest.digest, f"definition {newest.name!r}")
     return newest.version
+
+
+@contextmanager
+def _by_headers(call: Call) -> Generator[None]:
+    """What a header of the request asks for and does not hold is 412, also where it was true a moment before."""
+    try:
+        yield
+    except Refused as error:
+        asked = [name for name in ("if-match", "if-none-match") if call.headers.get(name)]
+        if error.where != EXPECTED or not asked:
+            raise
+        raise Stale(error.message, who=error.who, where=f"header {asked[0]}", expected=error.expected, found=error.found,
+                    instead=error.instead) from error
 
 
 def _name(call: Call) -> str:

@@ -23,6 +23,8 @@ AT_ONCE = 100
 SOURCE_MAX = 500
 PAGE_MAX = 1000
 
+SAFE = "send it again: what is so already is left as it is"
+
 Format = Literal["text", "markdown", "rst", "html", "python"]
 SUFFIXES: dict[Format, str] = {"text": ".txt", "markdown": ".md", "rst": ".rst", "html": ".html", "python": ".py"}
 
@@ -96,7 +98,9 @@ OPERATIONS = (
     Operation(name="documents.list", method="GET", path=COLLECTION, perform=shown, params=PageParams, answers={200: DocumentPage},
               summary="List the documents of a collection by their sources"),
     Operation(name="documents.ingest", method="POST", path=COLLECTION, perform=ingest, body=DocumentsBody, answers={200: Ingested},
+              unnamed=SAFE,
               summary="Take documents into a collection, which is made where there is none; what has not changed is left as it is"),
     Operation(name="documents.remove", method="DELETE", path=COLLECTION, perform=removed, params=RemoveParams, answers={200: Removed},
+              unnamed=SAFE,
               summary="Remove a document by its source, or a whole collection"),
 )  # fmt: skip

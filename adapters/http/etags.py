@@ -20,9 +20,14 @@ def is_had(header: str, digest: str) -> bool:
     return tag_of(digest) in {tag.removeprefix("W/") for tag in _tags(header)}
 
 
+def is_meant(header: str, digest: str) -> bool:
+    """Whether `If-Match` names the digest."""
+    return bool({"*", tag_of(digest)} & set(_tags(header)))
+
+
 def must_be_meant(header: str, digest: str, who: str) -> None:
     """Stale where `If-Match` names other content than there is; `digest` is empty where there is none."""
-    if header and not (digest and {"*", tag_of(digest)} & set(_tags(header))):
+    if header and not (digest and is_meant(header, digest)):
         raise Stale("this is not any more what you have seen", who=who, where="header if-match", expected=header[:200],
                     found=tag_of(digest) if digest else "nothing", instead="get it anew, and make your change to that")
 

@@ -69,7 +69,7 @@ def _ring(call: Call) -> Keyring:
 async def create(call: Call) -> Answer:
     body: KeyBody = call.given()
     made = await _ring(call).create(
-        call.tenant, body.user, body.roles, label=body.label, expires_in=body.expires_in, by=call.principal.user
+        call.tenant, body.user, body.roles, label=body.label, expires_in=body.expires_in, by=call.principal.user, command=call.command
     )
     return Answer(NewKey(made.text, made.about), headers=ONCE)
 
@@ -77,8 +77,9 @@ async def create(call: Call) -> Answer:
 async def rotate(call: Call) -> Answer:
     body: RotateBody = call.given()
     made = await _ring(call).rotate(
-        call.parts["key_id"], tenant=call.tenant, overlap=body.overlap, expires_in=body.expires_in, by=call.principal.user
-    )
+        call.parts["key_id"], tenant=call.tenant, overlap=body.overlap, expires_in=body.expires_in, by=call.principal.user,
+        command=call.command,
+    )  # fmt: skip
     return Answer(NewKey(made.text, made.about), headers=ONCE)
 
 

@@ -19,12 +19,12 @@ from .problems import MEDIA, Problem
 TEMPLATE = "#/components/schemas/{name}"
 PROBLEMS = {
     401: "Nobody knows who asks", 403: "Who asks may not", 404: "No such run, workflow, key or path", 409: "It cannot be so now",
-    413: "Too large", 422: "It does not fit", 429: "Too many requests at once",
-    503: "Nobody knows: ask again with the same Idempotency-Key",
+    413: "Too large", 422: "It does not fit", 429: "Too many requests at once", 431: "The headers are too long",
+    503: "It cannot be told now: ask again",
 }  # fmt: skip
 OF_BODIES = {408: "The body did not come in time"}
-OF_SOME = {410: "It is kept no longer", 412: "It is not any more what the If-Match of the request names", 416: "No such part of it"}
-OF_PUBLIC = (422, 503)
+OF_SOME = {410: "It is kept no longer", 412: "It is not any more what If-Match or If-None-Match say", 416: "No such part of it"}
+OF_PUBLIC = (422, 431, 503)
 
 WHOLE: dict[str, dict[str, Any]] = {
     "value": {"description": "Any JSON value; nothing for null."},
@@ -64,12 +64,12 @@ def text(operations: Sequence[Operation]) -> str:
 
 def serving(operations: Sequence[Operation]) -> Operation:
     """The operation that gives the page, itself on it."""
-    kept: list[bytes] = []
+    kept: list[dict[str, Any]] = []
 
     async def show(call: Call) -> Answer:
         if not kept:
-            kept.append(msgspec.json.encode(page_of((*operations, itself))))
-        return Answer(Raw(kept[0]))
+            kept.append({name: Raw(msgspec.json.encode(part)) for name, part in page_of((*operations, itself)).items()})
+        return Answer(kept[0] | ({"servers": [{"url": call.root}]} if call.root else {}))
 
     itself = Operation(name="openapi", method="GET", path="/api/v1/openapi.json", perform=show, answers={200: dict[str, Any]},
                        summary="This page")
@@ -98,6 +98,9 @@ def _operation(operation: Operation, schemas: dict[Any, Any]) -> dict[str, Any]:
     }
     problem = {"description": "", "content": {MEDIA: {"schema": schemas[Problem]}}}
     about_all = PROBLEMS | (OF_BODIES if operation.has_body else {}) | {status: OF_SOME[status] for status in operation.problems}
+    if operation.writes:
+        again = operation.unnamed or "ask again with the same Idempotency-Key"
+        about_all |= {503: f"Nobody knows whether it was done: {again}"}
     for status, about in about_all.items():
         if str(status) not in told["responses"] and (not policy.public or status in OF_PUBLIC):
             told["responses"][str(status)] = problem | {"description": about}
@@ -146,7 +149,7 @@ def _params(operation: Operation) -> list[dict[str, Any]]:
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
     heard = dict(operation.headers)
-    if operation.method != "GET" and operation.of is not None:
+    if operation.writes and not operation.unnamed:
         heard["Idempotency-Key"] = "A name for this request: under one name it counts once"
     return [{"name": name, "in": "header", "required": False, "description": about, "schema": {"type": "string"}}
             for name, about in heard.items()]

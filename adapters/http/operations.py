@@ -74,6 +74,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     media: tuple[str, ...] = (JSON,)
     signed: bool = False
     """Whether `by` of the request is who calls."""
+    unnamed: str = ""
+    """Of what writes and takes no Idempotency-Key: what to do where nobody knows whether it was done."""
 
     @property
     def parts(self) -> list[str]:
@@ -87,6 +89,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     @property
     def about_run(self) -> bool:
         return "run_id" in self.parts
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
 
     @property
     def has_body(self) -> bool:
@@ -142,6 +148,8 @@ class Call(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     within: float | None = None
     crowd: Crowd | None = None
+    root: str = ""
+    """Where the service is mounted: every path that is told begins by it."""
 
     @property
     def run(self) -> str:

@@ -13,6 +13,8 @@ from .operations import Answer, Call, Operation
 
 USERS, ROLES = "/api/v1/users", "/api/v1/roles"
 
+LOOK = "list them to see whether it was done, and say it again where it was not"
+
 
 class UserBody(Struct, frozen=True, forbid_unknown_fields=True):
     """A user, and the roles that they have from the beginning."""
@@ -79,11 +81,11 @@ async def define(call: Call) -> Answer:
 
 def _operation(change: UserChange, body: type[Struct], summary: str) -> Operation:
     return Operation(name=f"users.{change}", method="POST", path=f"{USERS}/{{user}}/{change}", perform=_change(change), body=body,
-                     answers={200: UserLine}, summary=summary)
+                     answers={200: UserLine}, summary=summary, unnamed=LOOK)
 
 
 OPERATIONS = (
-    Operation(name="users.create", method="POST", path=USERS, perform=create, body=UserBody, answers={201: UserLine},
+    Operation(name="users.create", method="POST", path=USERS, perform=create, body=UserBody, answers={201: UserLine}, unnamed=LOOK,
               summary="Keep a record of a user of the tenant: from then on no key gives them more roles than it does"),
     Operation(name="users.list", method="GET", path=USERS, perform=listed, params=KeyParams, answers={200: UserPage},
               summary="List the users of the tenant"),
@@ -94,5 +96,6 @@ OPERATIONS = (
     Operation(name="roles.list", method="GET", path=ROLES, perform=roles, answers={200: RolePage},
               summary="List the roles that a user of the tenant may have, and what they allow"),
     Operation(name="roles.define", method="POST", path=f"{ROLES}/{{role}}", perform=define, body=RoleBody, answers={200: RolePage},
+              unnamed=LOOK,
               summary="Define what a role of the tenant's own allows; without permissions it is dropped"),
 )  # fmt: skip

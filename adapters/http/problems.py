@@ -21,7 +21,10 @@ logger = logging.getLogger("perdure.http")
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
-    """Why not. `code` and the parts are those of the error; `retryable`: asked again with the same Idempotency-Key it may be done."""
+    """Why not. `code` and the parts are those of the error; `retryable`: asked again it may be done.
+
+    Under the same Idempotency-Key, where the operation takes one.
+    """
 
     type: str
     title: str

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from ...eventlog.errors import Invalid, NotFound, Refused, Unavailable
@@ -14,6 +14,7 @@ from ...eventlog.search import Condition
 from ...eventlog.streams import parts_of
 from ...runtime.authoring.tokens import read_token
 from ...runtime.authoring.words import moment
+from ...runtime.listing import STATUSES
 from ...runtime.perform.watching import OVER, WAIT_MAX
 from ...runtime.permissions import CONTROL
 from ...runtime.requests import (
@@ -63,7 +64,7 @@ class Within(Struct, frozen=True, forbid_unknown_fields=True):
 class ListParams(Struct, frozen=True, forbid_unknown_fields=True):
     """`where`: conditions on attributes, as `customer = 'c-7' and amount > 2`. `after`: the `after` of the page before."""
 
-    status: str | None = None
+    status: Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})] | None = None
     workflow: str | None = None
     where: str = ""
     dead: bool = False

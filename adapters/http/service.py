@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 import anyio
@@ -24,6 +24,7 @@ from ...runtime.translating import TRACE
 from .auth.crowd import Crowd
 from .auth.keyring import Keyring
 from .auth.principals import Gates, Principal, Unauthenticated, Visitor, denied
+from .entrance import ROOT
 from .operations import Answer, Call, NoParams, Operation, misfit
 from .policies import POLICIES, Policy
 from .shelf import Shelf
@@ -38,7 +39,7 @@ KEY_OF_COMMAND = re.compile(r"[\x21-\x7e]{1,200}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 
 CREDENTIALS = ("x-api-key", "authorization")
-ONCE = (*CREDENTIALS, "host", "origin", "idempotency-key", "content-type", "traceparent", "last-event-id", "range")
+ONCE = (*CREDENTIALS, "host", "origin", "sec-fetch-site", "idempotency-key", "content-type", "traceparent", "last-event-id", "range")
 """Headers that count only where they come once: two of them are nobody's wish."""
 
 NOBODY = Principal("", "", frozenset(), "nobody")
@@ -59,10 +60,10 @@ class Service:
 
     async def answer(self, operation: Operation, request: AnyHttpRequest, parts: Mapping[str, str]) -> Answer:
         """What the operation says to a request; raises the PerdureError that it is declined with."""
-        policy = POLICIES[operation.name]
+        policy, scope = POLICIES[operation.name], cast("dict[str, Any]", request.scope)
         headers = headers_of(request, public=policy.public)
         principal = NOBODY if policy.public else await self.admitted(request, headers)
-        command = _command(headers, principal)
+        command = _command(operation, headers, principal)
         every = policy.public or await self._may(principal, policy, operation, parts, command)
         params = params_of(operation, request.scope["query_string"].decode("latin-1"))
         body = await _body(request)
@@ -70,7 +71,7 @@ class Service:
             _must_be_taken(operation, headers)
         call = Call(
             operation, self.runtime, self.keyring, self.shelf, principal, parts, params, body, command, _trace(headers), every, headers,
-            _within(operation, params), self.crowd,
+            _within(operation, params), self.crowd, scope.get(ROOT, ""),
         )  # fmt: skip
         return await operation.perform(call)
 
@@ -82,7 +83,8 @@ class Service:
         scope: Any = request.scope
         client: tuple[str, int] | None = scope.get("client")
         address = client[0] if client else ""
-        return await self.gates.admit(Visitor(key, token.strip(), headers.get("host", ""), headers.get("origin", ""), address))
+        host, origin, site = (headers.get(name, "") for name in ("host", "origin", "sec-fetch-site"))
+        return await self.gates.admit(Visitor(key, token.strip(), host, origin, site, scope["scheme"], address))
 
     async def _may(self, principal: Principal, policy: Policy, operation: Operation, parts: Mapping[str, str], command: str) -> bool:
         """Whether they may call this for every run, or else for their own; Denied or NotFound where not for this one."""
@@ -192,11 +194,15 @@ def _must_be_taken(operation: Operation, headers: Mapping[str, str]) -> None:
                       found=kind[:80] or "none", instead=f"send it as that, and say so: content-type: {operation.takes[0]}")
 
 
-def _command(headers: Mapping[str, str], principal: Principal) -> str:
-    """The command id that an Idempotency-Key is: nobody meets another's by choosing the same."""
+def _command(operation: Operation, headers: Mapping[str, str], principal: Principal) -> str:
+    """The command id that an Idempotency-Key is: nobody meets another's by choosing the same. Invalid where it would promise too much."""
     key = headers.get("idempotency-key", "")
     if not key:
         return ""
+    if operation.unnamed:
+        raise Invalid("this takes no Idempotency-Key: it would count as often as it is sent", who=operation.name, found=key[:80],
+                      where="header idempotency-key", expected="no such header",
+                      instead=f"leave it out; where nobody knows whether it was done, {operation.unnamed}")
     if not KEY_OF_COMMAND.fullmatch(key):
         raise Invalid("an Idempotency-Key does not fit", who="the request", where="header idempotency-key",
                       expected="1 to 200 visible characters",

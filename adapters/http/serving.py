@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 
 import anyio
+import h11
 import uvicorn
 from litestar.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from ...eventlog.errors import Unavailable
+from .entrance import HEADER_BYTES_MAX, LongHeaders
+from .problems import told
 
-HEADER_BYTES_MAX = 32 * 1024
 HEADER_SECONDS = 10.0
 READ_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 5
@@ -47,7 +51,19 @@ class Punctual(H11Protocol):
             if cycle.response_started:
                 self.transport.close()
                 return
-        super().send_400_response(msg)
+        fault = sys.exc_info()[1]
+        if isinstance(fault, h11.RemoteProtocolError) and fault.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            self._say(*told(LongHeaders.of_request("more")))
+        else:
+            super().send_400_response(msg)
+
+    def _say(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        """The answer to what is no request, behind which nothing is read."""
+        lines = [(name.encode(), text.encode()) for name, text in (headers | {"connection": "close"}).items()]
+        head = h11.Response(status_code=status, headers=lines, reason=HTTPStatus(status).phrase.encode())
+        for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         self._expect_headers()

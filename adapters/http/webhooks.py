@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from ...eventlog.errors import Invalid
+from ...runtime.kinds.delivery import STATUSES
 from ...runtime.requests import WebhookPage, WebhookShown
 from ...runtime.requests.webhooks import WebhookLine
 from .operations import Answer, Call, Operation
@@ -15,22 +17,27 @@ from .runs import ROOT, RUN
 DLQ = f"{ROOT}/webhooks/dlq"
 ONE = f"{DLQ}/{{webhook_id}}"
 
+LOOK = "look at the webhook to see whether it was done, and say it again where it was not"
+
 ROWS_MAX = 100
 """Each is looked at for its body."""
+
+
+AnyStatus = Annotated[str, Meta(extra_json_schema={"enum": list(STATUSES)})]
 
 
 class WebhookParams(Struct, frozen=True, forbid_unknown_fields=True):
     """`status`: dead, retrying, queued, delivered or dropped. `after`: the `after` of the page before."""
 
-    status: str = "dead"
+    status: AnyStatus = "dead"
     after: str | None = None
     limit: int = 100
 
 
 class DeliveryParams(Struct, frozen=True, forbid_unknown_fields=True):
-    """`status`: those that stand so; empty for all. `after`: the `after` of the page before."""
+    """`status`: those that stand so; left out all. `after`: the `after` of the page before."""
 
-    status: str = ""
+    status: AnyStatus | None = None
     after: str | None = None
     limit: int = 100
 
@@ -90,7 +97,7 @@ async def listed(call: Call) -> Answer:
 async def of_run(call: Call) -> Answer:
     params: DeliveryParams = call.params
     await call.runtime.run(call.run, tenant=call.tenant).look()  # of a run that does not exist there is nothing to tell
-    return await _rows(call, params.status, call.run, params.after, params.limit)
+    return await _rows(call, params.status or "", call.run, params.after, params.limit)
 
 
 async def shown(call: Call) -> Answer:
@@ -124,9 +131,9 @@ OPERATIONS = (
               summary="List dead letters: webhooks that were given up, are not wanted any more, or may not be sent"),
     Operation(name="webhooks.show", method="GET", path=ONE, perform=shown, answers={200: WebhookRow},
               summary="How a webhook stands, what came of its last attempt, and the body that is sent"),
-    Operation(name="webhooks.redrive", method="POST", path=f"{ONE}/redrive", perform=redrive, answers={200: WebhookRow},
+    Operation(name="webhooks.redrive", method="POST", path=f"{ONE}/redrive", perform=redrive, answers={200: WebhookRow}, unnamed=LOOK,
               summary="Try a dead letter again at once, and as often as a new one"),
-    Operation(name="webhooks.drop", method="POST", path=f"{ONE}/drop", perform=drop, body=DropBody, answers={200: WebhookRow},
+    Operation(name="webhooks.drop", method="POST", path=f"{ONE}/drop", perform=drop, body=DropBody, answers={200: WebhookRow}, unnamed=LOOK,
               summary="Give up a webhook that has not arrived"),
     Operation(name="runs.deliveries", method="GET", path=f"{RUN}/webhooks/deliveries", perform=of_run, params=DeliveryParams,
               answers={200: WebhookRows}, summary="The webhooks of a run, and how each stands"),

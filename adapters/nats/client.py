@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 from nats.errors import MaxPayloadError
 
+from ...eventlog.blobs import Blobs
 from ...eventlog.errors import PerdureError, TooLarge, Unavailable
+from ...eventlog.log import Records
+from ...runtime.artifacts import StoredArtifacts
 from ...runtime.authoring.values import Shape
 from ...runtime.authoring.workflows import Workflow, shapes_of
 from ...runtime.calling import Calling
@@ -34,8 +37,15 @@ from ...runtime.requests import (
 )
 from ...runtime.requests.definitions import AnyDefined, AnyDefining
 from ...runtime.translating import named_by_command
+from .inspecting import found_log
+from .records.blobs import JetStreamBlobs
+from .records.log import JetStreamLog
+from .url import Place
 from .wire import api
+from .wire.buckets import PARTITIONS
 from .wire.connection import Connection, NoAnswer
+from .wire.messages import Subjects
+from .wire.store import Store
 
 PATIENCE = 30.0
 """Seconds that a request without a time of its own may take, unless it waits for something that lasts."""
@@ -50,15 +60,27 @@ _encode = msgspec.json.Encoder().encode
 _reply: Callable[[bytes], AnyReply | AnyPage | AnyDefined] = msgspec.json.Decoder(AnyReply | AnyPage | AnyDefined).decode
 
 
-class Client(Calling):
-    """Starts and steers runs that workers serve. `workflows` say how results of runs decode that others started."""
+class Stored(NamedTuple):
+    """What lies in the namespace, to be read beside the workers."""
+
+    blobs: Blobs
+    log: Records
+
+
+class Client(StoredArtifacts, Calling):
+    """Starts and steers runs that workers serve. `workflows` say how results of runs decode that others started.
+
+    Artifacts are asked of nobody: they are read where they lie, which takes the permission to read the log and the blobs.
+    """
 
     def __init__(
-        self, connection: Connection, namespace: str, name: str, run_id: Callable[[int], str], workflows: Iterable[Workflow[..., Any]], *,
+        self, connection: Connection, place: Place, name: str, run_id: Callable[[int], str], workflows: Iterable[Workflow[..., Any]], *,
         now: Callable[[], int],
     ) -> None:  # fmt: skip
         self._connection = connection
-        self._root = f"perdure.{namespace}.request."
+        self._place = place
+        self._stored: Stored | None = None
+        self._root = f"perdure.{place.namespace}.request."
         self._name = name
         self._run_id = run_id
         self._shapes = shapes_of(workflows)
@@ -68,6 +90,13 @@ class Client(Calling):
 
     def shape_of(self, workflow: str) -> Shape | None:
         return self._shapes.get(workflow)
+
+    async def storage(self) -> Stored:
+        if self._stored is None:
+            store = Store(self._connection, Subjects(self._place.namespace, PARTITIONS))
+            await found_log(store, self._place)
+            self._stored = Stored(JetStreamBlobs(store), JetStreamLog(store))
+        return self._stored
 
     async def _do(self, request: AnyRequest) -> Applied | Answered:
         reply = await self._insist(self._named(request))

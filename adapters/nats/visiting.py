@@ -39,7 +39,7 @@ async def visited(url: str, *, now: Callable[[], int], run_id: Callable[[int], s
             return
         store = Store(connection, Subjects(place.namespace, PARTITIONS))
         async with carrying(store, await prepared(store, place)) as ours:
-            yield Visit(ours.carrier, Client(connection, place.namespace, name, run_id, (), now=now))
+            yield Visit(ours.carrier, Client(connection, place, name, run_id, (), now=now))
 
 
 async def somebody_serves(connection: Connection, namespace: str) -> bool:

@@ -43,6 +43,7 @@ from ..requests.definitions import AnyDefined, AnyDefining
 from ..requests.fitting import fitting
 from ..run.commands import OnConflict, Reuse
 from ..where import Where, conditions
+from .artifacts import CallingArtifacts
 from .definitions import Describing
 from .directory import CallingAccess
 from .given import id_of, must_be_id, seconds, seconds_or_none
@@ -54,7 +55,7 @@ R = TypeVar("R")
 Ts = TypeVarTuple("Ts")
 
 
-class Calling(CallingWebhooks, CallingAccess, Describing):
+class Calling(CallingWebhooks, CallingAccess, CallingArtifacts, Describing):
     """Carries requests; the rest follows from that."""
 
     @abstractmethod

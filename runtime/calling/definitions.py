@@ -30,25 +30,31 @@ class Describing:
                       expected="a runtime, or a client of one", found="a caller that knows runs alone", instead="ask a runtime")
 
     async def apply_definition(
-        self, text: str | Mapping[str, Any], *, expected: int | None = None, name: str = "", by: str = "", tenant: str = "default"
-    ) -> DefinitionReply:
+        self, text: str | Mapping[str, Any], *, expected: int | None = None, name: str = "", by: str = "", command: str = "",
+        tenant: str = "default",
+    ) -> DefinitionReply:  # fmt: skip
         """Check a definition and keep it as the newest version of its name; Invalid, with all faults, where it cannot be run.
 
         The same content again is the version that is there. With `expected` only where that is the newest version, 0 for none;
-        else Refused. With `name` only where it has this name; else Invalid.
+        else Refused. With `name` only where it has this name; else Invalid. Under one `command` it counts once, whatever was applied since.
         """
         from ..requests.definitions import ApplyDefinition
 
-        asked = ApplyDefinition(text=_text(text), expected=-1 if expected is None else expected, by=by, name=name, tenant=tenant)
+        newest = -1 if expected is None else expected
+        asked = ApplyDefinition(text=_text(text), expected=newest, by=by, name=name, command=command, tenant=tenant)
         return cast("DefinitionReply", await self._define(asked))
 
     async def archive_definition(
-        self, name: str, *, expected: int | None = None, by: str = "", why: str = "", tenant: str = "default"
+        self, name: str, *, expected: int | None = None, by: str = "", why: str = "", command: str = "", tenant: str = "default"
     ) -> DefinitionReply:
-        """Let nothing begin by this name until it is applied again. Runs that have begun go on, and all versions can be read."""
+        """Let nothing begin by this name until it is applied again. Runs that have begun go on, and all versions can be read.
+
+        Under one `command` it counts once.
+        """
         from ..requests.definitions import ArchiveDefinition
 
-        asked = ArchiveDefinition(name=name, expected=-1 if expected is None else expected, by=by, why=why, tenant=tenant)
+        newest = -1 if expected is None else expected
+        asked = ArchiveDefinition(name=name, expected=newest, by=by, why=why, command=command, tenant=tenant)
         return cast("DefinitionReply", await self._define(asked))
 
     async def definition(self, name: str, *, version: int = 0, tenant: str = "default") -> DefinitionReply:

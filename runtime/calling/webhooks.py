@@ -12,7 +12,8 @@ from ...eventlog.log import Carrier, Summary
 from ...eventlog.search import Condition, Search
 from ...eventlog.streams import escape, parts_of, stream_of
 from ..authoring.words import moment
-from ..kinds.delivery import NAME, Drop, LookAtDelivery, Redrive, Webhook
+from ..kinds.delivery import NAME, STATUSES, Drop, LookAtDelivery, Redrive, Webhook
+from ..requests.paging import must_be_known
 from ..requests.webhooks import (
     AnyWebhook,
     DropWebhook,
@@ -78,6 +79,7 @@ def shown(found: Webhook) -> WebhookShown:
 
 async def _page(asked: ListWebhooks, carrier: Carrier) -> WebhookPage:
     """From the index of heads alone: no delivery is woken to be listed."""
+    must_be_known("status", [asked.status] if asked.status else [], STATUSES)
     where = (Condition("run", "=", asked.run),) if asked.run else ()
     search = Search(where, f"{NAME}/{escape(asked.tenant)}/", status=asked.status or None)
     after = stream_of(NAME, asked.tenant, asked.after) if asked.after else ""

@@ -75,7 +75,7 @@ class DefinitionKeeping:
             case ApplyDefinition():
                 return _reply(await self._apply(request))
             case ArchiveDefinition(name=name):
-                command = kind.Archive(request.by, request.why, request.expected)
+                command = kind.Archive(request.by, request.why, request.expected, request.command)
                 return _reply(await self._asked(request.tenant, name, command))
             case ShowDefinition(name=name):
                 return _reply(await self._asked(request.tenant, name, kind.Show(request.version)))
@@ -136,7 +136,7 @@ class DefinitionKeeping:
         if len(data) > BYTES_MAX:
             raise TooLarge("the definition is too large", who=f"definition {definition.name!r}", expected=f"at most {BYTES_MAX} bytes",
                            found=f"{len(data)} bytes", instead="divide it into definitions that call each other by a step of type workflow")
-        command = kind.Apply(definition.name, sha256(data).hexdigest(), Raw(data), asked.expected, asked.by)
+        command = kind.Apply(definition.name, sha256(data).hexdigest(), Raw(data), asked.expected, asked.by, asked.command)
         return await self._asked(asked.tenant, definition.name, command)
 
     async def _aside(self, size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -166,7 +166,7 @@ class Access(Kind[State, Wish, Fact]):
     def decide(self, state: State, command: Wish, now: int) -> Sequence[Fact]:
         match command:
             case CreateKey(made):
-                known = state.keys.get(made.id)
+                known = state.keys.get(made.id) or state.dead.get(made.id)
                 if known is not None and known.made.digest == made.digest:
                     return ()
                 _must_have_room(state, made.id, now)
@@ -174,6 +174,7 @@ class Access(Kind[State, Wish, Fact]):
             case RotateKey(id, tenant, successor, digest, overlap, expires, by):
                 old = _of(state, id, tenant)
                 if old.successor == successor:
+                    _of(state, successor, tenant)  # it may be dead by now, and forgotten
                     return ()
                 if not old.is_good(now) or old.successor:
                     raise Refused("only a key that is good, and has no successor, can be rotated", who=f"key {id}", expected="a good key",
@@ -215,7 +216,7 @@ class Access(Kind[State, Wish, Fact]):
                 known = (state.keys | state.dead).items()
                 return [key for id, key in sorted(known) if id > after and tenant in ("", key.tenant)][:limit]
             case RotateKey():
-                return [state.keys[command.successor]]
+                return [_of(state, command.successor, "")]
             case _:
                 id = command.made.id if isinstance(command, CreateKey) else command.id
                 found = state.keys.get(id) or state.dead.get(id)
@@ -244,7 +245,7 @@ def _of(state: State, id: str, tenant: str) -> Key:
 def _must_have_room(state: State, id: str, now: int) -> None:
     if id in state.keys or id in state.dead:
         raise Refused("the id belongs to another key", who=f"key {id}", where="key id", expected="an id that is free",
-                      found="one that is taken", instead="let another key be made")
+                      found="one that is taken", instead="let another key be made; over HTTP under another Idempotency-Key")
     if sum(key.is_good(now) for key in state.keys.values()) >= KEYS_MAX:
         raise Refused("there are too many keys", who="the keys of this service", expected=f"at most {KEYS_MAX} that are good",
                       found="one more", instead="revoke what nobody uses, or sign tokens instead of handing out keys")

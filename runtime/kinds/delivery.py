@@ -26,6 +26,7 @@ from ..run.notices import DATA_BYTES_MAX, Deliver
 
 NAME = "delivery"
 OPEN, DEAD = ("queued", "retrying"), "dead"
+STATUSES = (*OPEN, DEAD, "delivered", "dropped")
 GONE = 410
 """What a receiver answers that wants nothing more."""
 OK, REDIRECTS = 200, 300
@@ -216,7 +217,7 @@ class Deliveries(Kind[State, Command, Said]):
                 _must_be(state, "dropped", *OPEN, DEAD)
                 return (DeliveryDropped(by, why),)
             case LookAtDelivery():
-                _must_be(state, "looked at", *OPEN, DEAD, "delivered", "dropped")
+                _must_be(state, "looked at", *STATUSES)
                 return ()
             case Wake():
                 return ()
@@ -305,7 +306,7 @@ def folded(stream: str, records: Iterable[Record]) -> Webhook:
         batch = CODEC.decode(record.data)
         for event in batch.events:
             state = changed(state, event, batch.at)
-    _must_be(state, "looked at", *OPEN, DEAD, "delivered", "dropped")
+    _must_be(state, "looked at", *STATUSES)
     return standing(state)
 
 

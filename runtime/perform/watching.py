@@ -23,6 +23,8 @@ from ...eventlog.records import Record
 from ...eventlog.streams import stream_of
 from ..authoring.words import moment
 from ..requests import EventLine, EventPage, LookAtRun, ReadEvents
+from ..requests.paging import must_be_known
+from ..run.events import CODEC
 from ..run.state import ENDED
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ PAGE_BYTES = 4 * 1024 * 1024
 PAUSE_AFTER_ERROR = 1.0
 
 OVER = ENDED | {"moved"}
+
+TYPES = tuple(sorted(event.__name__ for event in CODEC.events))
+"""What an event of a run may be."""
 
 logger = logging.getLogger("perdure.runtime")
 
@@ -65,6 +70,7 @@ class Watching:
             raise Invalid("a page of events cannot begin or wait so", who=f"run {asked.run!r}", where="since, wait",
                           expected=f"a version from 0, and 0 to {WAIT_MAX:g} seconds", found=f"{asked.since}, {asked.wait:g} s",
                           instead="begin with since=0, and go on with page.since")
+        must_be_known("types", asked.types, TYPES)
         look = LookAtRun(tenant=asked.tenant, run=asked.run, within=asked.within)
         stream, standing = stream_of("run", asked.tenant, asked.run), await caller.do(look)
         if asked.since >= standing.version and asked.wait and standing.status not in OVER:

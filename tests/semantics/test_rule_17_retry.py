@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 import perdure
-from perdure import Refused, RunError, StepError, step, workflow
+from perdure import Invalid, Refused, RunError, StepError, step, workflow
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.inspect.replay import fold, replay
 from perdure.runtime.run import events as ev
@@ -258,3 +258,19 @@ async def test_only_a_failed_run_can_be_retried_and_a_repeat_counts_once() -> No
             await run.retry()
 
     assert named(log, "r").count("RetryRequested") == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("version", [-4, 0, 99])
+async def test_a_version_that_the_run_never_had_is_refused_and_the_run_stays_as_it_is(version: int) -> None:
+    log = MemoryLog()
+    async with node(log.carrier(), order) as runtime:
+        run = await runtime.start(order, id="r")
+        await failed(run)
+        before = named(log, "r")
+        mend()
+        with pytest.raises(Invalid, match="no such version") as refused:
+            await run.retry(from_version=version)
+
+    assert (refused.value.expected, refused.value.found) == (f"1 to {len(before)}", str(version))
+    assert named(log, "r") == before

@@ -25,9 +25,10 @@ def runs(
     """List the runs of a log."""
     from functools import partial
 
+    from ....runtime.listing import STATUSES
     from ..shared.console import answer
     from .drawing import draw_runs
-    from .questions import STATUSES, list_runs
+    from .questions import list_runs
 
     if status is not None and dead:
         raise typer.BadParameter("the dead letters are runs of three statuses: ask for them, or for one status", param_hint="--dead")

@@ -30,9 +30,6 @@ from ...system.clock import SystemClock
 from ..shared.loading import listed, suggestion
 from ..shared.places import Views, views_of
 
-STATUSES = (
-    "delayed", "running", "paused", "suspended", "completed", "failed", "cancelled", "terminated", "timed_out", "quarantined", "moved",
-)  # fmt: skip
 ASKING_MAX = 100
 """Runs whose approvals are listed at once."""
 NEAR = 1000

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from hmac import compare_digest
 
+import msgspec
 from anyio import move_on_after
 from msgspec import Struct
 
@@ -60,22 +62,25 @@ class Keyring:
         self.crowd = crowd or Crowd(caller, now)
 
     async def create(
-        self, tenant: str, user: str, roles: Sequence[str] = (), *, label: str = "", expires_in: float = 0.0, by: str = ""
-    ) -> Made:
-        """A key for a user; `expires_in` seconds, 0 for no end.
+        self, tenant: str, user: str, roles: Sequence[str] = (), *, label: str = "", expires_in: float = 0.0, by: str = "",
+        command: str = "",
+    ) -> Made:  # fmt: skip
+        """A key for a user; `expires_in` seconds, 0 for no end. Under one `command` of one who says so it is one key, shown again.
 
         Of a user who has a record it may do what these roles allow, as long as the user has them; without roles all that the user may.
         """
         must_be_names(tenant=tenant, user=user)
         given = await self.crowd.roles_for(tenant, user, roles)
-        id, secret = _drawn()
+        id, secret = self._drawn(tenant, by, command, "create", user, *given, label, expires_in)
         made = KeepKey(id=id, digest=self._digest(secret), user=user, roles=given, label=label[:200], expires=self._expiry(expires_in),
                        by=by, tenant=tenant)  # fmt: skip
         return Made((await self._caller.about_keys(made)).keys[0], _text(id, secret))
 
-    async def rotate(self, id: str, *, tenant: str = "", overlap: float = 86400.0, expires_in: float = 0.0, by: str = "") -> Made:
-        """Another key of the same user and roles; the old one is good for `overlap` seconds more."""
-        successor, secret = _drawn()
+    async def rotate(
+        self, id: str, *, tenant: str = "", overlap: float = 86400.0, expires_in: float = 0.0, by: str = "", command: str = ""
+    ) -> Made:
+        """Another key of the same user and roles; the old one is good for `overlap` seconds more. `command` as for `create`."""
+        successor, secret = self._drawn(tenant, by, command, "rotate", id, overlap, expires_in)
         if not 0 <= overlap <= LIFE_MAX:
             raise _no_time("overlap", overlap)
         asked = ReplaceKey(id=id, tenant=tenant, successor=successor, digest=self._digest(secret), overlap=round(overlap * 1e6),
@@ -118,6 +123,18 @@ class Keyring:
         with move_on_after(NOTE_SECONDS), suppress(PerdureError):
             await self._caller.about_keys(NoteKey(id=key.id))
 
+    def _drawn(self, tenant: str, by: str, command: str, *said: object) -> tuple[str, str]:
+        """The id and the secret of a new key, by chance; under a command what the service's secret makes of it.
+
+        So a repeat comes to the same key, which is kept nowhere, and the same command with other words to an id that is taken.
+        """
+        if not command:
+            return secrets.token_hex(6), secrets.token_urlsafe(32)
+        name = msgspec.json.encode([tenant, by, command])
+        id = blake2b(name, key=self._secret, digest_size=6, person=b"perdure key id").hexdigest()
+        drawn = blake2b(name + msgspec.json.encode(said), key=self._secret, digest_size=32, person=b"perdure drawn").digest()
+        return id, urlsafe_b64encode(drawn).rstrip(b"=").decode()
+
     def _digest(self, secret: str) -> str:
         return blake2b(secret.encode(), key=self._secret, digest_size=32, person=b"perdure key").hexdigest()
 
@@ -135,10 +152,6 @@ def must_be_secret(secret: str) -> str:
                       found=f"{len(secret)} characters" if secret else "nothing",
                       instead='set it: PERDURE_KEY_SECRET=$(python3 -c "import secrets; print(secrets.token_urlsafe(32))")')
     return secret
-
-
-def _drawn() -> tuple[str, str]:
-    return secrets.token_hex(6), secrets.token_urlsafe(32)
 
 
 def _text(id: str, secret: str) -> str:

@@ -47,6 +47,10 @@ class Visitor(Struct, frozen=True):
     host: str = ""
     """As the header Host has it."""
     origin: str = ""
+    site: str = ""
+    """As a browser says in Sec-Fetch-Site how the page that asks is related to the service; empty where none did."""
+    scheme: str = "http"
+    """By which the request came."""
     address: str = ""
     """Of the other end of the connection; empty where that is not known."""
 

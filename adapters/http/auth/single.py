@@ -1,7 +1,7 @@
 """Single-user mode: who sits at this machine may everything, and nobody else anything.
 
-A page in a browser on this machine sends requests from here, too: so what names another host, or comes from the page of another
-origin, is not recognised.
+A page in a browser on this machine sends requests from here, too, and some without asking first: so what names another host, or comes
+from the page of another origin, which another port of this machine is, is not recognised.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from ....eventlog.errors import Invalid
 from ....runtime.permissions import ALL
 from .principals import Principal, Visitor
 
+OF_NO_OTHER = ("", "none", "same-origin")
+"""What Sec-Fetch-Site says where no page of another origin asks."""
+
+PORTS = {"http": 80, "https": 443}
+
 LOCAL = Principal("default", "local", ALL, "single-user mode", ("admin",))
 
 
@@ -22,7 +27,10 @@ class SingleUser:
     async def recognise(self, visitor: Visitor) -> Principal | None:
         if visitor.key or visitor.token or not is_loopback(visitor.address):
             return None
-        return LOCAL if _is_here(f"//{visitor.host}") and (not visitor.origin or _is_here(visitor.origin)) else None
+        here = _origin(f"{visitor.scheme}://{visitor.host}")
+        if here is None or not is_loopback(here[1]) or visitor.site not in OF_NO_OTHER:
+            return None
+        return LOCAL if not visitor.origin or _origin(visitor.origin) == here else None
 
 
 def is_loopback(address: str) -> bool:
@@ -45,8 +53,10 @@ def must_be_loopback(host: str) -> None:
                       found=repr(host), instead="leave --host out, or set PERDURE_KEY_SECRET and hand out keys")
 
 
-def _is_here(url: str) -> bool:
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    """(scheme, host, port) as two that are the same are equal; None where it is no URL."""
     try:
-        return is_loopback(urlsplit(url).hostname or "")
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)
     except ValueError:
-        return False
+        return None

@@ -29,6 +29,13 @@ async def story(caller: Calling) -> list[Any]:
     await run.resume()
     told.append([name_of(line.event) async for line in run.follow()][-1])
     told.append(await run.result(within=PATIENCE))
+    report, content = await caller.artifacts("o-1"), caller.artifact("o-1", "notes/report.txt")
+    told.append([report, b"".join([chunk async for chunk in content])])
+    for strange in (("o-1", "none"), ("nobody", "notes/report.txt")):
+        try:
+            await anext(caller.artifact(*strange))
+        except NotFound as error:
+            told.append([error.code, error.message])
 
     other = await caller.start(order, 8, id="o-2")
     told.append(await other.update("add", "a note", returns=int, within=PATIENCE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
@@ -15,6 +16,7 @@ from perdure.adapters.http.auth.principals import Visitor
 from perdure.adapters.http.auth.single import SingleUser, must_be_loopback
 from perdure.adapters.http.metrics import Metrics
 from perdure.adapters.http.policies import POLICIES, must_cover
+from perdure.adapters.http.serving import served
 from perdure.adapters.http.settings import HttpSettings
 from perdure.eventlog.errors import Bug
 from tests.adapters.http.shop import FLOWS, RUNS, SECRET, shop
@@ -145,7 +147,16 @@ async def test_an_admin_manages_the_keys_of_their_own_tenant_alone() -> None:
     ("visitor", "known"),
     [
         (Visitor(host="127.0.0.1:8000", address="127.0.0.1"), True),
-        (Visitor(host="localhost", address="::1", origin="http://localhost:3000"), True),
+        (Visitor(host="localhost:8000", address="::1", origin="http://LOCALHOST:8000"), True),
+        (Visitor(host="localhost", address="::1", origin="http://localhost"), True),
+        (Visitor(host="localhost:443", address="::1", origin="https://localhost", scheme="https"), True),
+        (Visitor(host="localhost:8000", address="::1", site="same-origin"), True),
+        (Visitor(host="localhost:8000", address="::1", site="same-site"), False),
+        (Visitor(host="localhost:8000", address="::1", origin="http://localhost:3000"), False),
+        (Visitor(host="localhost:8000", address="::1", origin="http://127.0.0.1:8000"), False),
+        (Visitor(host="localhost:8000", address="::1", origin="https://localhost:8000"), False),
+        (Visitor(host="localhost", address="::1", origin="http://localhost:3000"), False),
+        (Visitor(host="localhost:x", address="::1"), False),
         (Visitor(host="127.0.0.1", address="10.0.0.7"), False),
         (Visitor(host="evil.example", address="127.0.0.1"), False),
         (Visitor(host="127.0.0.1", address="127.0.0.1", origin="https://evil.example"), False),
@@ -165,3 +176,16 @@ async def test_single_user_mode_listens_on_this_machine_alone() -> None:
     for host in ("0.0.0.0", "::", "10.0.0.7", "shop.example"):  # noqa: S104 - refused
         with pytest.raises(Invalid, match="this machine alone"):
             must_be_loopback(host)
+
+
+async def test_in_single_user_mode_a_page_of_another_port_cannot_pause_what_runs() -> None:
+    async with perdure.open("memory:", workflows=FLOWS) as runtime:
+        app = asgi(runtime, HttpSettings(single_user=True))
+        async with served(app, "127.0.0.1", 0) as address, httpx.AsyncClient(base_url=address) as client:
+            run = (await client.post(RUNS, json={"workflow": "order", "arguments": [7]}, headers={"origin": address})).json()["run"]
+            strange = [{"origin": "http://127.0.0.1:3000"}, {"sec-fetch-site": "same-site"}]
+            told = [await client.post(f"{RUNS}/{run}/pause", headers=headers) for headers in strange]
+            look = (await client.get(f"{RUNS}/{run}")).json()
+
+    assert [one.status_code for one in told] == [401, 401]
+    assert look["status"] != "paused"

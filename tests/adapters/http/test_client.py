@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
+import anyio
 import pytest
 
 import perdure
-from perdure import Invalid, NotFound, Refused, Unavailable
+from perdure import Corrupt, Gone, Invalid, NotFound, Refused, Unavailable
 from perdure.adapters.http.app import asgi, keyring_of
 from perdure.adapters.http.auth.principals import Denied, Unauthenticated
 from perdure.adapters.http.serving import served
@@ -18,6 +20,7 @@ from perdure.adapters.http.settings import HttpSettings
 from perdure.runtime.calling import Calling
 from perdure.runtime.definitions.faults import FaultyDefinition
 from perdure.runtime.requests import SignalRun
+from perdure.runtime.settings.artifacts import DAY
 from tests.adapters.http import program
 from tests.adapters.http.moving import story
 from tests.adapters.http.shop import FLOWS, SECRET, hello, order
@@ -129,3 +132,58 @@ async def test_a_key_is_for_a_service_alone() -> None:
     with pytest.raises(Invalid, match="asks for a key"):
         async with perdure.connect("nats://127.0.0.1:4222/shop", key="x"):
             pass
+
+
+@perdure.step
+async def keep_much() -> None:
+    async with perdure.current().artifact("large.bin") as out:
+        for number in range(300):
+            await out.write(bytes([number % 256]) * 8192)
+
+
+@perdure.workflow
+async def keeps() -> None:
+    await keep_much()
+    await perdure.signal("go", str)
+
+
+async def test_an_artifact_is_read_in_chunks_over_http_and_what_came_differently_is_corrupt() -> None:
+    settings = perdure.Settings(artifacts=perdure.ArtifactSettings(enabled=True, retention_days=0.05 / DAY, interval_seconds=0.05))
+    async with perdure.open("memory:", workflows=[keeps, *FLOWS], settings=settings) as runtime:
+        made = await keyring_of(runtime, SECRET).create("default", "ann", ["viewer", "starter"])
+        service = asgi(runtime, HttpSettings(key_secret=SECRET))
+
+        async def injured(scope: Any, receive: Any, send: Any) -> None:
+            async def pass_on(message: Any) -> None:
+                body = message.get("body", b"")
+                await send({**message, "body": b"?" + body[1:]} if len(body) > 8192 else message)
+
+            await service(scope, receive, pass_on)
+
+        async with (
+            served(service, "127.0.0.1", 0) as address,
+            served(injured, "127.0.0.1", 0) as elsewhere,
+            perdure.connect(address, key=made.text) as client,
+            perdure.connect(elsewhere, key=made.text) as deceived,
+            perdure.connect("http://127.0.0.1:9") as lonely,
+        ):
+            run = await client.start(keeps)
+            async for _ in run.follow(types=["StepCompleted"]):
+                break
+            chunks = [chunk async for chunk in client.artifact(run.id, "large.bin")]
+            with pytest.raises(Corrupt):
+                assert [chunk async for chunk in deceived.artifact(run.id, "large.bin")] == []
+            with pytest.raises(Unavailable):
+                await anext(lonely.artifact(run.id, "large.bin"))
+            with pytest.raises(Invalid, match="whose tenant"):
+                await anext(client.artifact(run.id, "large.bin", tenant="acme"))
+            await run.signal("go", "on")
+            with anyio.fail_after(10):
+                while not (await client.artifacts(run.id))["large.bin"].gone:
+                    pass
+            known, embedded = await client.artifacts(run.id), await runtime.artifacts(run.id)
+            with pytest.raises(Gone):
+                await anext(client.artifact(run.id, "large.bin"))
+
+    assert (sum(map(len, chunks)), len(chunks) > 1) == (300 * 8192, True)
+    assert known == embedded

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx
+import msgspec
 import pytest
 
 import perdure
@@ -66,3 +68,33 @@ async def test_a_body_that_breaks_off_is_no_fault_of_the_service(caplog: pytest.
     assert [one[:12] for one in said] == [b"HTTP/1.1 400", b""]
     assert runs == []
     assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.parametrize(
+    "headers", [[b"x: " + b"y" * 100_000], [b"x-%d: y" % number for number in range(5_000)]], ids=["one long header", "many short ones"]
+)
+async def test_headers_beyond_the_bound_are_too_long_in_one_piece_and_in_many(headers: list[bytes]) -> None:
+    whole = head(b"GET /healthz HTTP/1.1", *headers)
+    async with service() as (address, _):
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(whole[:20_000])
+        await writer.drain()
+        said = [await told(address, whole)]
+        writer.write(whole[20_000:40_000])  # no end of the headers: the wire is read no further
+        said.append(await reader.read())
+        writer.close()
+        below = await told(address, head(b"GET /healthz HTTP/1.1", b"x: " + b"y" * 30_000))
+
+    for one in said:
+        first, _, body = one.partition(b"\r\n\r\n")
+        assert first.startswith(b"HTTP/1.1 431 "), first
+        assert (b"application/problem+json" in first.lower(), b"connection: close" in first.lower()) == (True, True)
+        assert msgspec.json.decode(body)["code"] == "long_headers"
+    assert below.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_long_query_counts_as_headers_do() -> None:
+    async with service() as (address, _):
+        said = await told(address, head(b"GET /healthz?x=" + b"y" * 40_000 + b" HTTP/1.1"))
+
+    assert said.startswith(b"HTTP/1.1 431")

@@ -57,7 +57,8 @@ async def test_a_right_too_many_and_one_too_few_are_both_seen(monkeypatch: pytes
 async def test_single_user_mode_is_for_this_machine_in_every_operation() -> None:
     visits: list[tuple[str, dict[str, str], bool]] = [
         ("127.0.0.1", {}, True),
-        ("127.0.0.1", {"origin": "http://127.0.0.1:3000"}, True),
+        ("127.0.0.1", {"origin": "http://127.0.0.1:8000"}, True),
+        ("127.0.0.1", {"origin": "http://127.0.0.1:3000"}, False),
         ("10.0.0.7", {}, False),
         ("127.0.0.1", {"host": "evil.example"}, False),
         ("127.0.0.1", {"origin": "https://evil.example"}, False),

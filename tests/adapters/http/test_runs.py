@@ -171,3 +171,26 @@ async def test_a_body_must_say_that_it_is_json_and_be_flat() -> None:
 
         assert [plain.status_code, deep.status_code] == [422, 422]
         assert "nested too deeply" in deep.json()["title"]
+
+
+async def test_what_nothing_can_be_called_is_no_empty_list_but_named_with_all_that_there_is() -> None:
+    async with shop() as service:
+        ann = await service.caller("operator", "starter")
+        run = await ann.start("hello", ["Ann"])
+        await ann.get(f"{RUNS}/{run}/result")
+        asked = {
+            f"{RUNS}?status=Completed": "completed", "/api/v1/workflows/webhooks/dlq?status=deed": "dead",
+            f"{RUNS}/{run}/webhooks/deliveries?status=foo": "dropped", f"{RUNS}/{run}/events?types=RunStarted,RunComplete": "RunCompleted",
+        }  # fmt: skip
+        told = {path: await ann.get(path) for path in asked}
+        none = await ann.get(f"{RUNS}?status=timed_out")
+        stream = await ann.get(f"{RUNS}/{run}/events?types=RunComplete", accept="text/event-stream")
+        retried = await ann.post(f"{RUNS}/{run}/retry", {"from_version": -4})
+
+    for path, known in asked.items():
+        problem = told[path].json()
+        assert (told[path].status_code, known in problem["expected"].split(", ")) == (422, True), path
+    assert "write completed" in told[f"{RUNS}?status=Completed"].json()["instead"]
+    assert "write RunCompleted" in told[f"{RUNS}/{run}/events?types=RunStarted,RunComplete"].json()["instead"]
+    assert (none.status_code, none.json()["runs"]) == (200, [])
+    assert [stream.status_code, retried.status_code] == [422, 422]

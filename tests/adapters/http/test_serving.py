@@ -91,7 +91,7 @@ async def test_who_sends_headers_too_slowly_or_too_many_is_let_go(monkeypatch: p
                 good = await client.get("/healthz")
 
     assert answers[0] == b""
-    assert answers[1].startswith(b"HTTP/1.1 400")
+    assert answers[1].startswith(b"HTTP/1.1 431")
     assert good.json() == {"status": "ok"}
 
 

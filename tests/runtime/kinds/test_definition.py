@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 
 from perdure.eventlog.errors import NotFound
-from perdure.runtime.kinds.definition import Applied, Apply, Archive, Archived, Definitions, Show
+from perdure.runtime.kinds.definition import COMMANDS_MAX, Applied, Apply, Archive, Archived, Confirmed, Definitions, Show
 from perdure.testing import given
 
 KIND = Definitions()
@@ -52,3 +52,23 @@ def test_a_version_is_shown_with_the_history_of_all() -> None:
     assert [line.version for line in KIND.answer(state, Show(1)).history] == [1, 2]
     with pytest.raises(NotFound):
         KIND.decide(state, Show(3), 0)
+
+
+def test_a_command_counts_once_whatever_was_applied_since() -> None:
+    named, other = Applied("a", 1, "d1", ONE, command="c1"), Applied("a", 2, "d2", TWO, command="c2")
+
+    given(KIND).when(Apply("a", "d1", ONE, command="c1")).then([named])
+    given(KIND, [named, other]).when(Apply("a", "d1", ONE, command="c1")).then_nothing()
+    given(KIND, [named, other]).when(Apply("a", "d2", TWO, command="c1")).then_refused("another one")
+    given(KIND, [named, other]).when(Archive(command="c1")).then_refused("another one")
+    given(KIND, [named]).when(Apply("a", "d1", ONE, command="c3")).then([Confirmed("c3", 1)])
+    given(KIND, [named, Confirmed("c3", 1), other]).when(Apply("a", "d1", ONE, command="c3")).then_nothing()
+    given(KIND, [named, Archived(command="c4"), other]).when(Archive(command="c4")).then_nothing()
+    given(KIND, [named, Archived()]).when(Archive(command="c5")).then([Confirmed("c5")])
+
+
+def test_only_the_newest_commands_are_known_again() -> None:
+    said = [FIRST, *(Confirmed(f"c{number}", 1) for number in range(COMMANDS_MAX + 1))]
+
+    given(KIND, said).when(Apply("a", "d1", ONE, command="c1")).then_nothing()
+    given(KIND, said).when(Apply("a", "d1", ONE, command="c0")).then([Confirmed("c0", 1)])

@@ -17,6 +17,7 @@ from perdure.adapters.nats.doors.hall import Bounds
 from perdure.adapters.nats.wire.connection import Connection, connect
 from perdure.eventlog.log import Carrier
 from perdure.eventlog.memory import MemoryLog
+from perdure.runtime.artifacts import StoredArtifacts
 from perdure.runtime.authoring.values import Shape
 from perdure.runtime.calling import Calling
 from perdure.runtime.engine import Runtime
@@ -85,7 +86,7 @@ async def shop(
         yield runtime
 
 
-class Through(Calling):
+class Through(StoredArtifacts, Calling):
     """A runtime behind something that tests put before it."""
 
     def __init__(self, runtime: Runtime) -> None:
@@ -93,6 +94,9 @@ class Through(Calling):
 
     def shape_of(self, workflow: str) -> Shape | None:
         return self.runtime.shape_of(workflow)
+
+    async def storage(self) -> Carrier:
+        return self.runtime.carrier
 
     async def _do(self, request: AnyRequest) -> Applied | Answered:
         return await self.runtime.do(request)
