@@ -353,7 +353,7 @@ class Arguments:
             "the call does not fit the signature",
             who=self.who,
             where="the call",
-            expected=f"({', '.join(str(p) for p in self._signature.parameters.values())})",
+            expected=str(self._signature.replace(return_annotation=inspect.Signature.empty)),
             found=f"({found}): {why}",
             instead="pass the parameters that the function names",
         )
@@ -361,6 +361,8 @@ class Arguments:
 
 def expected_call(signature: inspect.Signature) -> str:
     """The arguments of a call as JSON, with the names of the parameters in place of values."""
+    if any(one.kind is one.KEYWORD_ONLY for one in signature.parameters.values()):
+        return "{" + ", ".join(f'"{name}": <{name}>' for name in signature.parameters) + "}"
     return "[" + ", ".join(f"<{name}>" for name in signature.parameters) + "]"
 
 

@@ -21,7 +21,8 @@ from ....runtime.inspect.checking.source import check
 from ....runtime.inspect.checking.watching import Watch
 from ....runtime.inspect.replay import judged
 from ..looking.questions import code_in
-from ..shared.loading import arguments_of, load_workflow, no_such_file, no_such_module, signal_value
+from ..shared.arguments import arguments_of
+from ..shared.loading import load_workflow, no_such_file, no_such_module, signal_value
 from ..shared.offering import steps_in
 from ..shared.places import views_of
 

@@ -108,7 +108,7 @@ def _is_file(target: str) -> bool:
     return Path(target).is_file()
 
 
-def perform(log: str, target: str, inputs: str, id: str, modules: Sequence[str], *, quiet: bool) -> Applied | None:
+def perform(log: str, target: str, inputs: str, id: str | None, modules: Sequence[str], *, quiet: bool) -> Applied | None:
     """Run to the end; None after Ctrl-C."""
     try:
         given = msgspec.json.decode(inputs, type=dict[str, Any])
@@ -122,18 +122,18 @@ def perform(log: str, target: str, inputs: str, id: str, modules: Sequence[str],
         return None
 
 
-async def _run(log: str, definition: str, inputs: dict[str, Any], id: str, modules: Sequence[str], *, quiet: bool) -> Applied:
+async def _run(log: str, definition: str, inputs: dict[str, Any], id: str | None, modules: Sequence[str], *, quiet: bool) -> Applied:
     from ..shared.loading import load_module, workflows_of
 
     if is_over_http(url_of(log)):
         async with asked_at(url_of(log)) as client:
-            run = await client.start_definition(definition, inputs, id=id or None)
+            run = await client.start_definition(definition, inputs, id=id)
             return await _to_its_end(client, run.id, quiet=quiet)
     types, flows = types_in(modules), [flow for module in modules for flow in workflows_of(load_module(module))]
     of_a_run = settings(drain_seconds=GRACE_SECONDS)
     opened = open_runtime(url_of(log), workflows=flows, settings=of_a_run, step_types=types.given, steps=types.steps.values())
     async with opened as runtime:
-        run = await runtime.start_definition(definition, inputs, id=id or None)
+        run = await runtime.start_definition(definition, inputs, id=id)
         return await _to_its_end(runtime, run.id, quiet=quiet)
 
 

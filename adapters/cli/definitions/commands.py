@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -146,7 +147,7 @@ def types(module: Modules = None, json: Json = False) -> int:
 def run(
     target: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A file, or a definition that is kept.")],
     inputs: Annotated[str, typer.Option("--inputs", metavar="JSON", help="The inputs by name.")] = "{}",
-    id: Annotated[str, typer.Option(help="The id of the run; one that exists is continued.")] = "",
+    id: Annotated[str | None, typer.Option(help="The id of the run; one that exists is continued.")] = None,
     module: Modules = None,
     log: Log = DEFAULT,
     json: Json = False,
@@ -159,7 +160,7 @@ def run(
     end = perform(log, target, inputs, id, module or (), quiet=json)
     if end is None:
         return INTERRUPTED
-    answer(end, draw_end, as_json=json)
+    answer(end, partial(draw_end, log=log), as_json=json)
     return DONE if end.status == "completed" else RUN_FAILED
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -27,8 +28,9 @@ from ....runtime.run.state import artifacts_of
 from ....runtime.translating import open_approval
 from ....runtime.where import conditions
 from ...system.clock import SystemClock
+from ...urls import is_in_nats
 from ..shared.loading import listed, suggestion
-from ..shared.places import Views, views_of
+from ..shared.places import Views, log_option, views_of
 
 ASKING_MAX = 100
 """Runs whose approvals are listed at once."""
@@ -93,10 +95,10 @@ def run_line(summary: Summary, status: str) -> RunLine:
 async def records_of(log: str, run: str, tenant: str = "default") -> Sequence[Record]:
     """The records of a run, their chain verified; NotFound names what is near."""
     async with views_of(log) as views:
-        return await _records(views, run, tenant)
+        return await _records(views, log, run, tenant)
 
 
-async def _records(views: Views, run: str, tenant: str = "default") -> Sequence[Record]:
+async def _records(views: Views, log: str, run: str, tenant: str = "default") -> Sequence[Record]:
     found = await views.records(stream_of("run", tenant, run)) if run else ()
     if found:
         return found
@@ -107,8 +109,13 @@ async def _records(views: Views, run: str, tenant: str = "default") -> Sequence[
         where=views.place,
         expected=listed(known, 5) or "a run: this log holds none yet",
         found="no such id",
-        instead=suggestion(run, known) or "list them with 'perdure runs'",
+        instead=suggestion(run, known) or f"list them: {shlex.join(['perdure', 'runs', *_option(views, log)])}",
     )
+
+
+def _option(views: Views, log: str) -> list[str]:
+    """How a command names this log, without the password that its URL may hold."""
+    return log_option(log) and log_option(views.place if is_in_nats(log) else log)
 
 
 def events_of(records: Sequence[Record]) -> Iterator[EventLine]:
@@ -126,7 +133,7 @@ async def open_approvals(log: str, run: str, tenant: str, by: str = "", roles: S
         if not run:
             asking = Search((Condition("perdure.asks", "=", value=True),), prefix_of("run", tenant))
             runs = [parts_of(summary.stream)[2] for summary in await views.find(asking, limit=ASKING_MAX)]
-        found = {each: fold(stream_of("run", tenant, each), await _records(views, each, tenant)) for each in runs}
+        found = {each: fold(stream_of("run", tenant, each), await _records(views, log, each, tenant)) for each in runs}
     asked = [open_approval(each, id, one, facts.by) for each, facts in found.items() for id, one in facts.approvals.items()]
     return [one for one in asked if not by or one.may(by, roles, moment(SystemClock().now()))]
 
@@ -150,7 +157,7 @@ async def write_artifact(log: str, run: str, tenant: str, name: str, out: Binary
     """Write the content of an artifact, chunk by chunk."""
     stream = stream_of("run", tenant, run)
     async with views_of(log) as views:
-        found = artifact_in(artifacts_of(fold(stream, await _records(views, run, tenant))), run, name)
+        found = artifact_in(artifacts_of(fold(stream, await _records(views, log, run, tenant))), run, name)
         async for chunk in views.read(stream, found.blob):
             out.write(chunk)
     out.flush()
@@ -163,7 +170,7 @@ async def replay_run(log: str, run: str, tenant: str, modules: Sequence[str]) ->
     """
     code, stream = code_in(modules), stream_of("run", tenant, run)
     async with views_of(log) as views:
-        verdict = await judged(stream, await _records(views, run, tenant), code.registry, views)
+        verdict = await judged(stream, await _records(views, log, run, tenant), code.registry, views)
     is_known = code.registry.find(verdict.workflow, verdict.version) is not None
     if is_known and (verdict.agrees or not code.missing):
         return verdict

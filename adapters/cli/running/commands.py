@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -15,22 +16,24 @@ from ..shared.places import DEFAULT
 
 def run(
     target: Annotated[str, typer.Argument(metavar="MODULE:WORKFLOW", help="pkg.mod:name or file.py:name.")],
-    args: Annotated[list[str] | None, typer.Argument(help="The arguments, each in JSON; a plain text where a str is wanted.")] = None,
-    id: Annotated[str, typer.Option(help="The id of the run; one that exists is continued.")] = "",
+    args: Annotated[list[str] | None, typer.Argument(help="The arguments: JSON or plain texts; NAME=VALUE for those by name.")] = None,
+    id: Annotated[str | None, typer.Option(help="The id of the run; one that exists is continued.")] = None,
     log: Log = DEFAULT,
     json: Json = False,
 ) -> int:
     """Start a run, or continue it, and wait for its end. Its result is on stdout, all else on stderr."""
+    from ....runtime.calling.given import id_of
+    from ..shared.arguments import arguments_of
     from ..shared.console import answer
-    from ..shared.loading import arguments_of, load_workflow
-    from ..shared.places import url_of
+    from ..shared.loading import load_workflow
+    from ..shared.places import log_option, url_of
     from .performing import Wish, draw_end, perform
 
     workflow, known = load_workflow(target)
-    wish = Wish(url_of(log), workflow, known, arguments_of(workflow, args or ()), id)
-    command = ["perdure", "run", target, *(args or ()), *(["--log", log] if log != DEFAULT else ())]
+    wish = Wish(url_of(log), workflow, known, arguments_of(workflow, args or ()), id_of(id, "--id"))
+    command = ["perdure", "run", target, *(args or ()), *log_option(log)]
     end = perform(wish, command, quiet=json)
     if end is None:
         return INTERRUPTED
-    answer(end, draw_end, as_json=json)
+    answer(end, partial(draw_end, log=log), as_json=json)
     return DONE if end.status == "completed" else RUN_FAILED

@@ -22,8 +22,10 @@ from ....runtime.authoring.workflows import Workflow
 from ....runtime.engine import Runtime
 from ....runtime.requests import Applied, AwaitRun, LookAtRun, StartRun
 from ...compose import open as open_runtime
+from ...urls import is_over_http
 from ..shared.console import console, console_for_errors
 from ..shared.environment import settings
+from ..shared.places import log_option
 from .progress import Progress
 
 LOOK_SECONDS = 0.1
@@ -141,7 +143,7 @@ def perform(wish: Wish, command: Sequence[str], *, quiet: bool) -> Applied | Non
         return None
 
 
-def draw_end(_: Console, end: Applied) -> None:
+def draw_end(_: Console, end: Applied, *, log: str) -> None:
     """The result on stdout, how the run ended on stderr."""
     said = console_for_errors()
     if end.status == "completed" and not isinstance(end.result, UnsetType):
@@ -159,4 +161,5 @@ def draw_end(_: Console, end: Applied) -> None:
         failure, depth = failure.cause, depth + 1
     if end.reason:
         said.print(Text(f"  {end.reason}"))
-    said.print(Text(f"  see what happened: perdure show {end.run}", style="dim"))
+    if not is_over_http(log):  # a service does not hand out its log
+        said.print(Text(f"  see what happened: {shlex.join(['perdure', 'show', end.run, *log_option(log)])}", style="dim"), soft_wrap=True)

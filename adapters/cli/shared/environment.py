@@ -17,6 +17,11 @@ def debugging() -> bool:
     return os.environ.get("PERDURE_DEBUG", "") not in ("", "0")
 
 
+def log() -> str:
+    """The log of commands that name none by `--log`; empty for the default."""
+    return os.environ.get("PERDURE_LOG", "")
+
+
 def api_key() -> str:
     """The key or token with which a service over HTTP is asked; empty for none."""
     return os.environ.get("PERDURE_API_KEY", "")

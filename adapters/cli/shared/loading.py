@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,7 +17,6 @@ from msgspec import Raw
 
 from ....eventlog.errors import Invalid, NotFound, PerdureError
 from ....runtime.authoring.steps import Step
-from ....runtime.authoring.values import describe, hints_of
 from ....runtime.authoring.workflows import Workflow
 from ....runtime.resources import steps_near
 
@@ -165,34 +163,6 @@ def _modules_beside(name: str) -> list[str]:
         if path.suffix == ".py" or (path / "__init__.py").exists()
     ]
     return [f"{package}.{stem}" if package else stem for stem in found]
-
-
-def arguments_of(workflow: Workflow[..., Any], texts: Sequence[str]) -> Raw:
-    """The arguments of a start: each text is JSON, or itself where its parameter is a str and the text is no JSON string."""
-    hints = hints_of(workflow.function, f"workflow {workflow.name!r}")
-    names = list(inspect.signature(workflow.function).parameters)
-    values = [_value(text, names[place] if place < len(names) else "", hints) for place, text in enumerate(texts)]
-    given = Raw(msgspec.json.encode(values))
-    workflow.arguments.accept(bytes(given))  # what does not fit is refused before a log is opened
-    return given
-
-
-def _value(text: str, name: str, hints: dict[str, Any]) -> Any:
-    wanted = hints.get(name, Any)
-    try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        if wanted is str or wanted is Any or str in getattr(wanted, "__args__", ()):
-            return text
-        raise Invalid(
-            "the argument is no JSON",
-            who=f"parameter {name!r}",
-            where=repr(text),
-            expected=f"JSON of a {describe(wanted)}",
-            found="text that does not parse",
-            instead="quote it for the shell, for example '[1, 2]' or '{\"a\": 1}'",
-        ) from None
-    return text if wanted is str and not isinstance(value, str) else value
 
 
 def signal_value(text: str) -> Raw:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ....eventlog.errors import Invalid, NotFound
 from ...urls import file_of, is_in_memory, is_in_nats, is_over_http, is_served
+from . import environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -85,6 +86,11 @@ def url_of(log: str) -> str:
             instead="name a file, for example --log perdure.db",
         )
     return f"sqlite:///{log}"
+
+
+def log_option(log: str) -> list[str]:
+    """How a command that is to be typed next says which log it means."""
+    return [] if log == (environment.log() or DEFAULT) else ["--log", log]
 
 
 def path_of(log: str) -> Path:

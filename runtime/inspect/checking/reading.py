@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from .findings import Finding
-from .meaning import STEP, Resolver
+from .meaning import STEP, WORKFLOW, Meaning, Resolver
 from .program import Definition, Function, Instance, statements
 from .rules import HARMLESS_FROM, VALUES, Rule, rule_of, value_of
 from .scopes import Scope
@@ -25,6 +25,14 @@ MUTATORS = frozenset("append extend insert remove pop popleft appendleft clear u
 MUTABLE = frozenset(f"builtins.{name}" for name in "list dict set bytearray".split()) | {
     "collections.defaultdict", "collections.deque", "collections.Counter()", "collections.OrderedDict()",
 }  # fmt: skip
+AWAITED = frozenset(
+    f"perdure.{name}"
+    for name in (
+        "sleep sleep_until signal approval wait_until gather first_of child start_child attach continue_as signal_run cancel_run "
+        "steps.webhook steps.http"
+    ).split()
+)
+"""Words of perdure that do nothing until they are awaited."""
 
 
 class Reading(ast.NodeVisitor):
@@ -132,6 +140,22 @@ class Reading(ast.NodeVisitor):
         if isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
             self._changes(node.func.value, node, f"{ast.unparse(node.func)}()", only_displays=True)
         self.generic_visit(node)
+
+    # -- what is not awaited -------------------------------------------------------------------------------------------
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        """A call that stands alone: what only its await begins was forgotten."""
+        call = node.value
+        if isinstance(call, ast.Call) and self._is_awaited(self.resolver.meaning(call.func, self._scope)):
+            said = f"{ast.unparse(call.func)}(…)"
+            self._find(call, f"{said} is not awaited", Rule((), "nothing of it happens until it is", f"await {said}"))
+        self.generic_visit(node)
+
+    def _is_awaited(self, meaning: Meaning) -> bool:
+        if isinstance(meaning, Definition):
+            plain = isinstance(meaning.node, ast.AsyncFunctionDef) and not meaning.node.decorator_list
+            return plain or self.resolver.decorated(meaning, STEP | WORKFLOW)
+        return isinstance(meaning, str) and meaning in AWAITED
 
     # -- the order of sets ---------------------------------------------------------------------------------------------
 

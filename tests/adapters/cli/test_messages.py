@@ -168,7 +168,7 @@ def test_a_run_of_another_tenant_is_told_and_shown_by_its_tenant(here: Here) -> 
     assert {(line["tenant"], line["status"]) for line in here("runs", "--json").json} == {("acme", "paused"), ("default", "running")}
     assert "acme/w" in here("runs").out
     lost = here("pause", "x", "--tenant", "acme", "--json")
-    assert (lost.code, lost.error["instead"]) == (4, "list them with 'perdure runs'")
+    assert (lost.code, lost.error["instead"]) == (4, "list them: perdure runs")
 
 
 def test_the_dead_letters_are_listed(here: Here) -> None:

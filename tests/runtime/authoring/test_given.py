@@ -164,15 +164,20 @@ async def groups_it() -> str:
 
 @workflow
 async def runs_a_loop() -> None:
-    asyncio.run(plain())
+    work = plain()
+    try:
+        asyncio.run(work)
+    finally:
+        work.close()
 
 
 @workflow
 async def runs_on_a_loop() -> None:
-    loop = asyncio.new_event_loop()
+    loop, work = asyncio.new_event_loop(), plain()
     try:
-        loop.run_until_complete(plain())
+        loop.run_until_complete(work)
     finally:
+        work.close()
         loop.close()
 
 
@@ -194,7 +199,6 @@ async def test_a_step_that_was_not_called_fails_its_group() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("flow", "what"), [(runs_a_loop, "asyncio: run()"), (runs_on_a_loop, "asyncio: run_until_complete()")])
-@pytest.mark.filterwarnings("ignore:coroutine 'plain' was never awaited")
 async def test_a_loop_of_its_own_is_told_as_what_it_is(flow: Any, what: str) -> None:
     log = MemoryLog()
     async with node(log.carrier(), flow) as runtime:

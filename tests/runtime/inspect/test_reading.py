@@ -102,6 +102,14 @@ FOUND = [
     ("", "k = {'mode': 'w'}\nx = open('a', **k)", "open()"),
     ("import httpx", "k = {'timeout': 3}\nx = httpx.get('u', **k)", "httpx.get()"),
     ("import os", "k = ['HOME']\nx = os.environ.get(*k)", "os.environ"),
+    ("from datetime import timedelta", "perdure.sleep(timedelta(1))", "perdure.sleep(…) is not awaited"),
+    ("from perdure import signal as told", "if n:\n    told('paid')", "told(…) is not awaited"),
+    ("@perdure.step\ndef charge(n): ...", "perdure.gather(charge(n))", "perdure.gather(…) is not awaited"),
+    ("@perdure.step\ndef charge(n): ...", "charge(n)", "charge(…) is not awaited"),
+    ("from perdure import step, Retry\n@step(retry=Retry())\nasync def charge(n): ...", "charge(n)", "charge(…) is not awaited"),
+    ("@perdure.workflow\nasync def other(n): ...", "other(n)", "other(…) is not awaited"),
+    ("@perdure.workflow\nasync def other(n): ...", "perdure.start_child(other, n)", "perdure.start_child(…) is not awaited"),
+    ("async def helper(): ...", "helper()", "helper(…) is not awaited"),
 ]
 """Head, body, what is found: on the body's last line, or on the one that is marked."""
 
@@ -138,6 +146,14 @@ LEFT_IN_PEACE = [
     ("import time\nSTARTED = time.time()", "x = 1"),
     ("import logging\nlogger = logging.getLogger()", "logger.info('a')"),
     ("", "open = f\nx = open('a')"),
+    ("@perdure.step\nasync def charge(n): ...", "await charge(n)\nx = charge(n)\nawait x"),
+    ("@perdure.step\nasync def charge(n): ...", "async with perdure.task_group() as it:\n    it.start(charge(n))"),
+    ("@perdure.step\nasync def charge(n): ...", "group.start_soon(charge, n)"),
+    ("@perdure.step\nasync def charge(n): ...", "async with perdure.saga() as undo:\n    undo(charge, n)"),
+    ("", "perdure.log('a')\nperdure.attributes(n=n)\nperdure.on_signal('a', f)\nperdure.on_update('b', f)\nperdure.patched('c')"),
+    ("from contextlib import asynccontextmanager\n@asynccontextmanager\nasync def opened():\n    yield", "opened()"),
+    ("def plain(n): ...", "plain(n)\nnames.add('c')"),
+    ("", "charge = f\ncharge(n)"),
 ]
 
 
