@@ -208,7 +208,7 @@ UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`")
 
 def misfit(error: msgspec.ValidationError, kind: Any) -> tuple[str, str, str]:
     """(expected, found, where) of a value that is not of the type."""
-    expected, found, where = explained(error)
-    if (unknown := UNKNOWN.match(str(error))) is not None and where == "$":
-        return ", ".join(getattr(kind, "__struct_encode_fields__", ())) or "no fields", unknown[1], f"$.{unknown[1]}"
+    expected, found, where = explained(error, kind)
+    if (unknown := UNKNOWN.match(str(error))) is not None and where == f"$.{unknown[1]}":
+        expected = ", ".join(getattr(kind, "__struct_encode_fields__", ())) or "no fields"
     return expected, found, where

@@ -52,11 +52,11 @@ async def export(desk: Desk, runs: Sequence[str], to: str, file: Path, *, tenant
     _must_be_free(file, label)
     absent = await _absent(desk, label, known)
     _must_be_whole(known, absent)
-    await _note(desk, label)
-    await _hold(desk, label, within)
-    await _leave(desk, label)
     records = blobs = 0
-    with written(file) as writer:
+    with written(file) as writer:  # begun before anything is paused: what cannot be written must not leave
+        await _note(desk, label)
+        await _hold(desk, label, within)
+        await _leave(desk, label)
         writer.write(label)
         for run in runs:
             found = await desk.records(tenant, run)

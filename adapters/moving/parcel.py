@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -81,39 +81,55 @@ _decode = msgspec.json.Decoder(Part).decode
 class Writer:
     """Writes lines, and their digest in the end."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file = file
+        self._path = path
         self._digest = sha256()
 
     def write(self, part: Label | Content | Chunk | Entry) -> None:
         line = _encode(part) + b"\n"
         self._digest.update(line)
-        self._file.write(line)
+        with _telling(self._path):
+            self._file.write(line)
 
     def end(self) -> None:
-        self._file.write(_encode(End(self._digest.hexdigest())) + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with _telling(self._path):
+            self._file.write(_encode(End(self._digest.hexdigest())) + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
 
 @contextmanager
 def written(path: Path) -> Generator[Writer]:
-    """A file that is there, whole and durable, at the end of the block, or not at all."""
+    """A file that is there, whole and durable, at the end of the block, or not at all. Refused at once where it cannot be begun."""
     partial = path.with_name(f"{path.name}.partial")
+    with _telling(path, "name another file; nothing has left"):
+        file = partial.open("wb")
     try:
-        with partial.open("wb") as file:
-            writer = Writer(file)
+        with file:
+            writer = Writer(file, path)
             yield writer
             writer.end()
-        partial.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with _telling(path):
+            partial.replace(path)
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+@contextmanager
+def _telling(path: Path, instead: str = "name another file, and export again: it is the same move") -> Generator[None]:
+    try:
+        yield
     except OSError as error:
-        raise Refused("the file of a move cannot be written", who=str(path), expected="a folder with room for it", found=str(error),
-                      instead="name another file, and export again: it is the same move") from error
+        raise Refused("the file of a move cannot be written", who=str(path), where="--out", expected="a folder with room for it",
+                      found=str(error), instead=instead) from error
 
 
 def label_of(path: Path) -> Label:

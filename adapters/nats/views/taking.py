@@ -173,7 +173,7 @@ def _lay(part: Part, message: Message) -> None:
 
 
 async def hold(store: Store, anchors: list[Anchor]) -> int:
-    """Hold the log against anchors: one that ends before what was anchored is Corrupt as a whole. The sequence at which it ends."""
+    """Hold the log against anchors: one that ends before what was anchored, or begins later, is Corrupt as a whole. Where it ends."""
     bucket, until = store.subjects.bucket, max((anchor.until for anchor in anchors), default=0)
     info = api.stream_info(await store.call(f"STREAM.INFO.{bucket}", {}))
     if info.error is not None:
@@ -183,4 +183,12 @@ async def hold(store: Store, anchors: list[Anchor]) -> int:
                       expected=f"at least {until} messages, as anchors in {store.subjects.bucket_of(ANCHORS)} say",
                       found=f"{info.state.last_seq}: it was cut, or replaced by an older copy",
                       instead="put the newest copy of the stream back; nothing may be written to this one")
+    first = max(1, info.config.get("first_seq") or 1)
+    begins = info.state.first_seq if info.state.messages else info.state.last_seq + 1
+    if until >= first and begins > first:
+        raise Corrupt("the log begins behind what was once anchored", who=bucket, where=f"sequence {first}",
+                      expected=f"all messages from there to {until}, to which it came by anchors in {store.subjects.bucket_of(ANCHORS)}",
+                      found=f"it begins at {begins}: it was purged, as a whole or from its beginning; perdure removes no record",
+                      instead="put the newest copy of the stream back; where there is none, delete the stream of the anchors: "
+                      "then it is opened, and the runs that lost records are told one by one")
     return info.state.last_seq

@@ -96,6 +96,11 @@ async def asks() -> str:
     return (await approval("ship", show={"cents": 12}, timeout=timedelta(milliseconds=1))).outcome
 
 
+@workflow(version=2)
+async def newer() -> str:
+    return await note("new")
+
+
 @workflow
 async def fails() -> None:
     await broken()

@@ -48,4 +48,7 @@ def test_what_an_export_lacks_is_said(here: Here) -> None:
     assert here("log", "export", "nobody", "--to", "there.db", "--out", "w.move").code == 4
     assert here("log", "import", "no.move").code == 5
     assert here("log", "export", "w", "--to", "there.db", "--out", "flows.py").code == 3
+    nowhere = here("log", "export", "w", "--to", "there.db", "--out", "no/such/folder/w.move", "--json")
+    assert (nowhere.code, nowhere.error["where"], "nothing has left" in nowhere.error["instead"]) == (3, "--out", True)
     assert here("runs", "--status", "running", "--json").json[0]["run"] == "w"
+    assert "paused" not in here("show", "w").out

@@ -18,13 +18,14 @@ from perdure.adapters.nats.records.headlines import entry_data
 from perdure.adapters.nats.verifying import verify
 from perdure.adapters.nats.views.evidence import Evidence
 from perdure.adapters.nats.views.index import Index
+from perdure.adapters.nats.wire import api
 from perdure.adapters.nats.wire.buckets import BUCKETS
 from perdure.adapters.nats.wire.connection import connect
 from perdure.adapters.nats.wire.messages import Message, Subjects
 from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.errors import Corrupt
 from perdure.eventlog.log import Carrier, Summary
-from perdure.eventlog.records import EMPTY, Append, Tail, sealed
+from perdure.eventlog.records import EMPTY, Append, Tail, sealed, verified
 from perdure.eventlog.snapshots import Snapshot
 from tests.adapters.nats.server import NatsServer, running
 from tests.eventlog.making import accepted, content, head, row_of
@@ -65,6 +66,12 @@ async def corrupt(carrier: Carrier, stream: str, version: int = 0) -> Corrupt:
 
     assert caught.value.who == stream
     return caught.value
+
+
+async def torn(carrier: Carrier, stream: str) -> None:
+    """Its records are no chain, or not all of it."""
+    with pytest.raises(Corrupt):
+        list(verified(stream, EMPTY, (await carrier.log.load({stream: 0}))[stream]))
 
 
 async def test_a_run_whose_last_record_was_deleted_is_corrupt_and_others_are_not(nats_server: NatsServer, namespace: str) -> None:
@@ -118,13 +125,46 @@ async def nothing() -> str:
 
 async def test_a_run_that_was_removed_is_not_begun_again(nats_server: NatsServer, namespace: str) -> None:
     async with perdure.open(f"{nats_server.url}/{namespace}", workflows=[nothing]) as runtime:
-        assert await (await runtime.start(nothing, id="one")).result() == "done"
+        for run in ("first", "one"):
+            assert await (await runtime.start(nothing, id=run)).result() == "done"
     async with store_of(nats_server.url, namespace) as store:
         await store.purge("LOG", store.subjects.of(ONE))
     async with perdure.open(f"{nats_server.url}/{namespace}", workflows=[nothing]) as runtime:
         with pytest.raises(Corrupt):
             await runtime.start(nothing, id="one")
         assert await (await runtime.start(nothing, id="another")).result() == "done"
+
+
+@pytest.mark.parametrize("upto", [0, 2, 3])
+async def test_a_log_that_was_purged_from_its_beginning_is_corrupt_as_a_whole(nats_server: NatsServer, namespace: str, upto: int) -> None:
+    url = f"{nats_server.url}/{namespace}"
+    async with open_nats(url) as carrier:
+        for stream in (ONE, OTHER):
+            await accepted(carrier.log, growing(stream))
+    async with store_of(nats_server.url, namespace) as store:
+        await store.purge("LOG", store.subjects.all, upto)
+        before = api.stream_info(await store.call(f"STREAM.INFO.{store.subjects.bucket}", {})).state
+        for _ in range(2):
+            with pytest.raises(Corrupt, match=f"it begins at {before.last_seq + 1 if not upto else upto + 1}: it was purged"):
+                async with perdure.open(url):
+                    pass
+        after = api.stream_info(await store.call(f"STREAM.INFO.{store.subjects.bucket}", {})).state
+        assert (after.messages, after.last_seq) == (before.messages, before.last_seq)
+        await store.call(f"STREAM.DELETE.{store.subjects.bucket_of('ANCHORS')}", {})  # as the error says: go on with what is left
+    async with open_nats(url) as carrier:
+        await torn(carrier, ONE)
+
+
+async def test_a_message_that_is_lost_in_the_middle_of_the_log_is_its_runs_alone(nats_server: NatsServer, namespace: str) -> None:
+    url = f"{nats_server.url}/{namespace}"
+    async with open_nats(url) as carrier:
+        for stream in (ONE, OTHER):
+            await accepted(carrier.log, growing(stream))
+    async with store_of(nats_server.url, namespace) as store:
+        await store.call(f"STREAM.MSG.DELETE.{store.subjects.bucket}", {"seq": 5})
+    async with open_nats(url) as carrier:
+        await torn(carrier, OTHER)
+        assert len((await carrier.log.load({ONE: 0}))[ONE]) == 3
 
 
 async def test_of_a_run_whose_name_is_made_up_here_nobody_is_asked_whether_it_was(
