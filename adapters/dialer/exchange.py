@@ -86,11 +86,19 @@ class Exchange:
 def headers_for(target: Target, given: Mapping[str, str], body: bytes) -> list[tuple[str, str]]:
     """What is sent; the host and the length are never others than those of the call."""
     for name, value in given.items():
-        if name.lower() in OURS:
-            raise Invalid("a header is not for callers to set", who=target.host, where="headers", found=name,
-                          expected=f"none of {', '.join(sorted(OURS))}", instead="leave it out")
-        if not NAME.fullmatch(name) or not VALUE.fullmatch(value):
-            raise Invalid("a header cannot be sent", who=target.host, where=f"headers, {name[:80]!r}", expected="visible ASCII and spaces",
-                          found=f"{len(value)} characters, and others among them", instead="encode it")
+        must_be_header(name, value, target.host)
     length = [("Content-Length", str(len(body)))] if body else []
     return [("Host", target.authority), ("Connection", "close"), *length, *((name, value.strip()) for name, value in given.items())]
+
+
+def must_be_header(name: str, value: str, who: str) -> None:
+    """Invalid where a header cannot be sent, or is not for callers to set."""
+    if name.lower() in OURS:
+        raise Invalid("a header is not for callers to set", who=who, where="headers", found=name,
+                      expected=f"none of {', '.join(sorted(OURS))}", instead="leave it out")
+    if not NAME.fullmatch(name):
+        raise Invalid("a header cannot be sent", who=who, where=f"headers, {name[:80]!r}", expected="a name of letters, digits and '-'",
+                      found=repr(name[:80]), instead="correct its name")
+    if not VALUE.fullmatch(value):
+        raise Invalid("a header cannot be sent", who=who, where=f"headers, {name[:80]!r}", expected="visible ASCII and spaces",
+                      found=f"{len(value)} characters, and others among them", instead="encode it")

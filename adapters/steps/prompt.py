@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
 
-from ...eventlog.errors import Unavailable
+from ...eventlog.errors import Invalid, Unavailable
 from ...runtime.authoring.retry import Retry
 from ...runtime.authoring.steps import current
 from ...runtime.definitions.types import StepType
+from .literals import wrong_url
 
 OURS = frozenset({"model", "messages", "stream"})
 """Fields of the request that `options` cannot set."""
@@ -56,6 +57,9 @@ class Prompt(StepType[PromptConfig]):
     timeout: ClassVar[timedelta | None] = timedelta(hours=1)
     heartbeat: ClassVar[timedelta | None] = timedelta(minutes=5)
     retry: ClassVar[Retry] = Retry(attempts=5, first=timedelta(seconds=2), longest=timedelta(minutes=1), on=(Unavailable,))
+
+    def wrong(self, config: Mapping[str, Any]) -> Iterator[Invalid]:
+        yield from wrong_url(config.get("url"))
 
     def why_not(self, config: Mapping[str, Any]) -> str:
         if config.get("provider", "openai") == "openai" and not config.get("model"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -9,10 +10,11 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from msgspec import Struct, field
 
-from ...eventlog.errors import Conflict, Unavailable
+from ...eventlog.errors import Conflict, Invalid, Unavailable
 from ...runtime.authoring.retry import Retry
-from ...runtime.authoring.webhooks import webhook
+from ...runtime.authoring.webhooks import TOPIC_CHARACTERS, is_topic, webhook
 from ...runtime.definitions.types import StepType
+from .literals import is_literal, wrong_headers, wrong_url
 from .prompt import Prompt
 from .searching import RagSearch
 
@@ -39,6 +41,10 @@ class Http(StepType[HttpConfig]):
     timeout: ClassVar[timedelta | None] = timedelta(minutes=10)
     retry: ClassVar[Retry] = Retry(attempts=3, first=timedelta(seconds=1), on=(Unavailable,))
 
+    def wrong(self, config: Mapping[str, Any]) -> Iterator[Invalid]:
+        yield from wrong_url(config.get("url"))
+        yield from wrong_headers(config.get("headers"))
+
     async def perform(self, config: HttpConfig) -> Any:
         from .http import request
 
@@ -63,6 +69,13 @@ class Webhook(StepType[WebhookConfig]):
     timeout: ClassVar[timedelta | None] = timedelta(minutes=5)
     retry: ClassVar[Retry] = Retry(attempts=1000, first=timedelta(seconds=1), longest=timedelta(minutes=1), on=(Unavailable, Conflict))
     recorded: ClassVar[tuple[str, ...]] = ("url", "topic", "data")
+
+    def wrong(self, config: Mapping[str, Any]) -> Iterator[Invalid]:
+        yield from wrong_url(config.get("url"))
+        topic = config.get("topic")
+        if is_literal(topic) and not is_topic(topic):
+            yield Invalid("a webhook needs a topic", where="topic", found=repr(topic[:TOPIC_CHARACTERS]), instead="say what has happened",
+                          expected=f"1 to {TOPIC_CHARACTERS} visible characters, such as order.paid")
 
     async def perform(self, config: WebhookConfig) -> str:
         return await webhook(config.url, config.topic, config.data)

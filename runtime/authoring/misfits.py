@@ -59,17 +59,26 @@ def _found(given: Any, path: str) -> str:
     return "another value" if given is None else repr(given)[:FOUND_MAX]
 
 
-def _allowed(annotation: Any, path: str) -> Iterator[str]:
-    """The values that are named for a place of a type, as Python writes them; none where that is not told."""
-    if annotation is None:
-        return
+def fields_at(annotation: Any, path: str) -> list[str]:
+    """The names of the fields that a type has at a path."""
+    kinds = [kind for kind in _types_at(annotation, path) if isinstance(kind, inspect.StructType)]
+    return list(dict.fromkeys(field.encode_name for kind in kinds for field in kind.fields))
+
+
+def _types_at(annotation: Any, path: str) -> list[inspect.Type]:
+    """What a type allows at a path; nothing where that is not told."""
     try:
-        found = list(_alternatives(inspect.type_info(annotation)))
+        found = [] if annotation is None else list(_alternatives(inspect.type_info(annotation)))
     except TypeError:
-        return
+        return []
     for name, _ in PART.findall(path):
         found = [kind for outer in found for part in _parts(outer, name) for kind in _alternatives(part)]
-    for kind in found:
+    return found
+
+
+def _allowed(annotation: Any, path: str) -> Iterator[str]:
+    """The values that are named for a place of a type, as Python writes them; none where that is not told."""
+    for kind in _types_at(annotation, path):
         if isinstance(kind, inspect.LiteralType):
             yield from map(repr, kind.values)
         elif isinstance(kind, inspect.EnumType):

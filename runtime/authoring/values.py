@@ -238,7 +238,7 @@ class Arguments:
     Stored as an array in the order of the parameters; keyword-only parameters follow as one object.
     """
 
-    __slots__ = ("_count", "_named", "_plain", "_positional", "_shape", "_signature", "plain", "who")
+    __slots__ = ("_count", "_named", "_plain", "_positional", "_shape", "plain", "signature", "who")
 
     def __init__(self, function: Callable[..., Any], who: str, *, given_first: bool = False) -> None:
         self.who = who
@@ -247,14 +247,14 @@ class Arguments:
         parameters = [p.replace(annotation=hints.get(p.name, p.empty)) for p in signature.parameters.values()]
         if given_first:
             parameters = without_first(parameters, who)
-        self._signature = signature.replace(parameters=parameters)
+        self.signature = signature.replace(parameters=parameters)
         if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
             raise Invalid(
                 "a variable number of arguments cannot be recorded by name",
                 who=who,
                 where="signature",
                 expected="named parameters",
-                found=str(self._signature),
+                found=str(self.signature),
                 instead="take one list or one dict instead of *args or **kwargs",
             )
         self._positional = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
@@ -279,7 +279,7 @@ class Arguments:
                 pass  # the long way says what is wrong
         if kwargs or len(args) != self._count:
             try:
-                bound = self._signature.bind(*args, **kwargs)
+                bound = self.signature.bind(*args, **kwargs)
             except TypeError as error:
                 raise self._wrong_call(str(error), args, kwargs) from error
             bound.apply_defaults()
@@ -304,13 +304,13 @@ class Arguments:
         except msgspec.MsgspecError as error:
             expected = "a JSON array in the order of the parameters, or an object by their names"
             raise Invalid("the arguments are no call", who=self.who, where="$", expected=expected, found=f"{data[:40]!r}: {error}",
-                          instead=f"write for example {expected_call(self._signature)}") from error
+                          instead=f"write for example {expected_call(self.signature)}") from error
         args: list[Any] = [] if isinstance(given, dict) else given
         kwargs: dict[str, Any] = {}
         if isinstance(given, dict):
             kwargs = given
         try:
-            bound = self._signature.bind(*args, **kwargs)
+            bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
             raise self._wrong_call(str(error), args, kwargs) from error
         bound.apply_defaults()
@@ -353,7 +353,7 @@ class Arguments:
             "the call does not fit the signature",
             who=self.who,
             where="the call",
-            expected=str(self._signature.replace(return_annotation=inspect.Signature.empty)),
+            expected=str(self.signature.replace(return_annotation=inspect.Signature.empty)),
             found=f"({found}): {why}",
             instead="pass the parameters that the function names",
         )

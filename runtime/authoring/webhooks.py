@@ -20,11 +20,16 @@ async def webhook(url: str, topic: str, data: Any = None) -> str:
     Refused or Invalid where the URL may not be called.
     """
     attempt = current()
-    if not topic or len(topic) > TOPIC_CHARACTERS or not topic.isprintable():
+    if not is_topic(topic):
         raise Invalid("a webhook needs a topic", who=f"step {attempt.step!r}", where="topic", found=repr(topic[:TOPIC_CHARACTERS]),
                       expected=f"1 to {TOPIC_CHARACTERS} visible characters, such as order.paid", instead="say what has happened")
     told = Raw(msgspec.json.encode(data, order="deterministic"))
     return await OUTBOX.get().webhook(attempt.stream, attempt.idempotency_key, url, topic, told)
+
+
+def is_topic(topic: str) -> bool:
+    """Whether a text can say what a webhook is about."""
+    return 0 < len(topic) <= TOPIC_CHARACTERS and topic.isprintable()
 
 
 TOPIC_CHARACTERS = 200

@@ -7,7 +7,8 @@ a run again never evaluates anything. https://github.com/cel-expr/cel-spec
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from .model import Reads
+from .naming import unknown_in
 from .plain import is_list, is_map
 from .reading import library
 from .syntax import Node, tree_of
@@ -35,6 +37,7 @@ class Program(Protocol):
 
     def eval(self, *, data: Mapping[str, Any]) -> Any: ...
     def serialize(self) -> bytes: ...
+    def return_type(self) -> Any: ...
 
 
 class Fails(Exception):
@@ -59,6 +62,21 @@ def fault_in(source: str, names: frozenset[str]) -> Wrong | None:
     except TooMuch as much:
         return Wrong(str(much).partition("; ")[0], "let it grow less: what repeats a text in each round doubles it over and over")
     return Wrong("steps without the name of a step", "write steps.NAME.output") if ANY_STEPS.search(_bare(source)) else None
+
+
+def misnamed_in(source: str, names: frozenset[str], known: Mapping[str, Collection[str]]) -> Wrong | None:
+    """What a good expression names that is not there: the variables in `known` have these parts and no others."""
+    for variable, name, parts in unknown_in(_tree(source, names)[0], known):
+        near = get_close_matches(name, list(parts), 1)
+        there = ", ".join(sorted(parts)) or "nothing"
+        return Wrong(f"{variable}.{name}", f"write {variable}.{near[0]}" if near else f"{variable} has {there}: name one, or declare it")
+    return None
+
+
+def kind_of(source: str, names: frozenset[str]) -> str:
+    """What a good expression gives, such as INT or LIST; empty where that hangs on its data."""
+    kind: str = _program(source, names).return_type().name().partition("<")[0]
+    return "" if kind == "DYN" else kind
 
 
 def reads(source: str) -> Reads:

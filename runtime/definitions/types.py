@@ -58,6 +58,10 @@ class StepType(Generic[C]):
         """What is wrong with a config though each of its fields fits; empty where nothing is. Its expressions are not evaluated yet."""
         return ""
 
+    def wrong(self, config: Mapping[str, Any]) -> Iterable[Invalid]:
+        """What is wrong with single parts that are written out, each as an error whose `where` is its place in the config."""
+        return ()
+
     async def perform(self, config: C) -> Any:
         """Do it; what is returned, encodable by msgspec, is what the step gives. `perdure.current()` knows the attempt.
 

@@ -8,6 +8,8 @@ import anyio.to_thread
 import pytest
 
 import perdure
+from perdure.adapters.compose import types_of
+from perdure.runtime.definitions.checking import check
 from tests.adapters.webhooks.receiver import Receiver
 
 
@@ -60,3 +62,31 @@ async def test_the_types_are_listed_with_schema_and_example() -> None:
 
     assert lines["http"].config_schema["$ref"]
     assert lines["webhook"].example["topic"] == "order.paid"
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "path", "found"),
+    [
+        ("http", {"url": "ftp://x"}, "url", "'ftp://x'"),
+        ("http", {"url": "https://a b/"}, "url", "'https://a b/'"),
+        ("http", {"url": "https://x/", "headers": {"a b": "c"}}, "headers.a b", "'a b'"),
+        ("http", {"url": "https://x/", "headers": {"a": "b\r\nc: d"}}, "headers.a", "7 characters"),
+        ("http", {"url": "https://x/", "headers": {"Host": "${ run.id }"}}, "headers.Host", "Host"),
+        ("webhook", {"url": "ftp://x", "topic": "t"}, "url", "'ftp://x'"),
+        ("webhook", {"url": "https://x/", "topic": ""}, "topic", "''"),
+        ("prompt", {"url": "x", "prompt": "p", "model": "m"}, "url", "'x'"),
+    ],
+)
+def test_what_is_written_out_and_could_never_be_called_is_a_fault(kind: str, config: dict[str, Any], path: str, found: str) -> None:
+    (fault,) = check({"name": "a", "steps": [{"id": "a", "type": kind, "config": config}]}, types_of()).faults
+
+    assert fault.path == f"$.steps[0].config.{path}"
+    assert found in fault.found
+    assert fault.instead
+
+
+def test_what_expressions_and_secrets_give_is_looked_at_when_it_is_there() -> None:
+    headers = {"a": "${ run.id }", "b": {"secret": "KEY"}, "Idempotency-Key": "k"}
+    config = {"url": "${ run.id }", "headers": headers}
+
+    assert check({"name": "a", "steps": [{"id": "a", "type": "http", "config": config}]}, types_of()).faults == []

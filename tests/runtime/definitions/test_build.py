@@ -13,8 +13,10 @@ from perdure.runtime.definitions.interpreter import DRIVEN, Interpreter
 from perdure.runtime.definitions.types import Types
 from tests.house import tree
 
-NOT_DRIVEN = {"checking", "comparing", "expressions", "faults", "interpreter", "keeping", "reading", "replaying", "syntax", "templates",
-              "weighing"}  # fmt: skip
+NOT_DRIVEN = {
+    "checking", "comparing", "configs", "converting", "expressions", "faults", "interpreter", "keeping", "naming", "reading", "replaying",
+    "syntax", "templates", "weighing",
+}  # fmt: skip
 """What is done before a run begins or in its steps, and the interpreter's own module."""
 
 

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from perdure import step
 from perdure.eventlog.errors import Invalid
-from perdure.runtime.definitions.checking import bound_or_raise, inputs_for
+from perdure.runtime.definitions.checking import bound_or_raise, check_text, inputs_for
 from perdure.runtime.definitions.model import Reads
 from perdure.runtime.definitions.types import Types
 from tests.runtime.definitions.describing import faults, steps, types
@@ -21,7 +22,7 @@ WRONG = {
     "a list": ("- 1", "$", "object"),
     "a name with a slash": ("name: a/b\nsteps: [" + LOG + "]", "$.name", "regex"),
     "an unknown field": ("name: a\nstep: []\nsteps: [" + LOG + "]", "$.step", "step"),
-    "an unknown field of a step": (steps("- {id: a, type: log, confg: {}}"), "$.steps[0].confg", "confg"),
+    "an unknown field of a step": (steps("- {id: a, type: log, confg: {message: hi}}"), "$.steps[0].confg", "confg"),
     "an unknown type": (steps("- {id: a, type: lg}"), "$.steps[0].type", "'lg'"),
     "an unknown field of a config": (steps("- {id: a, type: log, config: {message: hi, lvl: info}}"), "$.steps[0].config.lvl", "lvl"),
     "a missing field of a config": (steps("- {id: a, type: greet}"), "$.steps[0].config", "nothing"),
@@ -58,6 +59,47 @@ WRONG = {
     ),
     "a name by an expression": (
         steps('- {id: m, type: map, config: {over: "[1]", as: "${ 1 }", steps: [{id: a, type: set}]}}'), "$.steps[0].config.as", "regex"
+    ),
+    "a condition that gives a number": (steps("- {id: a, type: set, when: 1 + 2}"), "$.steps[0].when", "always int"),
+    "a case that gives a text": (
+        steps("- {id: a, type: branch, config: {cases: [{when: \"'x'\", steps: [{id: b, type: set}]}]}}"),
+        "$.steps[0].config.cases[0].when", "always string",
+    ),
+    "a loop while a list": (
+        steps('- {id: a, type: loop, config: {while: "[1]", limit: 2, steps: [{id: b, type: set}]}}'),
+        "$.steps[0].config.while", "always list",
+    ),
+    "a map over a number": (
+        steps('- {id: a, type: map, config: {over: "3", steps: [{id: b, type: set}]}}'), "$.steps[0].config.over", "always int"
+    ),
+    "an input that is not declared": (
+        steps('- {id: a, type: set, config: {x: "${ inputs.ordr }"}}', inputs="{order: {}}"), "$.steps[0].config.x", "inputs.ordr"
+    ),
+    "an input where there are none": (steps("- {id: a, type: set, when: \"inputs['t'] == 1\"}"), "$.steps[0].when", "inputs.t"),
+    "what a run does not have": (steps("- {id: a, type: set}", output='"${ run.foo }"'), "$.output", "run.foo"),
+    "what a result does not have": (
+        steps("- {id: a, type: set}\n- {id: b, type: set, when: steps.a.outptu == 1}"), "$.steps[1].when", "steps.a.outptu"
+    ),
+    "what an error does not have": (
+        steps('- {id: a, type: set, on_error: {steps: [{id: b, type: log, config: {message: "${ error.text }"}}]}}'),
+        "$.steps[0].on_error.steps[0].config.message", "error.text",
+    ),
+    "an argument too few": (
+        steps("- {id: a, type: python, config: {step: charge}}"), "$.steps[0].config.arguments", "missing a required argument: 'bill'"
+    ),
+    "an argument by a wrong name": (
+        steps('- {id: a, type: python, config: {step: charge, arguments: {bil: "${ run.id }"}}}'), "$.steps[0].config.arguments", "bill"
+    ),
+    "an argument of the wrong type": (
+        steps("- {id: a, type: python, config: {step: charge, arguments: {bill: {order: o, cents: many}}}}"),
+        "$.steps[0].config.arguments.bill.cents", "int str",
+    ),
+    "an argument of the wrong type by its place": (
+        steps("- {id: a, type: python, config: {step: charge, arguments: [7]}}"), "$.steps[0].config.arguments[0]", "object int"
+    ),
+    "a secret as an argument": (
+        steps('- {id: a, type: python, config: {step: charge, arguments: {bill: "${ run.id }", currency: {secret: X}}}}'),
+        "$.steps[0].config.arguments.currency", "str object",
     ),
     "no time at all": (steps("- {id: a, type: greet, timeout: 0, config: {whom: x}}"), "$.steps[0].timeout", "0"),
     "retry of what is not attempted": (steps("- {id: a, type: set, retry: {}}"), "$.steps[0].retry", "set"),
@@ -111,6 +153,62 @@ def test_all_faults_are_told_with_their_lines_in_the_order_of_the_text() -> None
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        steps("- {id: a, type: set, when: has(inputs.x) && inputs.x == 1}"),
+        steps("- {id: a, type: set, when: '[{\"y\": 1}].exists(inputs, inputs.y == 1)'}"),
+        steps("- {id: a, type: set, when: inputs.x}", inputs="{x: {}}"),
+        steps('- {id: a, type: map, config: {over: "inputs.x", steps: [{id: b, type: set}]}}', inputs="{x: {}}"),
+        steps('- {id: a, type: set, config: {x: "${ run.id + run.definition + string(run.version) }"}}'),
+        steps('- {id: a, type: python, config: {step: charge, arguments: {bill: {order: "${ run.id }", cents: 1}}}}'),
+        steps('- {id: a, type: python, config: {step: charge, arguments: "${ [] }"}}'),
+    ],
+)
+def test_what_may_be_right_once_it_runs_is_no_fault(text: str) -> None:
+    assert faults(text) == []
+
+
+def test_faults_of_form_hide_no_others() -> None:
+    text = """name: all at once
+steps:
+- {id: "x y", type: set}
+- {id: b, type: foo, needs: ["x y"]}
+- {id: c, type: log}
+- {id: d, type: log, fo: bar, config: {message: hi}}
+- {id: e, type: greet, config: {whom: x}, on_error: ignore, retry: {attempts: many}}
+- {id: f, type: branch, config: {cases: [{when: nope, steps: [{id: g, typ: log, config: {}}]}], els: []}}
+- {id: h, type: set, needs: [1]}
+- 7
+- {id: i, config: {x: "${ nope }"}}
+outputs: 1
+"""
+    assert [(fault.line, fault.path, fault.expected) for fault in faults(text)] == [
+        (1, "$.name", "str matching regex '^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$'"),
+        (3, "$.steps[0].id", "str matching regex '^[A-Za-z_][A-Za-z0-9_]{0,59}$'"),
+        (4, "$.steps[1].type", faults(steps("- {id: a, type: foo}"))[0].expected),
+        (5, "$.steps[2].config", "message, level, fields"),
+        (6, "$.steps[3].fo", "id, type, name, config, when, needs, retry, timeout, on_error"),
+        (7, "$.steps[4].on_error", "one of 'continue', 'fail'"),
+        (7, "$.steps[4].retry.attempts", "int"),
+        (8, "$.steps[5].config.cases[0].steps[0].typ", "id, type, name, config, when, needs, retry, timeout, on_error"),
+        (8, "$.steps[5].config.els", "cases, else"),
+        (8, "$.steps[5].config.cases[0].when", "an expression in CEL"),
+        (8, "$.steps[5].config.cases[0].steps[0].config", "message, level, fields"),
+        (9, "$.steps[6].needs[0]", "str"),
+        (10, "$.steps[7]", "object"),
+        (11, "$.steps[8]", "type"),
+        (11, "$.steps[8].config.x", "an expression in CEL"),
+        (12, "$.outputs", "name, steps, description, inputs, output, tags"),
+    ]
+
+
+def test_what_cannot_be_mended_is_told_once() -> None:
+    assert [fault.path for fault in faults("name: a\ninputs: {n: {typ: string}}\nsteps: [7, 8]")] == ["$.inputs[...].typ"]
+    assert [fault.path for fault in faults("name: a\nsteps: {}")] == ["$.steps"]
+    assert [fault.path for fault in faults("- 1")] == ["$"]
+
+
 def test_a_refusal_tells_all_places() -> None:
     with pytest.raises(Invalid) as refused:
         bound_or_raise(steps("- {id: a, type: lg}\n- {id: b, type: gret}"), types())
@@ -146,7 +244,9 @@ def test_the_example_of_every_core_type_passes(name: str) -> None:
         "steps": [{"id": "one", "type": name, "config": example.example}],
     })
 
-    assert [fault.path for fault in faults(text)] == []
+    async def charge(order: str, cents: int) -> None: ...
+
+    assert check_text(text, Types(steps=[step(charge)])).faults == []
     assert example.config_schema
 
 
