@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+import anyio
 from msgspec import Raw, Struct
 
-from ...eventlog.errors import PerdureError
+from ...eventlog.errors import PerdureError, Unavailable
 from ...runtime.engine import Runtime
 from .metrics import MEDIA, Metrics
 from .operations import Answer, Call, Operation
+
+PROBE_SECONDS = 2.0
+"""Within which a log that is there answers: who asks whether it does cannot wait as long as a command can."""
 
 
 class Alive(Struct, frozen=True):
@@ -70,11 +74,12 @@ def metrics_of(metrics: Metrics) -> Operation:
 
 async def _fault(runtime: Runtime) -> str:
     """What keeps the log from answering; empty where it answers. Names no stream and no tenant."""
-    try:
-        await runtime.carrier.heads.all(limit=1)
-    except PerdureError as error:
-        return error.code
-    return ""
+    with anyio.move_on_after(PROBE_SECONDS) as probe:
+        try:
+            await runtime.carrier.heads.all(limit=1)
+        except PerdureError as error:
+            return error.code
+    return Unavailable.code if probe.cancelled_caught else ""
 
 
 OPERATIONS = (
