@@ -83,10 +83,11 @@ async def _fault(runtime: Runtime) -> str:
 
 
 OPERATIONS = (
-    Operation(name="health", method="GET", path="/health", perform=ready, answers={200: Ready, 503: Ready},
+    Operation(name="health", method="GET", path="/health", perform=ready, answers={200: Ready, 503: Ready}, head=True,
               summary="Whether the service can do its work"),
-    Operation(name="healthz", method="GET", path="/healthz", perform=alive, answers={200: Alive}, summary="Whether the process lives"),
-    Operation(name="readyz", method="GET", path="/readyz", perform=ready, answers={200: Ready, 503: Ready},
+    Operation(name="healthz", method="GET", path="/healthz", perform=alive, answers={200: Alive}, head=True,
+              summary="Whether the process lives"),
+    Operation(name="readyz", method="GET", path="/readyz", perform=ready, answers={200: Ready, 503: Ready}, head=True,
               summary="Whether requests may be sent here"),
     Operation(name="workers.status", method="GET", path="/workers/status", perform=worker, answers={200: Worker},
               summary="How the worker in this process is"),
