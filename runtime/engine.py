@@ -36,6 +36,7 @@ from .requests import (
     Applied,
     AwaitRun,
     HoldRun,
+    LookAtRun,
     MoveRunIn,
     PauseRun,
     QueryRun,
@@ -50,7 +51,7 @@ from .requests.definitions import AnyDefined, AnyDefining
 from .run import commands as cmd
 from .run.live import Run
 from .run.performing import Standing
-from .translating import COMMANDS, applied, must_make_sense, named_by_command, stream_for, with_result
+from .translating import COMMANDS, applied, looked_at, must_make_sense, named_by_command, stream_for, with_result
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -172,7 +173,8 @@ class Runtime(Assembly, Artifacts, Listing, Handing):
         standing: Standing = letter.value
         if isinstance(request, HoldRun) or (isinstance(request, PauseRun) and request.wait):
             standing = await self._quiet(stream, request)
-        return applied(parts_of(stream)[2], standing, receipt_of(stream, letter.tail))
+        reply = applied(parts_of(stream)[2], standing, receipt_of(stream, letter.tail))
+        return looked_at(reply, standing) if isinstance(request, LookAtRun) else reply
 
     async def _start(self, request: StartRun) -> Applied:
         known, version = self.registry, request.version

@@ -157,6 +157,12 @@ def applied(run: str, standing: Standing, receipt: str = "") -> Applied:
     return Applied(run, standing.version, standing.status, standing.workflow, *given)
 
 
+def looked_at(reply: Applied, standing: Standing) -> Applied:
+    """The reply with what a list says of a run, too."""
+    times = {"started": moment(standing.started), "changed": moment(standing.changed)} if standing.started else {}
+    return msgspec.structs.replace(reply, attributes=msgspec.json.decode(standing.attributes), **times)
+
+
 async def with_result(shelf: Shelf, stream: str, reply: Applied) -> Applied:
     """The reply with the result itself, where that lies in a blob."""
     if reply.large is None:

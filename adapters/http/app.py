@@ -108,7 +108,9 @@ def _route(service: Service, operation: Operation, metrics: Metrics, at_once_max
     async def handle(request: AnyHttpRequest) -> ASGIApp:
         began = monotonic()
         response = await answered(request) if service.under_way < at_once_max else _sent(*told(full(at_once_max)))
-        metrics.count(operation.path, operation.method, response.status_code, monotonic() - began)
+        if request.method == HttpMethod.HEAD:
+            response.body, response.is_head_response = b"", True
+        metrics.count(operation.path, request.method, response.status_code, monotonic() - began)
         return response
 
     async def answered(request: AnyHttpRequest) -> ASGIResponse:
@@ -135,17 +137,17 @@ def _route(service: Service, operation: Operation, metrics: Metrics, at_once_max
             stream = counted(service, answer.stream)
             return StreamInTime(iterator=stream, status_code=status, media_type=answer.media, headers=GUARDED | headers)
         body = plain(answer.value)
-        return _sent(status, headers | ({"content-type": answer.media} if body else {}), body)
+        return _sent(status, headers | ({"content-type": answer.media} if body else {}), body, answer.media)
 
     path = _pattern(operation.path)
-    return HTTPRouteHandler(path, http_method=operation.method, name=operation.name, status_code=operation.status)(handle)
+    return HTTPRouteHandler(path, http_method=operation.methods, name=operation.name, status_code=operation.status)(handle)
 
 
 def _methods(known: Sequence[Operation]) -> Iterator[HTTPRouteHandler]:
     """What may be asked of each path; left alone, the framework would name the methods of one operation of it."""
     by_path: dict[str, list[str]] = {}
     for operation in known:
-        by_path.setdefault(operation.path, ["OPTIONS"]).append(operation.method)
+        by_path.setdefault(operation.path, ["OPTIONS"]).extend(operation.methods)
     for path, methods in by_path.items():
         yield HTTPRouteHandler(_pattern(path), http_method=HttpMethod.OPTIONS, status_code=200)(_telling(", ".join(sorted(methods))))
 
@@ -188,8 +190,8 @@ def full(at_once_max: int) -> Unavailable:
                        found="one more", instead="nothing happened: send it again in a second")
 
 
-def _sent(status: int, headers: dict[str, str], body: bytes) -> ASGIResponse:
-    return ASGIResponse(body=body, status_code=status, headers=GUARDED | headers)
+def _sent(status: int, headers: dict[str, str], body: bytes, media: str | None = None) -> ASGIResponse:
+    return ASGIResponse(body=body, status_code=status, headers=GUARDED | headers, media_type=media)
 
 
 def _not_served(request: AnyHttpRequest, error: HTTPException) -> AnyResponse:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime, timedelta
 from mimetypes import guess_type
 
@@ -53,6 +53,8 @@ class UnfitRange(PerdureError):
     """The part that was asked for does not lie in the artifact."""
 
     code, http_status = "unfit_range", 416
+    headers: Mapping[str, str] = {}
+    """What the answer says beside the problem: how long the artifact is."""
 
 
 async def listed(call: Call) -> Answer:
@@ -70,6 +72,8 @@ async def content(call: Call) -> Answer:
     headers = headers_of(found)
     if is_had(call.headers.get("if-none-match", ""), found.digest):
         return Answer(NOTHING, 304, headers)
+    if call.head:
+        return Answer(NOTHING, headers=headers | {"content-length": str(found.size)}, media=media_of(name))
     first, end, part = 0, found.size, range_in(call.headers.get("range", ""), found)
     if part is not None and call.headers.get("if-range", tag_of(found.digest)) == tag_of(found.digest):
         first, end = part
@@ -103,13 +107,17 @@ def range_in(header: str, found: Artifact) -> tuple[int, int] | None:
     told = RANGE.fullmatch(header.strip())
     if told is None or not (told[1] or told[2]):
         return None
+    if told[1] and told[2] and int(told[1]) > int(told[2]):
+        return None  # no range at all, says RFC 9110
     if not told[1]:
         first, end = max(0, found.size - int(told[2])), found.size
     else:
         first, end = int(told[1]), min(found.size, int(told[2]) + 1 if told[2] else found.size)
     if first >= end:
-        raise UnfitRange("no such part of the artifact", who=f"artifact {found.name!r}", where="header range", found=header[:60],
+        unfit = UnfitRange("no such part of the artifact", who=f"artifact {found.name!r}", where="header range", found=header[:60],
                          expected=f"bytes=0-{max(0, found.size - 1)}, or a part of that", instead="ask for a part that it has")
+        unfit.headers = {"content-range": f"bytes */{found.size}"}
+        raise unfit
     return first, end
 
 
@@ -145,10 +153,10 @@ async def begun(stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
 
 
 OPERATIONS = (
-    Operation(name="runs.artifacts", method="GET", path=f"{RUN}/artifacts", perform=listed, answers={200: ArtifactPage},
+    Operation(name="runs.artifacts", method="GET", path=f"{RUN}/artifacts", perform=listed, answers={200: ArtifactPage}, head=True,
               summary="What a run has stored"),
     Operation(name="runs.artifact", method="GET", path=f"{RUN}/artifacts/{{name}}", perform=content,
-              answers={200: bytes, 206: bytes, 304: None}, problems=(410, 416), media=("*/*",),
+              answers={200: bytes, 206: bytes, 304: None}, problems=(410, 416), media=("*/*",), head=True,
               headers={"Range": "bytes=FIRST-LAST", "If-Range": "The ETag of what the part is of",
                        "If-None-Match": "The ETag of what you have"},
               summary="The content of an artifact, whole or a range of bytes"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -64,11 +64,11 @@ def sent_of(request: AnyRequest | AnyList | AnyDefining) -> Sent:
     return Sent(operation, path_of(operation, _parts(operation, request)), body=_body(operation, request))
 
 
-def reply_in(sent: Sent, status: int, body: bytes) -> AnyReply | AnyPage | AnyDefined | artifacts.ArtifactPage:
+def reply_in(sent: Sent, status: int, body: bytes) -> AnyReply | AnyPage | AnyDefined | artifacts.ArtifactPage | keys.NewKey:
     """What the answer to a request says; msgspec.ValidationError where it is not what the operation answers."""
     found: Any = msgspec.json.decode(body, type=sent.operation.answers.get(status, Declined))
     whole = WHOLE.get(found.__class__)
-    reply: AnyReply | AnyPage | AnyDefined | artifacts.ArtifactPage = found if whole is None else whole(found)
+    reply: AnyReply | AnyPage | AnyDefined | artifacts.ArtifactPage | keys.NewKey = found if whole is None else whole(found)
     return reply
 
 
@@ -87,6 +87,14 @@ def asked_for_artifacts(run: str) -> Sent:
 
 def path_of_artifact(run: str, name: str) -> str:
     return path_of(BY_NAME["runs.artifact"], {"run_id": run, "name": name})
+
+
+def key_asked_for(user: str, roles: Sequence[str], label: str, expires_in: float) -> Sent:
+    return _with_body("keys.create", {}, user=user, roles=roles, label=label, expires_in=expires_in)
+
+
+def successor_asked_for(id: str, overlap: float, expires_in: float) -> Sent:
+    return _with_body("keys.rotate", {"key_id": id}, overlap=overlap, expires_in=expires_in)
 
 
 def operation_for(request: Request) -> Operation:

@@ -5,7 +5,7 @@ A request is asked again under one Idempotency-Key until it is judged or its tim
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -25,7 +25,8 @@ from ...runtime.perform.watching import OVER
 from ...runtime.requests import Answered, AnyList, AnyPage, AnyReply, AnyRequest, Applied, AwaitRun, LookAtRun, QueryRun, Request
 from ...runtime.requests.definitions import AnyDefined, AnyDefining
 from .artifacts import ArtifactPage
-from .carrying import Sent, asked_for_artifacts, path_of_artifact, reply_in, sent_of
+from .carrying import Sent, asked_for_artifacts, key_asked_for, path_of_artifact, reply_in, sent_of, successor_asked_for
+from .keys import NewKey
 from .problems import MEDIA, Problem
 
 PATIENCE = 30.0
@@ -39,7 +40,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 
 AS_IT_IS = {"accept-encoding": "identity"}
 
-Reply: TypeAlias = AnyReply | AnyPage | AnyDefined | ArtifactPage
+Reply: TypeAlias = AnyReply | AnyPage | AnyDefined | ArtifactPage | NewKey
 _problem: Callable[[bytes], Problem] = msgspec.json.Decoder(Problem).decode
 
 
@@ -86,6 +87,20 @@ class HttpClient(Calling):
         if isinstance(page, ArtifactPage):
             return {line.name: line.artifact() for line in page.artifacts}
         raise _senseless(asked_for_artifacts(run), page)
+
+    async def make_key(self, user: str, roles: Sequence[str] = (), *, label: str = "", expires_in: float = 0.0) -> NewKey:
+        """A key for a user of one's own tenant, made by the service and shown once; `expires_in` seconds, 0 for no end."""
+        return await self._made(key_asked_for(user, roles, label, expires_in))
+
+    async def rotate_key(self, id: str, *, overlap: float = 86400.0, expires_in: float = 0.0) -> NewKey:
+        """The successor of a key, which stays good for `overlap` seconds."""
+        return await self._made(successor_asked_for(id, overlap, expires_in))
+
+    async def _made(self, sent: Sent) -> NewKey:
+        made = await self._ask(sent, Request(command=str(uuid4())), SLICE)
+        if isinstance(made, NewKey):
+            return made
+        raise _senseless(sent, made)
 
     async def artifact(self, run: str, name: str, *, tenant: str = "default") -> AsyncGenerator[bytes]:
         _must_be_ones_own(LookAtRun(run=run, tenant=tenant))

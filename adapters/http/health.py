@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
+import anyio
 from msgspec import Raw, Struct
 
-from ...eventlog.errors import PerdureError
+from ...eventlog.errors import PerdureError, Unavailable
 from ...runtime.engine import Runtime
 from .metrics import MEDIA, Metrics
 from .operations import Answer, Call, Operation
+
+PROBE_SECONDS = 2.0
+"""Within which a log that is there answers: who asks whether it does cannot wait as long as a command can."""
 
 
 class Alive(Struct, frozen=True):
@@ -70,18 +74,20 @@ def metrics_of(metrics: Metrics) -> Operation:
 
 async def _fault(runtime: Runtime) -> str:
     """What keeps the log from answering; empty where it answers. Names no stream and no tenant."""
-    try:
-        await runtime.carrier.heads.all(limit=1)
-    except PerdureError as error:
-        return error.code
-    return ""
+    with anyio.move_on_after(PROBE_SECONDS) as probe:
+        try:
+            await runtime.carrier.heads.all(limit=1)
+        except PerdureError as error:
+            return error.code
+    return Unavailable.code if probe.cancelled_caught else ""
 
 
 OPERATIONS = (
-    Operation(name="health", method="GET", path="/health", perform=ready, answers={200: Ready, 503: Ready},
+    Operation(name="health", method="GET", path="/health", perform=ready, answers={200: Ready, 503: Ready}, head=True,
               summary="Whether the service can do its work"),
-    Operation(name="healthz", method="GET", path="/healthz", perform=alive, answers={200: Alive}, summary="Whether the process lives"),
-    Operation(name="readyz", method="GET", path="/readyz", perform=ready, answers={200: Ready, 503: Ready},
+    Operation(name="healthz", method="GET", path="/healthz", perform=alive, answers={200: Alive}, head=True,
+              summary="Whether the process lives"),
+    Operation(name="readyz", method="GET", path="/readyz", perform=ready, answers={200: Ready, 503: Ready}, head=True,
               summary="Whether requests may be sent here"),
     Operation(name="workers.status", method="GET", path="/workers/status", perform=worker, answers={200: Worker},
               summary="How the worker in this process is"),

@@ -6,7 +6,7 @@ A call is one request to an operation, parsed and allowed; an answer is what goe
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast
 
 import msgspec
@@ -24,6 +24,7 @@ from .auth.principals import Principal
 from .shelf import Shelf
 
 Params: TypeAlias = type[Struct]
+Method: TypeAlias = Literal["GET", "POST", "PUT", "DELETE", "HEAD"]
 
 JSON = "application/json"
 
@@ -72,6 +73,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     problems: tuple[int, ...] = ()
     """Statuses of problems that come from here and not from everywhere."""
     media: tuple[str, ...] = (JSON,)
+    head: bool = False
+    """Whether HEAD is answered too, as GET is, without the content."""
     signed: bool = False
     """Whether `by` of the request is who calls."""
     unnamed: str = ""
@@ -85,6 +88,10 @@ class Operation(Struct, frozen=True, kw_only=True):
     @property
     def status(self) -> int:
         return next(iter(self.answers), 200)
+
+    @property
+    def methods(self) -> Sequence[Method]:
+        return (self.method, "HEAD") if self.head else (self.method,)
 
     @property
     def about_run(self) -> bool:
@@ -148,6 +155,8 @@ class Call(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     within: float | None = None
     crowd: Crowd | None = None
+    head: bool = False
+    """Whether only the headers are wanted."""
     root: str = ""
     """Where the service is mounted: every path that is told begins by it."""
 

@@ -60,6 +60,7 @@ def told(error: PerdureError, status: int = 0) -> tuple[int, dict[str, str], byt
     """(status, headers, body) of the answer that an error is."""
     problem = problem_of(error, status)
     headers = {"content-type": MEDIA, "cache-control": "no-store"}
+    headers |= getattr(error, "headers", {})
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(RETRY_AFTER)
     if problem.status == HTTPStatus.REQUEST_TIMEOUT:

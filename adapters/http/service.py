@@ -35,6 +35,9 @@ PATIENCE, WAIT = 10.0, 25.0
 WITHIN_MAX = 60.0
 BODY_SECONDS = 30.0
 
+ECHO_MAX = 200
+"""Characters of a query that are told again to who sent it."""
+
 KEY_OF_COMMAND = re.compile(r"[\x21-\x7e]{1,200}")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -71,7 +74,8 @@ class Service:
             _must_be_taken(operation, headers)
         call = Call(
             operation, self.runtime, self.keyring, self.shelf, principal, parts, params, body, command, _trace(headers), every, headers,
-            _within(operation, params), self.crowd, scope.get(ROOT, ""),
+            _within(operation, params), self.crowd, request.method == "HEAD",
+            scope.get(ROOT, ""),
         )  # fmt: skip
         return await operation.perform(call)
 
@@ -181,8 +185,8 @@ def params_of(operation: Operation, query: str) -> Any:
 
 
 def _bad_query(where: str, expected: str, found: str) -> Invalid:
-    return Invalid("what stands behind the question mark does not fit", who="the query", where=where, expected=expected, found=found,
-                   instead="send what the OpenAPI page of this service shows")
+    return Invalid("what stands behind the question mark does not fit", who="the query", where=where[:ECHO_MAX], expected=expected,
+                   found=found[:ECHO_MAX], instead="send what the OpenAPI page of this service shows")
 
 
 def _must_be_taken(operation: Operation, headers: Mapping[str, str]) -> None:

@@ -79,7 +79,8 @@ def held_by_another(path: Path, found: Holder | None) -> Unavailable:
         where=str(path),
         expected="one process per file",
         found=f"{path}-lock is held",
-        instead="send commands to the process that holds it, or end it first; reading views and 'perdure log verify' work beside it",
+        instead="send commands to the process that holds it, 'perdure serve' by --log http://HOST:PORT, or end it first; "
+                "reading views and 'perdure log verify' work beside it",
     )
 
 

@@ -291,6 +291,11 @@ class Applied(Struct, frozen=True, tag_field="reply", tag="applied", omit_defaul
     """
     by: str = ""
     """Whose run it is: who asked for it, where a door knew them."""
+    started: datetime | None = None
+    changed: datetime | None = None
+    """When the run began, and when something happened to it last; told to a look, as in a list."""
+    attributes: dict[str, Any] = {}
+    """As in a list; of a run of a definition `definition` and `definition_version` are among them. Told to a look."""
 
 
 class Answered(Struct, frozen=True, tag_field="reply", tag="answered", omit_defaults=True):

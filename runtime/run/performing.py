@@ -40,6 +40,10 @@ class Standing(Struct, frozen=True):
     """What holds the result, where it is large."""
     by: str = ""
     """Whose run it is."""
+    started: int = 0
+    changed: int = 0
+    """When it began, and when something happened to it last, in microseconds since 1970; told to a look, with its attributes as JSON."""
+    attributes: bytes = b"{}"
 
 
 def status_of(facts: RunState) -> str:

@@ -124,9 +124,10 @@ class Runs(Kind[Run, cmd.Command, Event]):
             if isinstance(command, cmd.Cancel):
                 version = facts.cancelling or version  # a second cancel changes nothing: the first one's answer is its answer
         standing = standing_of(facts, version)
-        if facts.approvals and type(command) is cmd.Look and not facts.ended:
-            return replace(standing, approvals=dict(facts.approvals))
-        return standing
+        if type(command) is not cmd.Look:
+            return standing
+        asked = dict(facts.approvals) if facts.approvals and not facts.ended else standing.approvals
+        return replace(standing, approvals=asked, started=facts.started_at, changed=facts.at, attributes=attributes_of(facts))
 
     # -- driving -------------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,14 @@
 """What `perdure keys`, `perdure users` and `perdure roles` ask and show.
 
-Those who serve a log are asked, as by any client. A file must be one that no process holds: one that does serves /api/v1/keys itself.
+Those who serve a log are asked, as by any client. A file must be one that no process holds: of one that `perdure serve` does, the service
+is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -18,11 +19,11 @@ from ....runtime.requests.access import EndKey, KeyLine, UserLine
 from ...serving import not_installed
 from ...system.clock import SystemClock
 from ...urls import is_over_http
-from ..shared.callers import caller_of
+from ..shared.callers import caller_of, service_at
 from ..shared.environment import key_secret
 
 if TYPE_CHECKING:
-    from ...http.auth.keyring import Keyring, Made
+    from ...http.auth.keyring import Keyring
 
 T = TypeVar("T")
 
@@ -38,23 +39,36 @@ class NewKey(Struct, frozen=True):
 
 @asynccontextmanager
 async def ring_of(url: str) -> AsyncGenerator[Keyring]:
-    """The keys, where they are made by this process: a service over HTTP makes its own."""
+    """The keys, made by this process."""
     try:
         from ...http.auth.keyring import Keyring
     except ModuleNotFoundError as missing:
         raise not_installed(missing, "perdure keys") from missing
-    if is_over_http(url):
-        raise Invalid("a service makes its keys itself, and shows them to who asks", who="--log", where=url, found="http",
-                      expected="a path, or nats://HOST:4222/NAMESPACE",
-                      instead="ask it with the key of an admin: POST /api/v1/keys, or …/keys/ID/rotate")
     async with caller_of(url, exists=False) as caller:
         yield Keyring(caller, key_secret(), SystemClock().now)
 
 
-async def made(url: str, asked: Callable[[Keyring], Coroutine[Any, Any, Made]]) -> NewKey:
+async def created(url: str, tenant: str, user: str, roles: list[str], label: str, seconds: float, by: str) -> NewKey:  # noqa: PLR0917 - handed on by its places
+    """A new key. A service over HTTP makes it itself, in the tenant of who asks."""
+    if is_over_http(url):
+        _must_be_ones_own(url, tenant)
+        async with service_at(url) as client:
+            told = await client.make_key(user, roles, label=label, expires_in=seconds)
+        return NewKey(told.key, told.about)
     async with ring_of(url) as ring:
-        found = await asked(ring)
-        return NewKey(found.text, found.about)
+        made = await ring.create(tenant, user, roles, label=label, expires_in=seconds, by=by)
+        return NewKey(made.text, made.about)
+
+
+async def rotated(url: str, key: str, overlap: float, seconds: float, by: str) -> NewKey:
+    """The successor of a key; in the same way."""
+    if is_over_http(url):
+        async with service_at(url) as client:
+            told = await client.rotate_key(key, overlap=overlap, expires_in=seconds)
+        return NewKey(told.key, told.about)
+    async with ring_of(url) as ring:
+        made = await ring.rotate(key, overlap=overlap, expires_in=seconds, by=by)
+        return NewKey(made.text, made.about)
 
 
 async def listed(url: str, tenant: str) -> list[KeyLine]:
@@ -72,6 +86,12 @@ async def listed(url: str, tenant: str) -> list[KeyLine]:
 async def revoked(url: str, key: str, by: str, why: str) -> list[KeyLine]:
     async with caller_of(url, exists=True) as caller:
         return (await caller.about_keys(EndKey(id=key, tenant=_of(url, ""), by=by, why=why[:WHY_MAX]))).keys
+
+
+def _must_be_ones_own(url: str, tenant: str) -> None:
+    if tenant != "default":
+        raise Invalid("a key says whose tenant it is for", who="--tenant", where=url, expected="no tenant: that of PERDURE_API_KEY",
+                      found=repr(tenant), instead="leave it out, and ask with the key of an admin of that tenant")
 
 
 def _of(url: str, tenant: str) -> str:

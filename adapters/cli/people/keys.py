@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,10 +12,9 @@ from ..shared.exits import DONE
 from ..shared.options import By, Json, Log, Tenant, Why, wait
 from ..shared.places import DEFAULT, url_of
 
-if TYPE_CHECKING:
-    from ...http.auth.keyring import Keyring
+HOUR, DAY = 3600, 86400
 
-keys = typer.Typer(help="The keys of the service: in NATS, or on a file that no process holds. A service that runs has /api/v1/keys.",
+keys = typer.Typer(help="The keys of the service: in NATS, on a file that no process holds, or of a service at --log http://HOST:PORT.",
                    no_args_is_help=True)
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="The id of a key: the 12 characters in its middle.")]
@@ -41,11 +38,10 @@ def create(
 ) -> int:
     """Make a key. It is shown once; the log keeps what it is known by."""
     from ..shared.console import answer
-    from .asking import made
+    from .asking import created
     from .drawing import draw_made
 
-    told = wait(partial(made, url_of(log), _creating(tenant, user, role or [], label, days, by)))
-    answer(told, draw_made, as_json=json)
+    answer(wait(created, url_of(log), tenant, user, role or [], label, days * DAY, by), draw_made, as_json=json)
     return DONE
 
 
@@ -75,13 +71,10 @@ def rotate(
 ) -> int:
     """Make another key for the same user and roles; the old one stays good for a while."""
     from ..shared.console import answer
-    from .asking import made
+    from .asking import rotated
     from .drawing import draw_made
 
-    def asked(ring: Keyring) -> Coroutine[Any, Any, Any]:
-        return ring.rotate(key, overlap=overlap * 3600, expires_in=days * 86400, by=by)
-
-    answer(wait(partial(made, url_of(log), asked)), draw_made, as_json=json)
+    answer(wait(rotated, url_of(log), key, overlap * HOUR, days * DAY, by), draw_made, as_json=json)
     return DONE
 
 
@@ -94,9 +87,3 @@ def revoke(key: KeyId, why: Why = "", by: By = "", log: Log = DEFAULT, json: Jso
 
     answer(wait(revoked, url_of(log), key, by, why), draw_keys, as_json=json)
     return DONE
-
-
-def _creating(
-    tenant: str, user: str, roles: list[str], label: str, days: float, by: str
-) -> Callable[[Keyring], Coroutine[Any, Any, Any]]:
-    return lambda ring: ring.create(tenant, user, roles, label=label, expires_in=days * 86400, by=by)

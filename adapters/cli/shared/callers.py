@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+import anyio
+
+from ....eventlog.errors import Invalid, Unavailable
 from ....runtime.authoring.workflows import Workflow
 from ....runtime.calling import Calling
 from ....runtime.definitions.types import Types
@@ -15,10 +19,50 @@ from ...urls import is_over_http, is_served
 from .environment import api_key
 from .places import path_of, url_of
 
+if TYPE_CHECKING:
+    from ...http.client import HttpClient
 
-def asked_at(url: str) -> AbstractAsyncContextManager[Calling]:
-    """A client of those who serve it."""
-    return connect(url, key=api_key() if is_over_http(url) else "")
+CONNECT_SECONDS = 5.0
+PORTS = {"http": 80, "https": 443}
+
+
+@asynccontextmanager
+async def asked_at(url: str) -> AsyncGenerator[Calling]:
+    """A client of those who serve it; Unavailable at once where nobody is there: a person waits, and nothing was asked yet."""
+    if is_over_http(url):
+        await _must_be_there(url)
+    async with connect(url, key=api_key() if is_over_http(url) else "") as client:
+        yield client
+
+
+@asynccontextmanager
+async def service_at(url: str) -> AsyncGenerator[HttpClient]:
+    """A client of a service, for what a service alone can be asked."""
+    from ...http.client import HttpClient
+
+    async with asked_at(url) as client:
+        assert isinstance(client, HttpClient)
+        yield client
+
+
+async def _must_be_there(url: str) -> None:
+    """Unavailable where nothing listens."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+    except ValueError as error:
+        raise Invalid("the URL of a service cannot be read", who="--log", where=url, expected="http://HOST:PORT", found=str(error),
+                      instead="correct it") from error
+    found = f"no connection within {CONNECT_SECONDS:g} s"
+    with anyio.move_on_after(CONNECT_SECONDS):
+        try:
+            await (await anyio.connect_tcp(host, port)).aclose()
+        except OSError as error:
+            found = str(error.__cause__ or error)
+        else:
+            return
+    raise Unavailable("no service listens there", who="--log", where=url, expected="a service: 'perdure serve'", found=found,
+                      instead="start it, or correct the host and the port")
 
 
 @asynccontextmanager

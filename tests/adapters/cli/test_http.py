@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
+import time
 from uuid import uuid4
 
 import anyio.to_thread
@@ -74,10 +76,21 @@ def test_users_are_created_given_roles_disabled_and_enabled(keys: Here) -> None:
     assert "workflows.runs.control" in keys("roles", "list").out
 
 
-def test_a_service_makes_its_keys_itself(keys: Here) -> None:
-    told = keys("keys", "create", "--user", "ann", "--log", "http://127.0.0.1:1", "--json")
+@pytest.mark.parametrize("words", [("keys", "create", "--user", "ann"), ("keys", "list"), ("definitions", "list"), ("pause", "o-1")])
+def test_where_no_service_listens_that_is_said_at_once(keys: Here, words: tuple[str, ...]) -> None:
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    told = keys(*words, "--log", f"http://127.0.0.1:{port}", "--json")
 
-    assert (told.code, told.error["found"]) == (5, "http")
+    assert (told.code, told.error["message"], "perdure serve" in told.error["expected"]) == (7, "no service listens there", True)
+    assert time.monotonic() - began < 5  # a client of a program goes on asking for 30 seconds
+
+
+def test_a_url_that_is_none_is_told_so(keys: Here) -> None:
+    told = keys("keys", "list", "--log", "http://127.0.0.1:port", "--json")
+
+    assert (told.code, told.error["who"]) == (5, "--log")
 
 
 def test_without_a_secret_no_key_is_made(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,6 +124,7 @@ def test_the_service_answers_whoever_has_a_key_until_it_is_told_to_stop(folder: 
             timeout=20, trust_env=False,
         )  # fmt: skip
         refused = httpx.get(f"{address}/api/v1/workflows/runs", timeout=20, trust_env=False)
+        held = folder.call("keys", "create", "--user", "ben", "--role", "viewer", "--json", environment=KEYS)
         os.kill(child.pid, signal.SIGTERM)
         states = [json.loads(line)["state"] for line in child.communicate(timeout=30)[0].splitlines()]
     finally:
@@ -118,6 +132,7 @@ def test_the_service_answers_whoever_has_a_key_until_it_is_told_to_stop(folder: 
         child.wait()
 
     assert (told.status_code, refused.status_code, child.returncode) == (201, 401, 0)
+    assert (held.code, "--log http://" in held.error["instead"]) == (7, True)
     assert states == ["leaving", "done"]
 
 
@@ -154,8 +169,13 @@ async def test_what_is_written_over_http_is_written_by_the_service(
             people = [await said(*words) for words in (
                 ("roles", "define", "watcher", "--allow", "workflows.runs.read"), ("users", "create", "ben", "--role", "watcher"),
                 ("users", "give", "ben", "--role", "starter"), ("users", "disable", "ben", "--why", "left"), ("users", "list"),
-                ("roles", "list"), ("keys", "list"), ("keys", "revoke", made.about.id),
+                ("roles", "list"), ("keys", "list"),
             )]  # fmt: skip
+            new = await said("keys", "create", "--user", "eve", "--role", "viewer", "--label", "till", "--days", "1")
+            next_ = await said("keys", "rotate", new.json["about"]["id"], "--overlap", "1")
+            strange = await said("keys", "create", "--user", "eve", "--role", "viewer", "--tenant", "acme")
+            known = (await runtime.keys()).keys
+            people.append(await said("keys", "revoke", made.about.id))
         assert await runtime.run("o-1").result() == "7 to Elm"
 
     assert [one.code for one in (applied, listed, shown, differs, ended, adhoc, archived, signalled)] == [0] * 8
@@ -164,6 +184,10 @@ async def test_what_is_written_over_http_is_written_by_the_service(
     assert [one.code for one in people] == [0] * 8
     assert people[4].json[0]["roles"] == ["watcher", "starter"]
     assert (people[4].json[0]["why"], people[6].json[0]["user"], people[7].json[0]["good"]) == ("left", "ann", False)
+    assert [(line.user, line.label, line.good) for line in known if line.user == "eve"] == [("eve", "till", True)] * 2
+    assert {next_.json["about"]["id"], new.json["about"]["id"]} == {line.id for line in known if line.user == "eve"}
+    assert new.json["key"].startswith(f"prd_{new.json['about']['id']}_")
+    assert (strange.code, strange.error["who"]) == (5, "--tenant")
     assert (nobody.code, log.code, log.error["found"]) == (4, 5, "http")
     assert (dead.json["webhooks"], gone.code) == ([], 4)
 

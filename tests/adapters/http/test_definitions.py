@@ -230,3 +230,18 @@ async def test_a_text_that_is_none_and_a_form_are_refused() -> None:
     assert [form.status_code, bytes_.status_code, empty.status_code] == [422, 422, 422]
     assert form.json()["where"] == "header content-type"
     assert empty.json()["errors"][0]["found"] == "nothing"
+
+
+async def test_a_look_at_a_run_says_what_the_list_does_of_its_definition_and_its_times() -> None:
+    async with shop() as service:
+        ada = await service.caller("author", "operator", user="ada")
+        await sent(ada, "POST", KEPT, ADD)
+        await sent(ada, "PUT", f"{KEPT}/add", ADD.replace("+ 1", "+ 2"))
+        run = (await ada.post(f"{KEPT}/add/run", {"inputs": {"n": 1}})).json()["run"]
+        end = (await ada.get(f"{RUNS}/{run}/result")).json()
+        look, (line,) = (await ada.get(f"{RUNS}/{run}")).json(), (await ada.get(RUNS)).json()["runs"]
+
+    assert [look[name] for name in ("started", "changed", "attributes")] == [line[name] for name in ("started", "changed", "attributes")]
+    assert (look["attributes"]["definition"], look["attributes"]["definition_version"]) == ("add", 2)
+    assert look["started"] <= look["changed"]
+    assert "attributes" not in end

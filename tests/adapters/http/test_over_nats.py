@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from perdure.adapters.http.settings import HttpSettings
 from perdure.adapters.system.clock import SystemClock
 from perdure.runtime.calling import Calling
 from tests.adapters.http.shop import FLOWS, RUNS, SECRET
-from tests.adapters.nats.server import NatsServer
+from tests.adapters.nats.server import NatsServer, running
 
 pytestmark = pytest.mark.anyio
 
@@ -113,3 +114,17 @@ async def test_a_policy_holds_over_nats_and_each_is_shown_what_they_may_decide(n
         await nodes[1].run("r").approve(asked, by="ada")
 
         assert await run.result() == ["carl", "ada"]
+
+
+async def test_that_the_log_is_away_is_told_while_who_probes_still_listens(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        async with services(f"{server.url}/{uuid4().hex}", 1) as (service,):
+            good = await service.get("/readyz")
+            server.kill()
+            began = anyio.current_time()
+            told = await service.get("/readyz")
+            seconds = anyio.current_time() - began
+            server.start()  # so that the runtime can leave
+
+    assert (good.status_code, told.status_code, told.json()["status"], told.json()["why"]) == (200, 503, "degraded", "unavailable")
+    assert seconds < 4

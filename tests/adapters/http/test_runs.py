@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
-from tests.adapters.http.shop import RUNS, shop
+import perdure
+from perdure.adapters.http.app import asgi, keyring_of
+from perdure.adapters.http.serving import served
+from perdure.adapters.http.settings import HttpSettings
+from tests.adapters.http.shop import FLOWS, RUNS, SECRET, shop
 
 pytestmark = pytest.mark.anyio
 
@@ -134,6 +139,45 @@ async def test_artifacts_come_whole_in_parts_or_not_again() -> None:
         assert whole.headers["etag"] == f'"{listed[0]["digest"]}"'
         assert [part.text, part.status_code, part.headers["content-range"], last.text] == ["5678901234", 206, "bytes 5-14/1000", "789"]
         assert [same.status_code, same.content, beyond.status_code, other.status_code] == [304, b"", 416, 404]
+        assert beyond.headers["content-range"] == "bytes */1000"
+
+        backwards, suffix = await ann.get(path, range="bytes=5-2"), await ann.get(path, range="bytes=-0")
+        assert [backwards.status_code, backwards.content, suffix.status_code] == [200, whole.content, 416]
+
+
+async def test_what_is_asked_by_head_is_told_without_its_content() -> None:
+    async with perdure.open("memory:", workflows=FLOWS) as runtime:
+        made = await keyring_of(runtime, SECRET).create("default", "ann", ["starter"])
+        app = asgi(runtime, HttpSettings(key_secret=SECRET))
+        headers = {"x-api-key": made.text}
+        async with served(app, "127.0.0.1", 0) as address, httpx.AsyncClient(base_url=address, headers=headers) as client:
+            run = (await client.post(RUNS, json={"workflow": "order", "arguments": [7]})).json()["run"]
+            while not (await client.get(f"{RUNS}/{run}/artifacts")).json()["artifacts"]:
+                pass
+            kept = f"{RUNS}/{run}/artifacts/notes%2Freport.txt"
+            paths = (kept, f"{RUNS}/{run}/artifacts", f"{RUNS}/{run}/artifacts/none", "/health", "/healthz", "/readyz")
+            told = [(await client.get(path), await client.head(path)) for path in paths]
+            stranger = await client.head(kept, headers={"x-api-key": "x"})
+            tag = told[0][0].headers["etag"]
+            part, had = [await client.head(kept, headers=one) for one in ({"range": "bytes=0-1"}, {"if-none-match": tag})]
+            allowed = (await client.options("/readyz")).headers["allow"]
+
+    for whole, head in told:
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert {name: text for name, text in head.headers.items() if name != "date"} == {
+            name: text for name, text in whole.headers.items() if name != "date"
+        }
+    assert [stranger.status_code, part.status_code, part.headers["content-length"], had.status_code] == [401, 200, "1000", 304]
+    assert allowed == "GET, HEAD, OPTIONS"
+
+
+async def test_a_long_query_that_does_not_fit_is_not_told_again_whole() -> None:
+    async with shop() as service:
+        ann = await service.caller("operator")
+        told = [await ann.get(f"{RUNS}?{query}") for query in ("limit=" + "9" * 20_000 + "x", "x" * 20_000 + "=1", "a" * 20_000)]
+
+    assert [one.status_code for one in told] == [422] * 3
+    assert max(len(one.content) for one in told) < 1500
 
 
 @pytest.mark.parametrize(

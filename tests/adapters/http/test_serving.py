@@ -115,7 +115,7 @@ async def test_a_path_says_all_that_may_be_asked_of_it() -> None:
         told = [await service.client.options(path) for path in (RUNS, "/api/v1/workflows/definitions/x", "/healthz")]
 
     assert [(one.status_code, one.headers["allow"], one.content) for one in told] == [
-        (204, "GET, OPTIONS, POST", b""), (204, "DELETE, GET, OPTIONS, PUT", b""), (204, "GET, OPTIONS", b""),
+        (204, "GET, OPTIONS, POST", b""), (204, "DELETE, GET, OPTIONS, PUT", b""), (204, "GET, HEAD, OPTIONS", b""),
     ]  # fmt: skip
 
 
