@@ -73,6 +73,15 @@ def holder(file: int) -> Holder | None:
 
 
 def held_by_another(path: Path, found: Holder | None) -> Unavailable:
+    if found is not None and (found.pid, found.host) == (os.getpid(), socket.gethostname()):
+        return Unavailable(
+            "this process has the log open already",
+            who=str(found),
+            where=str(path),
+            expected="one runtime per file",
+            found=f"{path}-lock is held",
+            instead="use the runtime that is open, or end its 'async with' first; several runtimes share a log in NATS",
+        )
     return Unavailable(
         "the log is open in another process",
         who=str(found or "a process that is just starting"),

@@ -13,12 +13,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...eventlog.errors import Invalid, NotFound, Unavailable
+from .anchor import anchor_path
 from .faults import damaged
 from .lending import Lendable
 from .tables import ADDED, TABLES
 
 APPLICATION_ID = 0x70657264  # "perd"
 FORMAT = 3
+BEGINNING = b"SQLite format 3\0"
+APPLICATION_AT = 68
+"""Where SQLite keeps the application id: https://www.sqlite.org/fileformat.html"""
 PAGE_SIZE = 4096  # 1,024 and 2,048 cost 1.6 and 1.1 times as much a record in large batches, and gain nothing in small ones
 CHECKPOINT_PAGES = 1000
 BUSY_SECONDS = 5.0
@@ -57,6 +61,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 
 def connected(name: str, path: Path, prepare: Callable[[sqlite3.Connection, Path], None]) -> Lendable:
     check_sqlite()
+    check_beginning(path)
     db = sqlite3.connect(name, uri=name.startswith("file:"), isolation_level=None, timeout=BUSY_SECONDS, factory=Lendable)
     try:
         check_format(db, path)
@@ -91,7 +96,9 @@ def reading_uri(path: Path) -> str:
     return f"file:{quote(str(path))}?mode=ro"
 
 
-def prepare_reading(db: sqlite3.Connection, _: Path) -> None:
+def prepare_reading(db: sqlite3.Connection, path: Path) -> None:
+    if is_empty(db) and not anchor_path(path).exists():
+        raise no_log(path, "an empty file")
     for pragma in READING:
         db.execute(pragma)
 
@@ -111,6 +118,26 @@ said_once: list[bool] = []
 
 def is_empty(db: sqlite3.Connection) -> bool:
     return bool(db.execute("select count(*) = 0 from sqlite_master").fetchone()[0])
+
+
+def check_beginning(path: Path) -> None:
+    """Refuse a file that never was a log: no anchor beside it, and no sign of ours where it begins.
+
+    A log whose beginning was damaged has an anchor, or most of that beginning: that is for SQLite to refuse, as damage.
+    """
+    if not path.exists() or anchor_path(path).exists():
+        return
+    with path.open("rb") as file:
+        found = file.read(APPLICATION_AT + 4)
+    alike = sum(ours == theirs for ours, theirs in zip(BEGINNING, found, strict=False))
+    if found and alike < len(BEGINNING) // 2 and found[APPLICATION_AT:] != APPLICATION_ID.to_bytes(4):
+        raise no_log(path, f"a file that begins with {found[:16]!r}, and no {anchor_path(path).name} beside it")
+
+
+def no_log(path: Path, found: str) -> Invalid:
+    return Invalid("the file is no perdure log", who="the SQLite log", where=str(path),
+                   expected="a log, or a path where there is nothing yet", found=found,
+                   instead="name the file of a log; this one is untouched. If it was one, put back a backup of it and of its -anchor")
 
 
 def check_header(path: Path) -> None:

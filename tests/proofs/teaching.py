@@ -19,12 +19,12 @@ from typing import Any
 
 from msgspec import Raw
 
-from perdure.adapters.sqlite.lock import locked
 from perdure.eventlog.errors import PerdureError
 from perdure.runtime.authoring.errors import Failure
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.evolve import evolve
 from perdure.runtime.run.state import RunState
+from tests.adapters.sqlite.holding import another_process
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "errors.toml"
@@ -108,9 +108,9 @@ def nothing(folder: Folder) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def held(folder: Folder) -> AbstractContextManager[None]:
-    """Another process, this one, holds the log."""
-    return locked(folder.path / "perdure.db")
+def held(folder: Folder) -> AbstractContextManager[object]:
+    """Another process holds the log."""
+    return another_process(folder.path / "perdure.db")
 
 
 def overwritten(folder: Folder) -> AbstractContextManager[None]:
@@ -135,7 +135,7 @@ def ended(folder: Folder) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-BEFORE: dict[str, Callable[[Folder], AbstractContextManager[None]]] = {
+BEFORE: dict[str, Callable[[Folder], AbstractContextManager[object]]] = {
     "second writer on the file": held,
     "corrupt file": overwritten,
     "cut file": cut,

@@ -9,9 +9,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from perdure.adapters.sqlite.anchor import anchor_path
 from perdure.adapters.sqlite.faults import explained
 from perdure.adapters.sqlite.open import open_sqlite
-from perdure.adapters.sqlite.schema import FORMAT
+from perdure.adapters.sqlite.schema import FORMAT, connect_reader
+from perdure.adapters.sqlite.verify import verify_file
 from perdure.eventlog.errors import Corrupt, Invalid, NotFound, PerdureError
 from perdure.eventlog.log import Carrier
 from tests.adapters.sqlite.holding import change, made
@@ -65,9 +67,49 @@ async def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path:
     assert path.read_bytes() == before
 
 
-async def test_a_file_that_is_no_database_is_corrupt(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"print('hello')\n", b"not a database at all, but long enough to have a header" * 40])
+async def test_a_file_that_never_was_a_log_is_no_log_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "k.py"
+    path.write_bytes(content)
+
+    error = await refusal(path, Invalid)
+
+    assert (error.message, error.where, error.exit_code) == ("the file is no perdure log", str(path), 5)
+    with pytest.raises(Invalid, match="no perdure log"):
+        connect_reader(path)
+    with pytest.raises(Invalid, match="no perdure log"):
+        verify_file(path)
+    assert path.read_bytes() == content
+
+
+async def test_an_empty_file_is_no_log_to_look_at_and_may_become_one(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
-    path.write_bytes(b"not a database at all, but long enough to have a header" * 40)
+    path.touch()
+
+    with pytest.raises(Invalid, match="an empty file"):
+        connect_reader(path)
+
+    await made(path, 3)
+    connect_reader(path).close()
+    assert verify_file(path).findings == []
+
+
+@pytest.mark.parametrize(
+    "injury", ["anchor gone, a bit flipped", "anchor gone, half the name of the format", "all of the header overwritten"]
+)
+async def test_a_log_whose_beginning_is_damaged_stays_a_damaged_log(tmp_path: Path, injury: str) -> None:
+    path = tmp_path / "log.db"
+    await made(path, 200)
+    content = bytearray(path.read_bytes())
+    if injury == "anchor gone, a bit flipped":
+        content[0] ^= 1
+    elif injury == "anchor gone, half the name of the format":
+        content[:8] = bytes(8)
+    else:
+        content[:100] = b"x" * 100
+    path.write_bytes(content)
+    if injury.startswith("anchor gone"):
+        anchor_path(path).unlink()
 
     error = await refusal(path, Corrupt)
 

@@ -23,6 +23,7 @@ async def test_the_second_opener_is_told_who_holds_the_log(tmp_path: Path) -> No
             pass
 
     error = caught.value
+    assert error.message == "the log is open in another process"
     assert error.who.startswith(f"process {holder.pid} on {os.uname().nodename} since 20")
     assert error.where == str(path)
     assert error.expected == "one process per file"
@@ -33,16 +34,19 @@ async def test_the_second_opener_is_told_who_holds_the_log(tmp_path: Path) -> No
 
 async def test_a_process_cannot_open_its_own_log_twice(tmp_path: Path) -> None:
     async with open_sqlite(tmp_path / "log.db"):
-        with pytest.raises(Unavailable, match=f"process {os.getpid()} on"):
+        with pytest.raises(Unavailable, match="this process has the log open already") as caught:
             async with open_sqlite(tmp_path / "log.db"):
                 pass
+
+    assert caught.value.who.startswith(f"process {os.getpid()} on")
+    assert "use the runtime that is open" in caught.value.instead
 
 
 async def test_another_name_for_the_file_finds_the_same_lock(tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(tmp_path / "log.db")
     async with open_sqlite(tmp_path / "log.db"):
-        with pytest.raises(Unavailable, match="open in another process"):
+        with pytest.raises(Unavailable, match="has the log open already"):
             async with open_sqlite(link):
                 pass
 
