@@ -61,8 +61,9 @@ class EventLine(Struct, frozen=True):
     event: dict[str, Any]
 
     def flat(self) -> dict[str, Any]:
-        """All of it on one level, `type` right behind `at`."""
-        return {"version": self.version, "at": self.at, **self.event, "epoch": self.epoch}
+        """All of it on one level, `type` right behind `at`. A version that the event tells of is its workflow's, and is called so."""
+        event = {"workflow_version" if name == "version" else name: value for name, value in self.event.items()}
+        return {"version": self.version, "at": self.at, **event, "epoch": self.epoch}
 
 
 async def list_runs(log: str, status: str | None, limit: int, where: str = "", *, dead: bool = False) -> list[RunLine]:

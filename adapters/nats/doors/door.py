@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import anyio
 import msgspec
@@ -19,7 +19,6 @@ from nats.aio.msg import Msg
 from ....actors.shelf import VALUE_BYTES_MAX
 from ....eventlog.errors import Invalid, PerdureError
 from ....eventlog.guard import guard
-from ....runtime.authoring.values import explained
 from ....runtime.calling import Calling
 from ....runtime.perform.passing import lasts
 from ....runtime.requests import AnyList, AnyPage, AnyReply, AnyRequest, Applied, Declined, Request
@@ -28,7 +27,7 @@ from ..wire.connection import Connection
 from ..wire.messages import checked_namespace
 from .answers import STATUS, answer_of, refusal, too_large
 from .hall import Answer, Bounds, Guest, Hall, hall
-from .subjects import request_of
+from .subjects import misfit, request_of
 
 Timed = TypeVar("Timed", bound=Request)
 
@@ -113,6 +112,9 @@ class Whole:
 _request: Callable[[bytes], AnyRequest | AnyList | AnyDefining] = msgspec.json.Decoder(AnyRequest | AnyList | AnyDefining).decode
 _encode = msgspec.json.Encoder().encode
 
+KINDS: tuple[str, ...] = tuple(sorted(str(kind.__struct_config__.tag) for kind in get_args(AnyRequest | AnyList | AnyDefining)))
+"""What requests are called, in their bodies and in the subjects that they are sent to."""
+
 
 def whole_request(kind: str, body: bytes) -> AnyRequest | AnyList | AnyDefining:
     """The request that a body holds; its subject must say the same kind, for permissions are given by subject."""
@@ -121,7 +123,10 @@ def whole_request(kind: str, body: bytes) -> AnyRequest | AnyList | AnyDefining:
         msgspec.json.decode(guard(body, who, bytes_max=VALUE_BYTES_MAX))  # values inside are taken as they are: look at them all
         request = _request(body)
     except (msgspec.MsgspecError, ValueError) as error:
-        expected, found, where = explained(error)
+        if kind not in KINDS:
+            raise Invalid("there is no such kind of request", who=who, where="subject", expected=", ".join(KINDS), found=kind,
+                          instead="send to the subject of one of those") from error
+        expected, found, where = misfit(error)
         raise Invalid("the body is no request", who=who, where=where, expected=expected, found=found,
                       instead="send a Request as JSON, as its schema in docs/nats_subjects.md says") from error
     if request.__struct_config__.tag != kind:

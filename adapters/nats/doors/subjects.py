@@ -42,6 +42,7 @@ from ....runtime.translating import TRACE
 CALL = list[Any] | dict[str, Any]
 """Arguments: an array in the order of the parameters, or an object by their names."""
 
+MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`(?: - at `(?P<where>[^`]+)`)?")
 TOKEN = re.compile(r"(?:[A-Za-z0-9-]|_[0-9a-f]{2})+")
 
 
@@ -206,9 +207,16 @@ def _decoded(who: str, data: bytes | Raw, type_: Any, where: str = "$") -> Any:
     try:
         return msgspec.json.decode(data, type=type_)
     except (msgspec.MsgspecError, ValueError) as error:
-        expected, found, place = explained(error) if isinstance(error, msgspec.ValidationError) else ("JSON in UTF-8", str(error), "$")
+        expected, found, place = misfit(error) if isinstance(error, msgspec.ValidationError) else ("JSON in UTF-8", str(error), "$")
         raise Invalid("the body does not fit", who=who, where=where + place.removeprefix("$"), expected=expected, found=found,
                       instead="send what the page of subjects shows") from error
+
+
+def misfit(error: Exception) -> tuple[str, str, str]:
+    """(expected, found, where) of what does not fit; a field that is missing is named whole."""
+    if (missing := MISSING.fullmatch(str(error))) is not None:
+        return f"a field {missing['name']!r}", "none", f"{missing['where'] or '$'}.{missing['name']}"
+    return explained(error)
 
 
 def _no_subject(who: str, expected: str, found: str) -> Invalid:

@@ -88,6 +88,16 @@ def test_events_are_lines_with_version_time_and_type(here: Here) -> None:
     assert {"version", "at", "type", "epoch"} <= events[3].keys()
 
 
+def test_the_version_of_an_event_is_its_own_and_that_of_its_workflow_is_beside_it(here: Here) -> None:
+    newer = "from perdure import workflow\n\n@workflow(version=2)\nasync def newer() -> str:\n    return 'new'\n"
+    (here.folder.path / "newer.py").write_text(newer, encoding="utf-8")
+    here("run", "newer.py:newer", "--id", "n")
+    events = [json.loads(line) for line in here("events", "n", "--json").out.splitlines()]
+
+    assert [event["version"] for event in events] == list(range(1, len(events) + 1))
+    assert (events[0]["type"], events[0]["workflow_version"]) == ("RunStarted", 2)
+
+
 def test_the_timeline_tells_steps_retries_timers_and_recoveries(here: Here) -> None:
     here("run", "flows.py:rich", "7", "--id", "r")
     here.folder.call("run", "flows:fragile", "--id", "f")  # which kills its process

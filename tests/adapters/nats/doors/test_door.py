@@ -192,6 +192,21 @@ async def test_whole_requests_get_whole_replies(ann: Customer) -> None:
         assert (answer["reply"], answer["code"]) == ("declined", "invalid")
 
 
+@pytest.mark.parametrize(("kind", "body", "told"), [
+    ("bogus", {}, ("subject", "upgrade", "bogus")), ("bogus", {"request": "bogus"}, ("subject", "upgrade", "bogus")),
+    ("look", {}, ("$.request", "a field 'request'", "none")),
+    ("signal", {"request": "signal", "run": "a"}, ("$.name", "a field 'name'", "none")),
+])  # fmt: skip
+async def test_a_body_that_is_no_request_is_told_what_it_lacks(
+    ann: Customer, kind: str, body: dict[str, str], told: tuple[str, str, str]
+) -> None:
+    answer = json.loads((await ann.client.request(f"{ann.root}request.{kind}", json.dumps(body).encode(), timeout=5)).data)
+    where, expected, found = told
+
+    assert (answer["code"], answer["parts"]["where"], answer["parts"]["found"]) == ("invalid", where, found)
+    assert expected in answer["parts"]["expected"].split(", ")
+
+
 async def test_an_answer_larger_than_the_server_carries_is_refused_and_says_so(nats_server: NatsServer, namespace: str) -> None:
     async with shop(nats_server.url, namespace) as runtime, customer(nats_server.url, namespace) as ann:
         await ann.ask("start.order", ["x" * 600_000], Perdure_Run_Id="o-1")
