@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..eventlog.errors import Unavailable
+from ..runtime.authoring.triggers import Trigger
 from ..runtime.authoring.workflows import Workflow
 from ..runtime.definitions.types import Types
 from ..runtime.engine import Runtime
@@ -45,8 +46,9 @@ def _index_of(runtime: Runtime) -> tuple[Path | None, str]:
 
 @asynccontextmanager
 async def served(
-    url: str, *, workflows: Iterable[Workflow[..., Any]], types: Types, host: str, port: int, single_user: bool
-) -> AsyncGenerator[tuple[Runtime, str]]:
+    url: str, *, workflows: Iterable[Workflow[..., Any]], types: Types, triggers: Iterable[Trigger] = (), host: str, port: int,
+    single_user: bool,
+) -> AsyncGenerator[tuple[Runtime, str]]:  # fmt: skip
     """Open the log at `url`, serve its runs, and the service over them; gives the runtime and where the service is."""
     try:
         from .http.auth.keyring import must_be_secret
@@ -60,7 +62,7 @@ async def served(
         must_be_loopback(host)
     elif settings.tokens is None or settings.key_secret:
         must_be_secret(settings.key_secret)
-    opened = open_runtime(url, workflows=workflows, step_types=types.given, steps=types.steps.values())
+    opened = open_runtime(url, workflows=workflows, step_types=types.given, steps=types.steps.values(), triggers=triggers)
     async with opened as runtime, served_app(asgi(runtime, settings), host, port) as address:
         yield runtime, address
 

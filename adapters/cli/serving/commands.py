@@ -21,13 +21,16 @@ def worker(
     log: Log = DEFAULT,
     json: Json = False,
 ) -> int:
-    """Serve the workflows of modules until SIGTERM or Ctrl-C; then let running steps end. A second signal ends it at once."""
-    from ..shared.offering import known_in, steps_in, types_in
+    """Serve the workflows of modules, and on NATS their triggers, until SIGTERM or Ctrl-C; then let running steps end.
+
+    A second signal ends it at once.
+    """
+    from ..shared.offering import known_in, steps_in, triggers_in, types_in
     from .process import perform, work
 
     if queue:
         return DONE if perform(url_of(log), queue, steps_in(modules), as_json=json) else INTERRUPTED
-    return DONE if work(url_of(log), known_in(modules), types_in(modules), as_json=json) else INTERRUPTED
+    return DONE if work(url_of(log), known_in(modules), types_in(modules), triggers_in(modules), as_json=json) else INTERRUPTED
 
 
 def serve(
@@ -41,9 +44,10 @@ def serve(
     json: Json = False,
 ) -> int:
     """Serve workflows, and the HTTP API over them, until SIGTERM or Ctrl-C. Keys are known by PERDURE_KEY_SECRET."""
-    from ..shared.offering import known_in, types_in
+    from ..shared.offering import known_in, triggers_in, types_in
     from .process import serve_http
 
     given = modules or ()
-    done = serve_http(url_of(log), known_in(given), types_in(given), host=host, port=port, single_user=single_user, as_json=json)
+    offered = known_in(given), types_in(given), triggers_in(given)
+    done = serve_http(url_of(log), *offered, host=host, port=port, single_user=single_user, as_json=json)
     return DONE if done else INTERRUPTED

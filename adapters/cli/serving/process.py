@@ -15,10 +15,12 @@ import anyio
 from rich.text import Text
 
 from ....runtime.authoring.steps import Step
+from ....runtime.authoring.triggers import Trigger
 from ....runtime.authoring.workflows import Workflow
 from ....runtime.definitions.types import Types
 from ...compose import open as open_runtime
 from ...serving import served
+from ...urls import is_in_nats
 from ...working import work_for
 from ..shared.console import console_for_errors, say_json
 
@@ -30,10 +32,13 @@ SWITCH_SECONDS = 0.001
 """After which the thread that writes the log is let in: it has to be several times a commit, and Python's 5 ms add up."""
 
 
-def work(url: str, workflows: Sequence[Workflow[..., Any]], types: Types, *, as_json: bool) -> bool:
+logger = logging.getLogger("perdure")
+
+
+def work(url: str, workflows: Sequence[Workflow[..., Any]], types: Types, triggers: Sequence[Trigger], *, as_json: bool) -> bool:
     """Serve until a signal says to stop; False where Ctrl-C came before it could serve, or twice. A second SIGTERM ends the process."""
     names = sorted({flow.name for flow in workflows})
-    return _run(partial(serve, url, workflows, types, partial(_told, "workflows", names, as_json=as_json)))
+    return _run(partial(serve, url, workflows, types, triggers, partial(_told, "workflows", names, as_json=as_json)))
 
 
 def perform(url: str, queues: Sequence[str], steps: Sequence[Step[..., Any]], *, as_json: bool) -> bool:
@@ -43,11 +48,12 @@ def perform(url: str, queues: Sequence[str], steps: Sequence[Step[..., Any]], *,
 
 
 def serve_http(
-    url: str, workflows: Sequence[Workflow[..., Any]], types: Types, *, host: str, port: int, single_user: bool, as_json: bool
-) -> bool:
+    url: str, workflows: Sequence[Workflow[..., Any]], types: Types, triggers: Sequence[Trigger], *, host: str, port: int,
+    single_user: bool, as_json: bool,
+) -> bool:  # fmt: skip
     """As `work`, with the HTTP API over the runs."""
     told = partial(_told_address, as_json=as_json)
-    return _run(partial(serve_service, url, workflows, types, told, host=host, port=port, single_user=single_user))
+    return _run(partial(serve_service, url, workflows, types, triggers, told, host=host, port=port, single_user=single_user))
 
 
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
@@ -63,23 +69,35 @@ def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> bool:
     return True
 
 
-async def serve(url: str, workflows: Sequence[Workflow[..., Any]], types: Types, told: Callable[[str, str], None]) -> None:
+def carried(triggers: Sequence[Trigger], url: str) -> Sequence[Trigger]:
+    """The triggers that are heard at a URL. On a file there are no messages, which is said: code for NATS may be tried there."""
+    if triggers and not is_in_nats(url):
+        logger.warning("nobody is heard by %s: only NATS carries messages", ", ".join(f"trigger {each.subject!r}" for each in triggers))
+        return ()
+    return triggers
+
+
+async def serve(
+    url: str, workflows: Sequence[Workflow[..., Any]], types: Types, triggers: Sequence[Trigger], told: Callable[[str, str], None]
+) -> None:
     """`told` hears the name of this worker, with "serving", "leaving" and "done".
 
     Behind the first signal, signals mean again what they mean to every process: the end.
     """
-    async with open_runtime(url, workflows=workflows, step_types=types.given, steps=types.steps.values()) as runtime:
+    offered: dict[str, Any] = {"step_types": types.given, "steps": types.steps.values(), "triggers": carried(triggers, url)}
+    async with open_runtime(url, workflows=workflows, **offered) as runtime:
         owner = runtime.dispatcher.ownership.owner
         await _until_signalled(owner, told)
     told(owner, "done")
 
 
 async def serve_service(
-    url: str, workflows: Sequence[Workflow[..., Any]], types: Types, told: Callable[[str, str], None], *, host: str, port: int,
-    single_user: bool,
+    url: str, workflows: Sequence[Workflow[..., Any]], types: Types, triggers: Sequence[Trigger], told: Callable[[str, str], None], *,
+    host: str, port: int, single_user: bool,
 ) -> None:  # fmt: skip
     """The same with the HTTP API over the runs; `told` hears where it is."""
-    async with served(url, workflows=workflows, types=types, host=host, port=port, single_user=single_user) as (_, address):
+    offered: dict[str, Any] = {"workflows": workflows, "types": types, "triggers": carried(triggers, url)}
+    async with served(url, **offered, host=host, port=port, single_user=single_user) as (_, address):
         await _until_signalled(address, told)
     told(address, "done")
 

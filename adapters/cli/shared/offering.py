@@ -1,11 +1,13 @@
-"""What the modules of a user offer: workflows, steps, and types of steps for definitions."""
+"""What the modules of a user offer: workflows, steps, types of steps for definitions, and triggers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from ....runtime.authoring.steps import Step
+from ....runtime.authoring.triggers import Trigger
 from ....runtime.authoring.workflows import Workflow
 from ....runtime.definitions.types import StepType, Types
 from ...compose import types_of
@@ -22,13 +24,23 @@ def types_in(modules: Sequence[str]) -> Types:
 
 
 def known_in(modules: Sequence[str]) -> list[Workflow[..., Any]]:
-    """The workflows of all modules, each once; a module that has steps, for definitions, may have none."""
+    """The workflows of all modules, each once; a module that has steps, for definitions, or triggers may have none."""
     return list(dict.fromkeys(flow for module in modules for flow in _workflows_in(module)))
 
 
 def _workflows_in(module: str) -> list[Workflow[..., Any]]:
     loaded = load_module(module)
-    return workflows_of(loaded) if steps_of(loaded) else load_workflows(module)
+    return workflows_of(loaded) if steps_of(loaded) or _triggers_of(loaded) else load_workflows(module)
+
+
+def triggers_in(modules: Sequence[str]) -> list[Trigger]:
+    """The triggers that stand at the top of all modules, each once: by what it hears, and what its runs are called."""
+    found = [trigger for module in modules for trigger in _triggers_of(load_module(module))]
+    return list({(trigger.subject, trigger.stream, trigger.called, trigger.tenant): trigger for trigger in found}.values())
+
+
+def _triggers_of(module: ModuleType) -> list[Trigger]:
+    return [value for value in vars(module).values() if isinstance(value, Trigger)]
 
 
 def steps_in(modules: Sequence[str]) -> list[Step[..., Any]]:

@@ -61,6 +61,16 @@ def test_a_run_that_was_left_goes_on_in_a_worker(folder: Folder) -> None:
     assert len(folder.keys("during")) == 2
 
 
+def test_on_a_file_the_triggers_of_a_module_are_heard_by_nobody_which_is_said(folder: Folder) -> None:
+    (folder.path / "told.py").write_text("import perdure, flows\nNEW = perdure.Trigger('web.new', flows.greet)\n", encoding="utf-8")
+    with worker(folder, "flows.py", "told.py") as process:
+        assert told(process)["state"] == "serving"
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    assert "trigger 'web.new'" in err
+    assert process.returncode == 0
+
+
 def test_a_module_without_workflows_is_refused_before_a_log_is_opened(folder: Folder) -> None:
     (folder.path / "empty.py").write_text("x = 1\n", encoding="utf-8")
     said = folder.call("worker", "flows.py", "empty.py", "--json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from perdure.adapters.nats.wire.messages import Subjects
 from perdure.adapters.nats.wire.store import Store
 from perdure.eventlog.memory import MemoryLog
 from perdure.runtime.engine import Runtime
+from tests.adapters.nats.crew import crew
 from tests.adapters.nats.doors.shop import plain_client
 from tests.adapters.nats.server import NatsServer
 from tests.laws.node import PATIENCE, node
@@ -91,6 +93,30 @@ async def test_a_message_that_is_kept_begins_exactly_one_run(nats_server: NatsSe
     assert {"welcome-m-1", "welcome-m-2"} < set(found)
     dead = await js.stream_info(f"PERDURE_{namespace}_DLQ")
     assert dead.state.messages == 1
+
+
+TRIGGERED = """
+import perdure
+
+@perdure.workflow
+async def greet(person: dict[str, str]) -> str:
+    return f"hello {person['name']}"
+
+WELCOME = perdure.Trigger("SUBJECT.new", greet, name="welcome")
+AGAIN = WELCOME
+"""
+
+
+async def test_a_worker_hears_the_triggers_of_its_modules(nats_server: NatsServer, namespace: str, client: Any, tmp_path: Path) -> None:
+    flows = TRIGGERED.replace("SUBJECT", namespace)
+    async with crew(nats_server.url, namespace, tmp_path, flows=flows) as team:
+        await team.hire()
+        await client.publish(f"{namespace}.new", b'{"name":"ann"}', headers={"Nats-Msg-Id": "m"})
+        with anyio.fail_after(PATIENCE.total_seconds()):
+            while (await team.ask("run.welcome-m.look", None))["status"] != "applied":  # noqa: ASYNC110 - the log is in another process
+                await asyncio.sleep(0.01)
+
+        assert await team.result("welcome-m") == "hello ann"
 
 
 async def test_a_trigger_whose_stream_is_not_there_says_so(nats_server: NatsServer, namespace: str) -> None:
