@@ -89,7 +89,9 @@ def test_events_are_lines_with_version_time_and_type(here: Here) -> None:
 
 
 def test_the_version_of_an_event_is_its_own_and_that_of_its_workflow_is_beside_it(here: Here) -> None:
-    here("run", "flows.py:newer", "--id", "n")
+    newer = "from perdure import workflow\n\n@workflow(version=2)\nasync def newer() -> str:\n    return 'new'\n"
+    (here.folder.path / "newer.py").write_text(newer, encoding="utf-8")
+    here("run", "newer.py:newer", "--id", "n")
     events = [json.loads(line) for line in here("events", "n", "--json").out.splitlines()]
 
     assert [event["version"] for event in events] == list(range(1, len(events) + 1))
