@@ -157,7 +157,7 @@ async def _workflow(walk: Walk, step: StepSpec, answer: Evaluated, scope: Scope)
     call: shapes.Call = _as(shapes.Call, answer, step)
     whole = walk.interpreter
     version = 0 if isinstance(call.version, UnsetType) else call.version
-    found = await whole.find(Wanted(call.workflow, call.definition, version, call.inputs))
+    found = await whole.find(Wanted(call.workflow, call.definition, version, call.inputs, walk.depth))
     if found.bound is not None:
         return await child(whole.workflow, found.bound, found.inputs)
     flow = whole.registry.known_or_raise(call.workflow, found.version)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
+import msgspec
 from msgspec import Struct, UnsetType
 
 from ...eventlog.errors import Invalid
@@ -16,6 +18,7 @@ from .converting import converted, mended
 from .faults import Fault, Faults, refusal
 from .model import DEPTH_MAX, ID, STEPS_MAX, Bound, Definition, Reads, StepSpec
 from .naming import KNOWN
+from .plain import is_map
 from .reading import read
 from .shapes import Inner, conditions, inner_lists, plain_config
 from .templates import Piece, pieces, texts
@@ -81,12 +84,27 @@ class Checker:
 
     def check(self) -> None:
         self._check_inputs()
+        self._check_calls(self._definition.steps, "$.steps")
         seen = self._list(Inner("$.steps", self._definition.steps), frozenset(), BASE, 1)
         if len(self._places) > STEPS_MAX:
             self._faults.add("$.steps", "there are too many steps", expected=f"at most {STEPS_MAX}", found=str(len(self._places)),
                              instead="divide it into definitions that call each other by a step of type workflow")
         if not isinstance(self._definition.output, UnsetType):
             self._templates(self._definition.output, "$.output", OUTPUT, seen, BASE)
+
+    def _check_calls(self, steps: Sequence[StepSpec], path: str) -> None:
+        """Steps that are always performed may not call the definition itself: that has no end."""
+        for place, step in enumerate(steps):
+            at = f"{path}[{place}]"
+            if not isinstance(step.when, UnsetType):
+                continue
+            if step.type == "workflow" and step.config.get("definition") == self._definition.name:
+                self._faults.add(f"{at}.config.definition", "the definition calls itself, whatever happens", found=self._definition.name,
+                                 expected="a call that is not always made", instead="give the step a 'when' that is false in the end")
+            branches = step.config.get("branches") if step.type == "parallel" else None
+            for name, inner in branches.items() if is_map(branches) else ():
+                with suppress(msgspec.ValidationError):
+                    self._check_calls(msgspec.convert(inner, list[StepSpec]), f"{at}.config.branches.{name}")
 
     def _check_inputs(self) -> None:
         for name, spec in self._definition.inputs.items():

@@ -17,6 +17,8 @@ class Wanted(Struct, frozen=True, omit_defaults=True):
     definition: str = ""
     version: int = 0
     inputs: dict[str, Any] = {}
+    depth: int = 0
+    """Of the run that calls, below others of definitions."""
 
 
 class Found(Struct, frozen=True, omit_defaults=True):

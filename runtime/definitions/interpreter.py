@@ -20,7 +20,7 @@ from .acts import ACTS
 from .evaluating import Question, evaluate
 from .finding import Find, Found, Wanted
 from .model import Bound
-from .results import Scope
+from .results import Scope, name_step
 from .types import Types
 from .walking import OUTPUT, Walk
 
@@ -49,7 +49,11 @@ class Interpreter:
         scope = Scope({"inputs": inputs, "run": {"id": info()["run"], "definition": name, "version": version}})
         walk = Walk(self, bound)
         on_query("steps", lambda: walk.told(scope))
-        last = await walk.through(bound.definition.steps, scope)
+        try:
+            last = await walk.through(bound.definition.steps, scope)
+        except Exception as error:
+            name_step(error)
+            raise
         if isinstance(output, UnsetType):
             return last
         reads = bound.reads.get(OUTPUT)

@@ -49,6 +49,9 @@ from .types import Types
 BYTES_MAX = 512 * 1024
 """Of the canonical bytes of a definition."""
 
+CALLS_MAX = 32
+"""Runs of definitions below each other."""
+
 SMALL = 4096
 """Characters of a definition that is read at once."""
 
@@ -109,8 +112,12 @@ class DefinitionKeeping:
             known = self._registry()
             version = wanted.version or known.newest(wanted.workflow).version
             return Found(known.known_or_raise(wanted.workflow, version).version)
+        if wanted.depth >= CALLS_MAX:
+            raise Refused("definitions call each other too deeply", who=f"definition {wanted.definition!r}", where="config.definition",
+                          expected=f"at most {CALLS_MAX} calls below each other", found="one more",
+                          instead="give the call a 'when' that ends it, or use a step of type loop or map")
         bound = await self.bind(parts_of(current().stream)[1], wanted.definition, wanted.version)
-        return Found(bound=bound, inputs=inputs_for(bound.definition, wanted.inputs))
+        return Found(bound=replace(bound, depth=wanted.depth + 1), inputs=inputs_for(bound.definition, wanted.inputs))
 
     async def bind(self, tenant: str, name: str, version: int) -> Bound:
         """A version of a saved definition, with what its expressions name; Refused where it is archived."""

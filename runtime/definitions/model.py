@@ -106,6 +106,8 @@ class Bound(Struct, frozen=True, omit_defaults=True):
     version: int = 0
     """0 where it was not saved."""
     digest: str = ""
+    depth: int = 0
+    """How many runs of definitions called each other until this one began."""
 
 
 def canonical(definition: Definition) -> bytes:

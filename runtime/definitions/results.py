@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
-from ..authoring.errors import Told
-from .model import Reads
+from ...eventlog.errors import PerdureError
+from ..authoring.errors import StepError, Told
+from .durations import duration_of
+from .model import Reads, StepSpec
 
 Status = Literal["completed", "failed", "skipped"]
 
@@ -61,3 +63,32 @@ def error_as_data(error: Exception) -> dict[str, Any]:
     if isinstance(error, Told):
         return {"type": error.type, "message": error.message}
     return {"type": type(error).__name__, "message": str(error)}
+
+
+AT = "_at_step_of_definition"
+"""An attribute that the log does not keep."""
+
+
+def note_step(error: Exception, step: StepSpec) -> None:
+    """Note on an error at which step it came up: that is the innermost of those it passes."""
+    vars(error).setdefault(AT, step)
+
+
+def name_step(error: Exception) -> None:
+    """Let an error that ends the run say at which step of the definition it came up.
+
+    Those that a definition handles keep their text: it is what its expressions were given, and so in the log.
+    """
+    step: StepSpec | None = vars(error).get(AT)
+    if step is None:
+        return
+    if isinstance(error, StepError):
+        error.args = (f"step {step.id!r} failed: {error.type}: {error.message}",)
+    elif isinstance(error, TimeoutError) and not error.args and not isinstance(step.timeout, UnsetType):
+        error.args = (f"step {step.id!r} took longer than {duration_of(step.timeout, step.id).total_seconds():g} s",)
+    elif repr(step.id) in str(error):
+        pass
+    elif isinstance(error, PerdureError):
+        error.message = f"step {step.id!r}: {error.message}"
+    elif len(error.args) <= 1:
+        error.args = (f"step {step.id!r}: {error}",)

@@ -70,6 +70,20 @@ class StepType(Generic[C]):
         raise TypeError(f"{type(self).__name__} must say what it does: define 'perform'")
 
 
+class RetryLine(Struct, frozen=True):
+    """The policy of a type's attempts, where a step gives none of its own: the fields of `retry`, times in seconds."""
+
+    attempts: int
+    first: float
+    factor: float
+    longest: float
+    jitter: float
+
+    @classmethod
+    def of(cls, retry: Retry) -> RetryLine:
+        return cls(retry.attempts, retry.first.total_seconds(), retry.factor, retry.longest.total_seconds(), retry.jitter)
+
+
 class TypeLine(Struct, frozen=True):
     """What is told of a type: JSON Schema of its config, an example, the release it needs, and its defaults."""
 
@@ -80,6 +94,8 @@ class TypeLine(Struct, frozen=True):
     min_engine_version: str
     timeout_seconds: float | None
     retry_attempts: int
+    retry: RetryLine | None = None
+    """How the attempts follow each other, as a definition may write it; None for what is not attempted."""
 
 
 class Types:
@@ -227,7 +243,7 @@ def _checked(given: Any) -> StepType[Any]:
 def _line(kind: StepType[Any]) -> TypeLine:
     seconds = None if kind.timeout is None else kind.timeout.total_seconds()
     schema = msgspec.json.schema(kind.config)
-    return TypeLine(kind.name, _first(kind), schema, kind.example, kind.since, seconds, kind.retry.attempts)
+    return TypeLine(kind.name, _first(kind), schema, kind.example, kind.since, seconds, kind.retry.attempts, RetryLine.of(kind.retry))
 
 
 def _core_line(name: str) -> TypeLine:

@@ -15,7 +15,7 @@ from . import shapes
 from .evaluating import Evaluated, Question, evaluate
 from .finding import Found, Wanted
 from .model import Bound, Handling, StepSpec
-from .results import SKIPPED, Result, Scope, error_as_data
+from .results import SKIPPED, Result, Scope, error_as_data, note_step
 from .shapes import HOLDING, all_inside, plain_config, shape_of
 from .types import Types, limit_of
 
@@ -43,6 +43,7 @@ class Walk:
 
     def __init__(self, interpreter: Interpreting, bound: Bound) -> None:
         self.interpreter = interpreter
+        self.depth = bound.depth
         self._reads = bound.reads
         self._shapes: dict[str, Any] = {}
         self._under_way: dict[str, None] = {}
@@ -78,6 +79,7 @@ class Walk:
             scope.steps[step.id] = await self._result(step, scope)
         except Exception as error:
             if step.on_error == "fail":
+                note_step(error, step)
                 raise
             data = error_as_data(error)
             scope.steps[step.id] = Result("failed", None, data)

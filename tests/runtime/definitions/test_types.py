@@ -11,7 +11,7 @@ from perdure import Fatal, RunError, StepType
 from perdure.adapters.system.secrets import SecretsInEnvironment
 from perdure.eventlog.errors import Invalid
 from perdure.eventlog.memory import MemoryLog
-from perdure.runtime.definitions.types import Types
+from perdure.runtime.definitions.types import RetryLine, Types
 from tests.runtime.definitions.describing import PATIENCE, Greet, Greeting, serving, steps
 
 SECRET = 'opens "everything"'  # noqa: S105 - a made-up one
@@ -96,6 +96,8 @@ def test_a_type_is_told_with_its_schema_example_and_defaults() -> None:
 
     assert (line.description, line.example, line.min_engine_version) == ("Says hello.", {"whom": "Ada"}, "0.1.0")
     assert (line.timeout_seconds, line.retry_attempts) == (60.0, 3)
+    assert line.retry == RetryLine(attempts=3, first=5.0, factor=2.0, longest=3600.0, jitter=0.1)
+    assert next(line for line in Types([Greet()]).lines() if line.name == "log").retry is None
     assert line.config_schema["$defs"]["Greeting"]["required"] == ["whom"]
 
 
