@@ -15,10 +15,13 @@ import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 import msgspec
 from msgspec import Struct
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error
 
 from ....eventlog.errors import PerdureError, Refused
 from ..wire import api
@@ -106,6 +109,7 @@ class Presence:
         self._others: dict[str, Neighbour] = {}
         self._losses = connection.losses
         self._beat_now = asyncio.Event()
+        self._ears: list[Subscription] = []
 
     # -- what is known -------------------------------------------------------------------------------------------------
 
@@ -166,7 +170,8 @@ class Presence:
 
     async def open(self) -> None:
         """Listen, to begin with; Refused where the server does not let us, for who hears nobody would take all for dead."""
-        await self._connection.listen({self._subject("alive", "*"): self._hear, self._subject("probe", self.worker): self._answer})
+        ears = {self._subject("alive", "*"): self._hear, self._subject("probe", self.worker): self._answer}
+        self._ears = await self._connection.listen(ears)
 
     async def serve(self) -> None:
         """Beat and probe, until cancelled."""
@@ -174,6 +179,7 @@ class Presence:
             group.create_task(self._beat_for_ever())
             group.create_task(self._revive_for_ever())
             group.create_task(self._probe_for_ever())
+            group.create_task(self._listen_for_ever())
 
     async def say_goodbye(self) -> None:
         """The last beat: nobody need wait for the next."""
@@ -228,6 +234,17 @@ class Presence:
                 await asyncio.sleep(BEAT_SECONDS)
             else:
                 self.beat()
+
+    async def _listen_for_ever(self) -> None:
+        """Listen anew where even our own beats do not come back: what a server took with a permission it does not give back with it."""
+        while True:
+            await asyncio.sleep(ECHO_SECONDS)
+            if not self.hears and self._connection.client.is_connected:
+                with suppress(PerdureError, Error):
+                    ears, self._ears = self._ears, []
+                    for ear in ears:
+                        await ear.unsubscribe()
+                    await self.open()
 
     async def _hear(self, message: Msg) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import anyio
@@ -14,7 +14,7 @@ import pytest
 import perdure
 from perdure import step, workflow
 from perdure.adapters.nats.open import open_nats
-from perdure.adapters.nats.owning.ownership import Partitions
+from perdure.adapters.nats.owning.ownership import LOOKS_EVERY, Partitions
 from perdure.adapters.nats.owning.presence import SILENT_SECONDS
 from perdure.adapters.nats.url import place_of
 from perdure.adapters.nats.wire.connection import connect
@@ -136,17 +136,43 @@ async def test_a_worker_that_may_not_take_back_what_another_had_in_hand_waits_fo
     assert "Traceback" not in caplog.text
 
 
+def change(server: NatsServer, before: str, after: str) -> None:
+    """What an operator does to a user of a server that runs."""
+    server.config.write_text(server.config.read_text().replace(before, after))
+    os.kill(server.pid, signal.SIGHUP)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    with anyio.fail_after(PATIENCE):
+        while not true():  # noqa: ASYNC110 - what is waited for comes over the wire
+            await anyio.sleep(0.01)
+
+
 async def test_a_worker_that_loses_the_right_to_hear_takes_nobody_for_dead(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with running(tmp_path, roles(role("whole"), role("other"))) as server:
         async with perdure.open(at(server, "whole")) as whole, perdure.open(at(server, "other")) as other:
             caplog.set_level(logging.WARNING)
-            server.config.write_text(server.config.read_text().replace(role("other"), role("other", unheard="perdure.shop.alive.*")))
-            os.kill(server.pid, signal.SIGHUP)
-            with anyio.fail_after(PATIENCE):
-                while partitions(other).presence.hears:  # noqa: ASYNC110 - the server tells nobody else
-                    await anyio.sleep(0.01)
+            change(server, role("other"), role("other", unheard="perdure.shop.alive.*"))
+            await until(lambda: not partitions(other).presence.hears)
             await anyio.sleep(2 * SILENT_SECONDS)  # long enough to be taken for dead, by one who judged by what it hears
 
             assert "is taken for dead" not in caplog.text
             assert (partitions(whole).takeovers, partitions(other).takeovers) == (0, 0)
             assert partitions(other).presence.is_alive(partitions(whole).owner)
+
+
+async def test_a_worker_that_hears_nothing_claims_nothing_until_it_hears_again(tmp_path: Path) -> None:
+    deaf = role("other", unheard="perdure.shop.alive.*")
+    with running(tmp_path, roles(role("whole"), role("other"))) as server:
+        async with perdure.open(at(server, "other")) as other:
+            async with perdure.open(at(server, "whole")) as whole:
+                await until(lambda: len(partitions(other).served) == len(partitions(whole).served) == 32)
+                change(server, role("other"), deaf)
+                await until(lambda: not partitions(other).presence.hears)
+                owner = partitions(whole).owner
+            await until(lambda: not partitions(other).presence.is_alive(owner))  # nobody answers its probes
+            await anyio.sleep(4 * LOOKS_EVERY)
+
+            assert len(partitions(other).served) == 32
+            change(server, deaf, role("other"))
+            await until(lambda: len(partitions(other).served) == 64)
