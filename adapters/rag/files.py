@@ -35,25 +35,41 @@ class Unreadable(Exception):
     """A file that is left out, with the reason."""
 
 
-def found_in(paths: Sequence[str]) -> Iterator[Path]:
-    """The files of a known format; a path that is a file itself is taken whatever it ends with. No link to a folder is followed."""
-    files = dict.fromkeys(file for path in paths for file in _below(Path(path)))
+def found_in(paths: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """(file, why it is left out; empty where it is not) of what is there. A path that is a file itself is taken whatever it ends with.
+
+    No link to a folder is followed, and none to a file elsewhere than below the folder that was named.
+    """
+    files: dict[Path, str] = {}
+    for path in paths:
+        for file, why in _below(Path(path)):
+            files[file] = why if files.get(file, why) else ""  # one way to it is enough
     if len(files) > FILES_MAX:
         raise Invalid("there are too many files", who="documents", expected=f"at most {FILES_MAX}", found=str(len(files)),
                       instead="name fewer folders, and several collections")
-    return iter(files)
+    return iter(files.items())
 
 
-def _below(path: Path) -> Iterable[Path]:
+def _below(path: Path) -> Iterable[tuple[Path, str]]:
     if path.is_file():
-        yield path
+        yield path, ""
         return
     if not path.is_dir():
         raise NotFound("there is no such file or folder", who="documents", where=str(path), expected="files or folders",
                        found="nothing there", instead="correct the path")
+    whole = path.resolve()
     for folder, names, files in os.walk(path):
         names[:] = sorted(name for name in names if not name.startswith(".") and name not in PASSED_BY)
-        yield from (Path(folder, file) for file in sorted(files) if Path(file).suffix.lower() in FORMATS and not file.startswith("."))
+        yield from ((Path(folder, file), _why_not(Path(folder, file), whole)) for file in sorted(files) if not file.startswith("."))
+
+
+def _why_not(file: Path, whole: Path) -> str:
+    """Why a file below a folder is left out; empty where it is not."""
+    if file.suffix.lower() not in FORMATS:
+        return f"none of the known formats: {', '.join(sorted(FORMATS))}"
+    if file.is_symlink() and not file.resolve().is_relative_to(whole):
+        return "a link to a file outside of the folder"
+    return ""
 
 
 def content_of(path: Path) -> Content:

@@ -74,12 +74,16 @@ def ingest(
     `embedding` says by what a new collection gets vectors; one that is there keeps its own, and Invalid says so where that is another.
     """
     name_or_raise(collection)
-    files = list(found_in(paths))
+    found = list(found_in(paths))
+    files = [file for file, why in found if not why]
     with _intake(place, tenant, collection, embedding) as intake:
         for count, file in enumerate(files, 1):
             intake.take(file.as_posix(), partial(content_of, file), partial(parts_of, file))
             if told is not None:
                 told(count)
+        for file, why in found:
+            if why:
+                intake.leave_out(file.as_posix(), why)
         if prune:
             intake.prune({file.as_posix() for file in files}, paths)
     return intake.done
@@ -126,9 +130,7 @@ class Intake:
                 return
             title, said = parts(found.text)
         except Unreadable as error:
-            self.done.left_out += 1
-            if len(self.done.skipped) < SKIPPED_MAX:
-                self.done.skipped.append(Skipped(source.encode(errors="replace").decode(), str(error)))
+            self.leave_out(source, str(error))
             return
         rows = [
             Row(part.title or title, part.text[start:end], part.start + start, part.line + part.text.count("\n", 0, start))
@@ -140,6 +142,12 @@ class Intake:
             self.done.changed += 1
         else:
             self.done.added += 1
+
+    def leave_out(self, source: str, why: str) -> None:
+        """Count a document that is not taken in, and name it while there are not too many."""
+        self.done.left_out += 1
+        if len(self.done.skipped) < SKIPPED_MAX:
+            self.done.skipped.append(Skipped(source.encode(errors="replace").decode(), why))
 
     def prune(self, here: set[str], paths: Sequence[str]) -> None:
         """Remove what came from below one of the paths, and is not here any more."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..shared.exits import DONE
+from ..shared.exits import DONE, FINDINGS
 from ..shared.options import Json, Log, Tenant
 from ..shared.places import DEFAULT
 
@@ -39,7 +39,10 @@ def ingest(
     tenant: Tenant = "default",
     json: Json = False,
 ) -> int:
-    """Take documents in; one that has not changed since is not read again. Of Python, what its docstrings say."""
+    """Take documents in; one that has not changed since is not read again. Of Python, what its docstrings say.
+
+    Exits with 10 where all was left out.
+    """
     from ...rag.ingesting import ingest as take_in
     from ..shared.console import answer
     from .drawing import draw_ingested, telling
@@ -47,7 +50,8 @@ def ingest(
     with telling(quiet=json) as told:
         done = take_in(_place(index, log), tenant, collection, paths, embedding=embedding, prune=prune, told=told)
     answer(done, draw_ingested, as_json=json)
-    return DONE
+    taken = done.added + done.changed + done.same
+    return DONE if taken or not done.left_out else FINDINGS
 
 
 @commands.command()

@@ -34,6 +34,8 @@ def draw_ingested(out: Console, done: Ingested) -> None:
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "no documents"
     by = f", with vectors by {done.embedding}" if done.embedding else ""
     out.print(Text.assemble((done.collection, "bold"), f"  {said}; now {done.documents} documents in {done.passages} passages{by}"))
+    if done.left_out and not done.added + done.changed + done.same:
+        out.print(Text("  nothing was taken in: all of it was left out", style="yellow"))
     for one in done.skipped[:SKIPPED_SHOWN]:
         out.print(Text(f"  left out  {one.source}: {one.why}", style="dim"))
     if done.left_out > SKIPPED_SHOWN:

@@ -19,6 +19,14 @@ def shelf(here: Here, monkeypatch: pytest.MonkeyPatch) -> Here:
     return here
 
 
+def test_where_all_is_left_out_that_is_said(shelf: Here) -> None:
+    (shelf.folder.path / "docs" / "pay.md").rename(shelf.folder.path / "docs" / "pay.bin")
+    taken = shelf("rag", "ingest", "docs")
+
+    assert (taken.code, "nothing was taken in" in taken.out) == (10, True)
+    assert "docs/pay.bin: none of the known formats" in taken.out
+
+
 def test_documents_are_taken_in_listed_searched_and_removed(shelf: Here) -> None:
     taken = shelf("rag", "ingest", "docs", "--collection", "handbook", "--json")
     again = shelf("rag", "ingest", "docs", "--collection", "handbook")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import perdure
 from perdure.adapters.rag import index
 from perdure.adapters.rag.index import collections, documents, reading
-from perdure.adapters.rag.ingesting import Ingested, remove
+from perdure.adapters.rag.ingesting import Ingested, ingest, remove
 from perdure.adapters.rag.places import place_of
 from perdure.adapters.rag.searching import Match
 from tests.adapters.rag.shelf import Shelf
@@ -156,8 +156,24 @@ def test_what_is_no_document_is_left_out_and_told(shelf: Shelf) -> None:
 
     done = shelf.take()
 
-    assert (done.added, done.left_out) == (2, 3)
-    assert {Path(one.source).name for one in done.skipped} == {"image.txt", "zeros.txt", "broken.py"}
+    assert (done.added, done.left_out) == (2, 4)
+    assert {Path(one.source).name for one in done.skipped} == {"image.txt", "zeros.txt", "broken.py", "data.bin"}
+    assert "none of the known formats" in next(one.why for one in done.skipped if one.source.endswith("data.bin"))
+
+
+def test_a_link_out_of_the_folder_is_left_out_and_told(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "outside.txt").write_text("A secret of the machine.", encoding="utf-8")
+    (shelf.folder / "out.txt").symlink_to(tmp_path / "outside.txt")
+    (shelf.folder / "within.txt").symlink_to(shelf.folder / "ships.txt")
+
+    done = shelf.take()
+
+    assert (done.added, [(Path(one.source).name, one.why) for one in done.skipped]) == (
+        3, [("out.txt", "a link to a file outside of the folder")]
+    )  # fmt: skip
+    assert shelf.ask("secret") == []
+    named = ingest(shelf.place, "default", "c", [str(shelf.folder / "out.txt"), str(shelf.folder)])
+    assert (named.added, named.left_out) == (1, 0)  # who names the file itself means it
 
 
 def test_without_an_index_the_error_says_how_to_make_one(shelf: Shelf) -> None:
