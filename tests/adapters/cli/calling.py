@@ -96,11 +96,6 @@ async def asks() -> str:
     return (await approval("ship", show={"cents": 12}, timeout=timedelta(milliseconds=1))).outcome
 
 
-@workflow(version=2)
-async def newer() -> str:
-    return await note("new")
-
-
 @workflow
 async def fails() -> None:
     await broken()

@@ -208,8 +208,8 @@ async def test_whole_requests_get_whole_replies(ann: Customer) -> None:
 
 @pytest.mark.parametrize(("kind", "body", "told"), [
     ("bogus", {}, ("subject", "upgrade", "bogus")), ("bogus", {"request": "bogus"}, ("subject", "upgrade", "bogus")),
-    ("look", {}, ("$.request", "a field 'request'", "none")),
-    ("signal", {"request": "signal", "run": "a"}, ("$.name", "a field 'name'", "none")),
+    ("look", {}, ("$.request", "the field 'request'", "nothing")),
+    ("signal", {"request": "signal", "run": "a"}, ("$.name", "the field 'name'", "nothing")),
 ])  # fmt: skip
 async def test_a_body_that_is_no_request_is_told_what_it_lacks(
     ann: Customer, kind: str, body: dict[str, str], told: tuple[str, str, str]
