@@ -64,7 +64,7 @@ def test_the_judge_names_what_is_asked_for_besides() -> None:
 def test_a_runtime_that_tells_of_the_wrong_arrival_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     tell = replay._Script._differs
 
-    def too_late(script: replay._Script, rest: int, *columns: Any, **place: str) -> NoReturn:
+    def too_late(script: replay._Script, rest: int, *columns: Any, **place: Any) -> NoReturn:
         tell(script, rest + 1, *columns, **place)
 
     monkeypatch.setattr(replay._Script, "_differs", too_late)
