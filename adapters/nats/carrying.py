@@ -37,7 +37,7 @@ async def prepared(store: Store, place: Place) -> Durability:
     """Make what is missing on a server that will do; what an acknowledged append survives there."""
     await fit(store)
     await prepare(store, replicas=place.replicas)
-    return durability(await log_config(store), place)
+    return await durability(await log_config(store), place)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from ...eventlog.blobs import CHUNK_BYTES
 from ...eventlog.errors import PerdureError, Refused
 from ...eventlog.log import Durability
+from .monitoring import lax
 from .url import Place
 from .wire import api
 from .wire.buckets import LOG, unusable
@@ -54,21 +55,26 @@ async def has_jetstream(store: Store, who: str) -> None:
                   found=found, instead="start nats-server with JetStream (`nats-server -js`) and enable it for this account")
 
 
-def durability(config: Mapping[str, Any], place: Place) -> Durability:
-    """What an acknowledged append survives, by the configuration of the log's stream and by what the URL asserts.
+async def durability(config: Mapping[str, Any], place: Place) -> Durability:
+    """What an acknowledged append survives, by the configuration of the log's stream and by whether the servers sync each write.
 
-    Whether a server syncs each write is not shown to clients: `?sync=always` is the operator's word for it. Where the
-    server's own figures say otherwise it is Refused.
+    That is not shown to clients: `?monitor=…` says where to look it up; without it `?sync=always` is the operator's word for it.
+    A log that does not survive what the URL says is Refused.
     """
-    if config.get("storage") == "memory":
-        found: Durability = "memory"
-    elif config.get("persist_mode") == "async":
-        found = "memory"
-    else:
-        found = "power" if place.sync == "always" else "process"
-    if place.sync == "always" and found != "power":
-        raise too_weak(place, config)
-    return found
+    is_asked = place.sync == "always"
+    if config.get("storage") == "memory" or config.get("persist_mode") == "async":
+        if is_asked:
+            raise too_weak(place, config)
+        return "memory"
+    if not place.monitors:
+        return "power" if is_asked else "process"
+    found = await lax(place.monitors)
+    if is_asked and found:
+        raise Refused("the servers do not sync what the URL says", who=place.hidden, where="sync=always",
+                      expected="sync_interval: always on every server", found=", ".join(f"{one}: {how}" for one, how in found.items()),
+                      instead="set jetstream { sync_interval: always } in their configuration, or leave ?sync=always out and know what a "
+                              "power cut may cost")
+    return "process" if found else "power"
 
 
 def too_weak(place: Place, config: Mapping[str, Any]) -> PerdureError:

@@ -151,7 +151,7 @@ async def check(url: str) -> Checked:
         lacking, otherwise = await consumers_compared(store, there)
         found = [*found_differences(store.subjects, BUCKETS, there), *otherwise]
         drift = [Drift(one.bucket, one.field, one.expected, one.found) for one in found]
-        lasts = None if log is None else durability(log.config, place)
+        lasts = None if log is None else await durability(log.config, place)
         return Checked(place.namespace, server_of(store), [*missing, *lacking], drift, lasts)
 
 
@@ -162,7 +162,7 @@ async def status(url: str) -> Standing:
         log = there[LOG.part]
         owners: Counter[tuple[str, int]] = Counter((fence.owner, fence.epoch) for fence in await Fences(store).all())
         return Standing(
-            place.namespace, server_of(store), durability(log.config, place), store.subjects.partitions, log.state.messages,
+            place.namespace, server_of(store), await durability(log.config, place), store.subjects.partitions, log.state.messages,
             log.state.num_subjects, await behind(store, log),
             [OwnerLine(owner, count, epoch) for (owner, epoch), count in sorted(owners.items())],
             [line_of(info) for info in there.values()],

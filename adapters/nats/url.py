@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msgspec import Struct
 
@@ -21,6 +21,7 @@ PORT, PORT_MAX = 4222, 65_535
 KNOWN: Mapping[str, str] = {
     "replicas": "how many servers keep each message, for streams that are made: 1, 3 or 5",
     "sync": "'always' if every server syncs each write to its disk (sync_interval: always); else 'interval'",
+    "monitor": "where the servers show how they are set (http://HOST:8222, several with commas): whether they sync is looked up there",
     "tls_ca": "the file of the authority that signed the server's certificate",
     "tls_cert": "the file of our own certificate",
     "tls_key": "the file of its key",
@@ -45,6 +46,7 @@ class Place(Struct, frozen=True, kw_only=True):
     token: str = ""
     replicas: int = 1
     sync: Sync = "interval"
+    monitors: tuple[str, ...] = ()
     tls: bool = False
     tls_ca: str = ""
     tls_cert: str = ""
@@ -101,6 +103,7 @@ def place_of(url: str) -> Place:
         found |= {name: str(Path(options.pop(name)).expanduser())} if name in options else {}
     found["replicas"] = int(one_of(options.pop("replicas", "1"), ("1", "3", "5"), "replicas", hidden))
     found["sync"] = one_of(options.pop("sync", "interval"), get_args(Sync), "sync", hidden)
+    found["monitors"] = monitors_in(options.pop("monitor", ""), hidden)
     found |= options
     servers = tuple(f"{scheme}://{address_of(host, hidden)}" for host in hosts.split(",") if host)
     return Place(servers=servers, namespace=checked_namespace(namespace), hidden=hidden, tls=scheme == "tls", **found)
@@ -115,6 +118,17 @@ def address_of(host: str, hidden: str) -> str:
         raise Invalid("a port of the URL is none", who=hidden, where=host, expected=f"a number from 1 to {PORT_MAX}", found=repr(port),
                       instead=f"write for example {EXAMPLE}")
     return host
+
+
+def monitors_in(text: str, hidden: str) -> tuple[str, ...]:
+    """Addresses of the `http` ports of servers."""
+    monitors = tuple(one.rstrip("/") for one in text.split(",") if one)
+    for one in monitors:
+        parts = urlsplit(one)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise Invalid("a monitor of the URL is none", who=hidden, where="monitor", expected=KNOWN["monitor"], found=one,
+                          instead="write for example monitor=http://127.0.0.1:8222")
+    return monitors
 
 
 def options_in(query: str, hidden: str) -> dict[str, str]:
