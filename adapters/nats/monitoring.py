@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from urllib.error import URLError
+from http.client import HTTPException
 from urllib.request import ProxyHandler, build_opener
 
 import msgspec
@@ -47,7 +47,7 @@ def _config(monitor: str) -> Config:
     try:
         with build_opener(ProxyHandler({})).open(f"{monitor}/varz", timeout=SECONDS) as answer:
             return msgspec.json.decode(answer.read(BYTES_MAX), type=Varz).jetstream.config
-    except (URLError, OSError, ValueError, msgspec.MsgspecError) as error:
+    except (OSError, HTTPException, ValueError, msgspec.MsgspecError) as error:
         raise Unavailable("a server does not say how it is set", who=monitor, where="monitor", expected="its /varz, as JSON",
-                          found=repr(error),
+                          found=repr(error)[:200],
                           instead="give the address of its 'http' port, or leave 'monitor' out and answer for 'sync' yourself") from error
