@@ -23,7 +23,7 @@ from .attempts import AttemptStanding, told_of
 from .decide import DECIDE
 from .decide.artifacts import write_again
 from .decide.moving import must_be_here
-from .errands import errands_of, has_errands
+from .errands import has_errands
 from .evolve import EVOLVE
 from .heading import attributes_of
 from .live import BEGINS_AGAIN, MAY_SET_A_TIME, Run
@@ -33,7 +33,8 @@ from .machine.replay import Revival, too_deep, wishes_of
 from .machine.shell import outside_loop
 from .performing import Answer, Performing, Standing, Trouble, standing_of, status_of
 from .repeats import short
-from .state import ENDED, NEVER, RunState, canonical, restore
+from .settling import settle, wait
+from .state import ENDED, RunState, canonical, restore
 
 
 class Runs(Kind[Run, cmd.Command, Event]):
@@ -270,7 +271,7 @@ class Runs(Kind[Run, cmd.Command, Event]):
     def perform(self, stream: str, state: Run) -> None:
         machine = state.machine
         if state.stirred:
-            if not self._settle(stream, state) or machine is None:
+            if not settle(self.performing, self.registry, stream, state) or machine is None:
                 return
             facts, performing = state.facts, self.performing
             start = performing.start_again if machine.revived else performing.start
@@ -282,87 +283,13 @@ class Runs(Kind[Run, cmd.Command, Event]):
             machine.fresh.clear()
             if machine.revived:
                 machine.revived = False
-            self._wait(stream, state, machine)
+            wait(performing, stream, state, machine)
             state.stirred = not state.is_plain()
         elif machine is not None and (fresh := machine.fresh):
             start = self.performing.start
             for id, call in fresh.items():
                 start(stream, id, 1, call)
             fresh.clear()
-
-    def _settle(self, stream: str, state: Run) -> bool:
-        """What is done before any step begins; whether steps are to begin."""
-        facts, machine, performing = state.facts, state.machine, self.performing
-        if state.lines or facts.updates:
-            performing.said(state.lines)
-            performing.updated(stream, facts.updates)
-        if (facts.starting or facts.leaving or facts.telling or facts.watchers or facts.notices) and has_errands(facts):
-            performing.carry(stream, errands_of(stream, facts))
-        if facts.removing and not facts.away:
-            performing.remove(stream, facts.removing)
-        if facts.phase != "running":
-            self._stand(stream, state)
-            return False
-        if machine is not None and (state.leftover or machine.dropped or state.replaced is not None):
-            self._leave(stream, state)
-        return True
-
-    def _wait(self, stream: str, state: Run, machine: Machine) -> None:
-        """See to it that what has its time happens then."""
-        facts = state.facts
-        if facts.retries:
-            self._perform_retries(stream, facts, machine)
-        if state.dues and (timer := state.next_timer()) != NEVER:
-            self.performing.wake_at(stream, timer)
-        if facts.deadline:
-            self.performing.wake_at(stream, facts.deadline)
-
-    def _stand(self, stream: str, run: Run) -> None:
-        """Nothing new begins: the run has ended, or is delayed, paused or suspended."""
-        ended = run.facts.ended or bool(run.facts.away)
-        if ended and run.machine is not None:
-            run.leftover += run.machine.waits
-        self._leave(stream, run)
-        if ended:
-            self.performing.ended(stream, standing_of(run.facts, run.facts.length))
-            return
-        if run.facts.phase == "paused" and run.facts.steps:
-            self._take_back(stream, run)
-        due = run.next_due()
-        if run.waits_for_a_build():
-            self.performing.rest_until(stream, due)
-        elif due or (due == 0 and self.registry.find(run.facts.workflow, run.facts.version) is not None):
-            self.performing.wake_at(stream, due)
-
-    def _take_back(self, stream: str, run: Run) -> None:
-        """Attempts that have not begun yet begin after Resume."""
-        held = self.performing.hold(stream, [id for id, step in run.facts.steps.items() if step.begun is None])
-        if run.machine is not None:
-            run.machine.fresh |= {id: call for id, call in held.items() if id in run.machine.waits}
-
-    def _leave(self, stream: str, run: Run) -> None:
-        """Cancel what is no longer wanted, and tell those who waited for a run whose place another took."""
-        for id in run.leftover:
-            self.performing.cancel(stream, id)
-        run.leftover.clear()
-        if run.machine is not None:
-            for id in run.machine.dropped:
-                self.performing.cancel(stream, id)
-            run.machine.dropped.clear()
-        if run.replaced is not None:
-            self.performing.ended(stream, run.replaced)
-            run.replaced = None
-
-    def _perform_retries(self, stream: str, facts: RunState, machine: Machine) -> None:
-        """Start the attempts whose time has come, and ask to be woken for the next."""
-        now, coming = self.performing.time(), NEVER
-        for id, due in facts.retries.items():
-            if due <= now:
-                self.performing.start_again(stream, id, facts.steps[id].attempt, machine.waits[id][1])
-            else:
-                coming = min(coming, due)
-        if coming != NEVER:
-            self.performing.wake_at(stream, coming)
 
     def idle(self, state: Run) -> bool:
         facts = state.facts
