@@ -7,6 +7,7 @@ What a command needs is imported when it is called, so that help stays quick.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -47,6 +48,9 @@ GROUPS = {
     "users": users, "roles": roles, "rag": rag.commands,
 }  # fmt: skip
 
+QUIET = logging.NullHandler()
+"""Beside what a program reads as JSON nothing is said, unless a log was asked for."""
+
 for one in COMMANDS:
     app.command()(one)
 for name, group in GROUPS.items():
@@ -77,6 +81,8 @@ def exit_code_of(arguments: Sequence[str]) -> int:
     """Run one command; what goes wrong is said on stderr and becomes the exit code."""
     given = list(arguments)
     as_json = "--json" in (given[: given.index("--")] if "--" in given else given)
+    if as_json:
+        logging.getLogger("perdure").addHandler(QUIET)
     try:
         code = _command(given[0] if given else "").main(given, prog_name="perdure", standalone_mode=False)
     except PerdureError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 import pytest
@@ -14,6 +15,14 @@ def test_the_result_is_on_stdout_and_all_else_on_stderr(folder: Folder) -> None:
 
     assert (said.code, said.out) == (0, '"hello Ada hello Ada"\n')
     assert said.err.splitlines() == ["run g  greet  started", "✓ completed"]
+
+
+def test_a_run_that_fails_says_where_to_people_and_nothing_beside_json(folder: Folder) -> None:
+    people, programs = folder.call("run", "flows:fails"), folder.call("run", "flows:fails", "--json")
+
+    assert people.code == programs.code != 0
+    assert "Traceback" in people.err
+    assert (programs.err, json.loads(programs.out)["status"]) == ("", "failed")
 
 
 def test_a_run_that_was_killed_goes_on_where_its_log_ends(folder: Folder, here: Here) -> None:
