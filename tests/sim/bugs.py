@@ -20,7 +20,7 @@ from perdure.runtime.authoring.effects import SignalWait
 from perdure.runtime.authoring.steps import Attempt
 from perdure.runtime.perform.courier import Courier
 from perdure.runtime.run import commands as cmd
-from perdure.runtime.run import errands, runs
+from perdure.runtime.run import errands, settling
 from perdure.runtime.run import events as ev
 from perdure.runtime.run.commands import Leave
 from perdure.runtime.run.decide import DECIDE
@@ -210,7 +210,7 @@ def child_forgotten_by_its_parent() -> Generator[None]:
     def without(stream: str, facts: RunState) -> Generator[Errand]:
         yield from (errand for errand in real(stream, facts) if not isinstance(errand.command, Leave))
 
-    with patch.object(runs, "errands_of", without):
+    with patch.object(settling, "errands_of", without):
         yield
 
 
