@@ -96,9 +96,7 @@ def reading_uri(path: Path) -> str:
     return f"file:{quote(str(path))}?mode=ro"
 
 
-def prepare_reading(db: sqlite3.Connection, path: Path) -> None:
-    if is_empty(db) and not anchor_path(path).exists():
-        raise no_log(path, "an empty file")
+def prepare_reading(db: sqlite3.Connection, _: Path) -> None:
     for pragma in READING:
         db.execute(pragma)
 
